@@ -1,0 +1,214 @@
+// Package uploadtoken seals and opens the tokens that carry an upload from one
+// request to the next, so that no database has to.
+//
+// A token is sealed, not only signed: it is stored with objects that strangers
+// may read, and it holds the subject, the application's context and the
+// uploader's variables. Its form is
+//
+//	v1.<kid>.<base64url( salt[24] ‖ AES-256-GCM ciphertext ‖ tag[16] )>
+//
+//	purpose key = HKDF-SHA256(secret, info "ossupload v1 <purpose>")
+//	token key   = HMAC-SHA256(purpose key, salt[0:12])
+//	nonce       = salt[12:24]
+//	data        = "v1.<kid>.<purpose>"
+//
+// Half of the salt chooses a key of the token's own, so 192 random bits stand
+// behind every sealing and not GCM's 96: one secret is safe for far more than
+// the 2^40 tokens it may ever seal. A key per purpose means that a token of one
+// purpose does not open as another.
+//
+// The package refuses secrets under 32 bytes, tokens over MaxLen, and
+// everything that it did not seal itself.
+package uploadtoken
+
+import (
+	"crypto/aes"
+	"crypto/cipher"
+	"crypto/hkdf"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+)
+
+const (
+	// MaxLen is the length in bytes beyond which no token is made or opened.
+	MaxLen = 2048
+	// MinSecret is the least length of a secret in bytes.
+	MinSecret = 32
+
+	version  = "v1"
+	saltLen  = 24
+	keyIDMax = 16
+)
+
+// Purpose says what a token is good for.
+type Purpose string
+
+const (
+	// Upload tokens go to the uploader and, inside the signed callback
+	// parameter, to OSS and back: what a single request stores.
+	Upload Purpose = "upload"
+	// Multipart tokens are the upload ids that clients see.
+	Multipart Purpose = "multipart"
+	// Grant tokens are stored with the object, as metadata. They open whatever
+	// their age: they testify what was granted, and give nobody access.
+	Grant Purpose = "grant"
+)
+
+var purposes = []Purpose{Upload, Multipart, Grant}
+
+// The reasons for which a token is refused. Callers are told none of them
+// apart; logs are.
+var (
+	ErrMalformed = errors.New("token is malformed")
+	ErrKey       = errors.New("token was sealed with an unknown key")
+	ErrForged    = errors.New("token does not open for this purpose")
+	ErrExpired   = errors.New("token has expired")
+	// ErrTooLong is returned by Seal when the claims do not fit MaxLen.
+	ErrTooLong = errors.New("token would be too long")
+)
+
+// Key is one secret and the name under which tokens refer to it.
+type Key struct {
+	ID     string // 1 to 16 of A-Z a-z 0-9 _ -
+	Secret []byte // at least MinSecret bytes
+}
+
+// Keyring seals with its first key and opens with any. It is safe for
+// concurrent use.
+type Keyring struct {
+	first  string
+	keys   map[string]map[Purpose][]byte
+	random io.Reader
+}
+
+// NewKeyring returns a keyring over keys, the first of which seals. random is
+// the source of salts: crypto/rand.Reader outside of tests.
+func NewKeyring(keys []Key, random io.Reader) (*Keyring, error) {
+	if len(keys) == 0 {
+		return nil, errors.New("an upload token keyring needs a key")
+	}
+	if random == nil {
+		return nil, errors.New("an upload token keyring needs a source of randomness")
+	}
+	k := &Keyring{first: keys[0].ID, keys: make(map[string]map[Purpose][]byte), random: random}
+	for _, key := range keys {
+		if !validKeyID(key.ID) {
+			return nil, fmt.Errorf("upload token key id %q: want 1 to %d of A-Z a-z 0-9 _ -", key.ID, keyIDMax)
+		}
+		if len(key.Secret) < MinSecret {
+			return nil, fmt.Errorf("upload token key %q: a secret of %d bytes, want at least %d", key.ID, len(key.Secret), MinSecret)
+		}
+		if _, ok := k.keys[key.ID]; ok {
+			return nil, fmt.Errorf("upload token key id %q is used twice", key.ID)
+		}
+		derived := make(map[Purpose][]byte, len(purposes))
+		for _, p := range purposes {
+			secret, err := hkdf.Key(sha256.New, key.Secret, nil, "ossupload "+version+" "+string(p), 32)
+			if err != nil {
+				return nil, fmt.Errorf("deriving upload token key %q: %w", key.ID, err)
+			}
+			derived[p] = secret
+		}
+		k.keys[key.ID] = derived
+	}
+	return k, nil
+}
+
+// Seal returns c as a token for p. The only error that depends on c is
+// ErrTooLong.
+func (k *Keyring) Seal(p Purpose, c Claims) (string, error) {
+	plain, err := json.Marshal(c)
+	if err != nil {
+		return "", fmt.Errorf("encoding claims: %w", err)
+	}
+	var salt [saltLen]byte
+	if _, err := io.ReadFull(k.random, salt[:]); err != nil {
+		return "", fmt.Errorf("reading random salt: %w", err)
+	}
+	aead, err := k.aead(p, k.first, salt[:])
+	if err != nil {
+		return "", err
+	}
+	sealed := aead.Seal(salt[:], salt[saltLen/2:], plain, additionalData(k.first, p))
+	token := version + "." + k.first + "." + base64.RawURLEncoding.EncodeToString(sealed)
+	if len(token) > MaxLen {
+		return "", fmt.Errorf("%w: %d bytes, at most %d", ErrTooLong, len(token), MaxLen)
+	}
+	return token, nil
+}
+
+// Open returns what token, sealed for p, holds. now decides whether it has
+// expired; a Grant is opened at any age.
+func (k *Keyring) Open(p Purpose, token string, now time.Time) (Claims, error) {
+	if len(token) > MaxLen {
+		return Claims{}, fmt.Errorf("%w: %d bytes", ErrMalformed, len(token))
+	}
+	v, rest, _ := strings.Cut(token, ".")
+	kid, body, ok := strings.Cut(rest, ".")
+	if v != version || !ok {
+		return Claims{}, ErrMalformed
+	}
+	if _, ok := k.keys[kid]; !ok {
+		return Claims{}, ErrKey
+	}
+	// Strict, so that a token has one spelling only.
+	sealed, err := base64.RawURLEncoding.Strict().DecodeString(body)
+	if err != nil || len(sealed) < saltLen || strings.ContainsAny(body, "\r\n") {
+		return Claims{}, ErrMalformed
+	}
+	aead, err := k.aead(p, kid, sealed[:saltLen])
+	if err != nil {
+		return Claims{}, err
+	}
+	plain, err := aead.Open(nil, sealed[saltLen/2:saltLen], sealed[saltLen:], additionalData(kid, p))
+	if err != nil {
+		return Claims{}, ErrForged
+	}
+	var c Claims
+	if err := json.Unmarshal(plain, &c); err != nil {
+		return Claims{}, fmt.Errorf("%w: %v", ErrMalformed, err)
+	}
+	if p != Grant && now.Unix() >= c.ExpiresAt {
+		return Claims{}, ErrExpired
+	}
+	return c, nil
+}
+
+func (k *Keyring) aead(p Purpose, kid string, salt []byte) (cipher.AEAD, error) {
+	secret, ok := k.keys[kid][p]
+	if !ok {
+		return nil, fmt.Errorf("%w: purpose %q", ErrForged, p)
+	}
+	mac := hmac.New(sha256.New, secret)
+	mac.Write(salt[:saltLen/2])
+	block, err := aes.NewCipher(mac.Sum(nil))
+	if err != nil {
+		return nil, fmt.Errorf("making token cipher: %w", err)
+	}
+	return cipher.NewGCM(block)
+}
+
+func additionalData(kid string, p Purpose) []byte {
+	return []byte(version + "." + kid + "." + string(p))
+}
+
+func validKeyID(id string) bool {
+	if id == "" || len(id) > keyIDMax {
+		return false
+	}
+	for _, c := range []byte(id) {
+		switch {
+		case c >= 'a' && c <= 'z', c >= 'A' && c <= 'Z', c >= '0' && c <= '9', c == '_', c == '-':
+		default:
+			return false
+		}
+	}
+	return true
+}
