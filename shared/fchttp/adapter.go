@@ -1,0 +1,127 @@
+package fchttp
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"time"
+)
+
+const defaultMaxBody = 2 << 20
+
+// Adapter turns FC events into calls of an http.Handler and the handler's
+// answer into what the trigger expects. Its fields must not change once it is
+// used; then it is safe for concurrent use.
+type Adapter struct {
+	Handler     http.Handler
+	MaxBody     int64                                           // bytes after decoding; 0: 2 MiB
+	CORSOrigins []string                                        // exact origins ("https://app.example"), or "*"; empty: no CORS headers at all
+	Log         *slog.Logger                                    // nil: slog.Default()
+	Now         func() time.Time                                // nil: time.Now
+	Timer       func(ctx context.Context, payload string) error // nil: timer events are an invocation error
+}
+
+// Invoke handles one event. requestID is the platform's id of the invocation.
+// The error is for the platform: it is returned for events that are no HTTP
+// request, and never because a handler failed. What the handler answered is
+// returned also when ctx has ended meanwhile.
+func (a *Adapter) Invoke(ctx context.Context, requestID string, event []byte) (json.RawMessage, error) {
+	start := a.now()
+	k := unknownEvent
+	fields, err := readObject(event)
+	if err == nil {
+		k = kindOf(fields)
+	}
+	c := &call{requestID: requestID}
+	ctx = context.WithValue(ctx, callKey{}, c)
+	switch k {
+	case gatewayEvent, triggerEvent:
+		r, fault := newRequest(k, fields, a.maxBody())
+		return a.serve(c, r.WithContext(ctx), fault, start)
+	case timerEvent:
+		err = a.runTimer(ctx, fields)
+	default:
+		err = errUnknownEvent
+	}
+	took := slog.Int64("durationMs", a.now().Sub(start).Milliseconds())
+	if err != nil {
+		attrs := append([]slog.Attr{slog.String("requestId", requestID), took}, errorAttrs(err)...)
+		a.log().LogAttrs(ctx, slog.LevelError, "failed", attrs...)
+		return nil, err
+	}
+	a.log().LogAttrs(ctx, slog.LevelInfo, "timer", slog.String("requestId", requestID), took)
+	return json.RawMessage("{}"), nil
+}
+
+// serve answers a request; fault is why it could not be read, if it could not.
+func (a *Adapter) serve(c *call, r *http.Request, fault error, start time.Time) (json.RawMessage, error) {
+	// Taken first, as handlers may change the request.
+	ctx, method, cors := r.Context(), r.Method, a.corsHeader(r)
+
+	w := newRecorder()
+	switch {
+	case fault != nil:
+		writeError(w, r, fault)
+	case method == http.MethodOptions:
+		w.WriteHeader(http.StatusNoContent)
+	default:
+		if err := guard(func() error { a.Handler.ServeHTTP(w, r); return nil }); err != nil {
+			w.finish()
+			w = newRecorder() // forget what was half written
+			writeError(w, r, &Error{Code: Internal, Message: internalMessage, Reason: "panic", Err: err})
+		}
+	}
+	answer := w.finish()
+	answer.seal(c.requestID, cors)
+	out, err := answer.event(method)
+	c.log(ctx, a.log(), method, answer.status, a.now().Sub(start))
+	return out, err
+}
+
+func (a *Adapter) runTimer(ctx context.Context, event object) error {
+	if a.Timer == nil {
+		return errNoTimer
+	}
+	payload, err := event.text("payload")
+	if err != nil {
+		return fmt.Errorf("reading the timer event: %w", err)
+	}
+	if err := guard(func() error { return a.Timer(ctx, payload) }); err != nil {
+		return fmt.Errorf("running the timer: %w", err)
+	}
+	return nil
+}
+
+// guard turns a panic of f into a *panicError. http.ErrAbortHandler is no
+// exception: there is no connection to abort, and the caller needs an answer.
+func guard(f func() error) (err error) {
+	defer func() {
+		if value := recover(); value != nil {
+			err = newPanicError(value)
+		}
+	}()
+	return f()
+}
+
+func (a *Adapter) now() time.Time {
+	if a.Now == nil {
+		return time.Now()
+	}
+	return a.Now()
+}
+
+func (a *Adapter) log() *slog.Logger {
+	if a.Log == nil {
+		return slog.Default()
+	}
+	return a.Log
+}
+
+func (a *Adapter) maxBody() int64 {
+	if a.MaxBody <= 0 {
+		return defaultMaxBody
+	}
+	return a.MaxBody
+}

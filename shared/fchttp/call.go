@@ -1,0 +1,134 @@
+package fchttp
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"runtime"
+	"runtime/debug"
+	"sync"
+	"time"
+)
+
+// call collects what is logged about one request. It travels in the context,
+// so that it is found behind any middleware. The nil call, of a handler that
+// runs without an Adapter, collects nothing.
+type call struct {
+	requestID string
+
+	mu      sync.Mutex // a handler may leave goroutines behind
+	route   string
+	failure *failure
+}
+
+type failure struct {
+	code   Code
+	reason string
+	err    error
+}
+
+type callKey struct{}
+
+func callOf(ctx context.Context) *call {
+	c, _ := ctx.Value(callKey{}).(*call)
+	return c
+}
+
+// RequestID returns the platform's id of the invocation that ctx belongs to;
+// "" outside of one.
+func RequestID(ctx context.Context) string { return callOf(ctx).id() }
+
+func (c *call) id() string {
+	if c == nil {
+		return ""
+	}
+	return c.requestID
+}
+
+func (c *call) setRoute(pattern string) {
+	if c == nil {
+		return
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.route = pattern
+}
+
+func (c *call) setFailure(code Code, reason string, err error) {
+	if c == nil {
+		return
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.failure = &failure{code, reason, err}
+}
+
+// log writes the one line of a request. The route is a pattern, because paths
+// and queries hold tokens; a method we do not know could hold anything.
+func (c *call) log(ctx context.Context, log *slog.Logger, method string, status int, took time.Duration) {
+	c.mu.Lock()
+	route, failed := c.route, c.failure
+	c.mu.Unlock()
+	if route == "" {
+		route = "unmatched"
+	}
+	switch method {
+	case http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut,
+		http.MethodPatch, http.MethodDelete, http.MethodOptions:
+	default:
+		method = "other"
+	}
+	level, message := slog.LevelInfo, "request"
+	switch {
+	case status >= 500:
+		level, message = slog.LevelError, "failed"
+	case status >= 400:
+		level, message = slog.LevelWarn, "refused"
+	}
+	attrs := []slog.Attr{
+		slog.String("requestId", c.requestID),
+		slog.String("route", route),
+		slog.String("method", method),
+		slog.Int("status", status),
+		slog.Int64("durationMs", took.Milliseconds()),
+	}
+	if failed != nil {
+		attrs = append(attrs, slog.String("code", string(failed.code)))
+		if failed.reason != "" {
+			attrs = append(attrs, slog.String("reason", failed.reason))
+		}
+		attrs = append(attrs, errorAttrs(failed.err)...)
+	}
+	log.LogAttrs(ctx, level, message, attrs...)
+}
+
+func errorAttrs(err error) []slog.Attr {
+	attrs := []slog.Attr{slog.String("err", err.Error())}
+	var p *panicError
+	if errors.As(err, &p) {
+		attrs = append(attrs, slog.String("stack", p.stack))
+	}
+	return attrs
+}
+
+// panicError is a recovered panic. The value itself may hold a part of the
+// request, so only its type is kept; what the runtime says of its own panics is
+// safe.
+type panicError struct{ text, stack string }
+
+func (e *panicError) Error() string { return e.text }
+
+func newPanicError(value any) *panicError {
+	const maxStack = 16 << 10 // FC cuts a log line at 32 KB
+	stack := debug.Stack()
+	e := &panicError{
+		text:  fmt.Sprintf("panic of type %T", value),
+		stack: string(stack[:min(len(stack), maxStack)]),
+	}
+	if fault, ok := value.(runtime.Error); ok {
+		e.text = "panic: " + fault.Error()
+	}
+	return e
+}

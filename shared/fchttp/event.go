@@ -1,0 +1,303 @@
+package fchttp
+
+import (
+	"bytes"
+	"encoding/base64"
+	"errors"
+	"io"
+	"net/http"
+	"net/url"
+	"strings"
+)
+
+// kind tells the events apart. The fields decide, never configuration, so one
+// deployed function can stand behind either trigger.
+type kind int
+
+const (
+	unknownEvent kind = iota
+	gatewayEvent
+	triggerEvent
+	timerEvent
+)
+
+var (
+	errUnknownEvent = errors.New(`unknown event: want an API gateway event (with httpMethod and path), ` +
+		`an HTTP trigger event (with version "v1", rawPath and requestContext.http) ` +
+		`or a timer event (with triggerTime and triggerName)`)
+	errNoTimer = errors.New("unexpected timer event: this function answers HTTP requests only")
+)
+
+func kindOf(event object) kind {
+	version, _ := event.text("version")
+	switch {
+	case event.has("httpMethod"):
+		return gatewayEvent
+	case version == "v1" && (event.has("rawPath") || event.has("requestContext")):
+		return triggerEvent
+	case event.has("triggerTime") && event.has("triggerName"):
+		return timerEvent
+	}
+	return unknownEvent
+}
+
+// newRequest builds the request that an HTTP event describes. With an error
+// the request holds what was read so far: headers come first, because also the
+// answer to an unreadable request must let a browser read it.
+func newRequest(k kind, event object, maxBody int64) (*http.Request, error) {
+	r := &http.Request{
+		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
+		URL:        &url.URL{Path: "/"},
+		RequestURI: "/",
+		Header:     http.Header{},
+		Body:       http.NoBody,
+	}
+	if err := readHeader(r, event); err != nil {
+		return r, err
+	}
+	readLine := readGatewayLine
+	if k == triggerEvent {
+		readLine = readTriggerLine
+	}
+	if err := readLine(r, event); err != nil {
+		return r, err
+	}
+	query, err := readQuery(event)
+	if err != nil {
+		return r, err
+	}
+	r.URL.RawQuery = query.Encode()
+	r.RequestURI = r.URL.RequestURI()
+
+	body, err := readBody(event, maxBody)
+	if err != nil {
+		return r, err
+	}
+	if len(body) > 0 {
+		r.Body = io.NopCloser(bytes.NewReader(body))
+		r.ContentLength = int64(len(body))
+	}
+	return r, nil
+}
+
+// readHeader fills Header and Host. Names are compared without regard to case,
+// so "cookie" and "Cookie" are two values of one header, in order of appearance:
+// a handler that refuses repeated headers must be able to see them.
+func readHeader(r *http.Request, event object) error {
+	headers, err := event.object("headers")
+	if err != nil {
+		return err
+	}
+	for _, h := range headers {
+		values, ok := asStrings(h.value)
+		if !ok {
+			return badEvent("headers", "holds a value that is not a string")
+		}
+		if !isToken(h.name) {
+			return badEvent("headers", "holds a name that is not a header name")
+		}
+		for _, v := range values {
+			if strings.ContainsFunc(v, isControl) {
+				return badEvent("headers", "holds a control character")
+			}
+			r.Header.Add(h.name, v)
+		}
+	}
+	// As net/http does it, Host is moved out of the header.
+	hosts := r.Header.Values("Host")
+	if len(hosts) > 1 {
+		return badEvent("headers", "holds two hosts")
+	}
+	if len(hosts) == 1 {
+		r.Host = hosts[0]
+	}
+	r.Header.Del("Host")
+	return nil
+}
+
+// readGatewayLine fills method and path from a classic API gateway's event.
+func readGatewayLine(r *http.Request, event object) error {
+	if event.has("rawPath") {
+		return badEvent("rawPath", "contradicts httpMethod")
+	}
+	method, err := event.text("httpMethod")
+	if err != nil {
+		return err
+	}
+	path, err := event.text("path")
+	if err != nil {
+		return err
+	}
+	if err := setMethod(r, "httpMethod", method); err != nil {
+		return err
+	}
+	if !strings.HasPrefix(path, "/") {
+		return badEvent("path", "does not begin with a slash")
+	}
+	// Whether path arrives encoded is not documented. A question mark can only
+	// be part of a decoded one, as the query is elsewhere.
+	r.URL = &url.URL{Path: path}
+	if !strings.Contains(path, "?") {
+		if u, err := url.ParseRequestURI(path); err == nil {
+			r.URL = u
+		}
+	}
+	r.RemoteAddr = r.Header.Get("CaClientIp")
+	return nil
+}
+
+// readTriggerLine fills method and path from an HTTP trigger's event. The path
+// is rawPath, which is encoded; requestContext.http.path is the same decoded,
+// where a slash inside of a segment could not be told from a separator.
+func readTriggerLine(r *http.Request, event object) error {
+	around, err := event.object("requestContext")
+	if err != nil {
+		return err
+	}
+	line, err := around.object("http")
+	if err != nil {
+		return err
+	}
+	method, err := line.text("method")
+	if err != nil {
+		return err
+	}
+	if err := setMethod(r, "requestContext.http.method", method); err != nil {
+		return err
+	}
+	path, err := event.text("rawPath")
+	if err != nil {
+		return err
+	}
+	u, err := url.ParseRequestURI(path)
+	if err != nil || !strings.HasPrefix(path, "/") || strings.Contains(path, "?") {
+		return badEvent("rawPath", "is not an encoded path")
+	}
+	r.URL = u
+	if r.RemoteAddr, err = line.text("sourceIp"); err != nil {
+		return err
+	}
+	if r.Host == "" {
+		r.Host, err = around.text("domainName")
+	}
+	return err
+}
+
+func setMethod(r *http.Request, field, method string) error {
+	if !isToken(method) {
+		return badEvent(field, "is not a method")
+	}
+	r.Method = method
+	return nil
+}
+
+// readQuery reads the query parameters; see the package comment for what is
+// lost and how it is decided whether they are still encoded.
+func readQuery(event object) (url.Values, error) {
+	params, err := event.object("queryParameters")
+	if err != nil {
+		return nil, err
+	}
+	taken, decoded := url.Values{}, url.Values{}
+	raw, escaped := true, false
+	for _, p := range params {
+		values, ok := asStrings(p.value)
+		if !ok {
+			return nil, badEvent("queryParameters", "holds a value that is not a string")
+		}
+		if values == nil {
+			values = []string{""}
+		}
+		for _, v := range values {
+			name, nameOK := decodeQuery(p.name)
+			value, valueOK := decodeQuery(v)
+			raw = raw && nameOK && valueOK && !strings.Contains(p.name, "=")
+			escaped = escaped || strings.Contains(p.name+v, "%")
+			taken.Add(p.name, v)
+			decoded.Add(name, value)
+		}
+	}
+	if raw && escaped {
+		return decoded, nil
+	}
+	return taken, nil
+}
+
+// decodeQuery decodes a name or value of a raw query, and reports whether it
+// could be one: RFC 3986, section 3.4, less the ampersand that would end it.
+// Brackets are not allowed there, so a decoded "metadata[name]" is recognised.
+func decodeQuery(s string) (string, bool) {
+	for i := range len(s) {
+		if c := s[i]; !isAlphanumeric(c) && !strings.ContainsRune("-._~!$'()*+,;=:@/?%", rune(c)) {
+			return "", false
+		}
+	}
+	decoded, err := url.QueryUnescape(s)
+	return decoded, err == nil
+}
+
+// readBody decodes the body. The limit is applied to the encoded text first,
+// so that nothing larger is decoded, and then to the bytes.
+func readBody(event object, maxBody int64) ([]byte, error) {
+	encoded, err := readEncoded(event)
+	if err != nil {
+		return nil, err
+	}
+	text, err := event.text("body")
+	if err != nil {
+		return nil, err
+	}
+	tooLarge := &Error{Code: TooLarge, Message: "The request body is too large."}
+	if !encoded {
+		if int64(len(text)) > maxBody {
+			return nil, tooLarge
+		}
+		return []byte(text), nil
+	}
+	// Four characters stand for three bytes, of which up to two are padding.
+	if int64(len(text))/4*3-2 > maxBody {
+		return nil, tooLarge
+	}
+	body, err := base64.StdEncoding.DecodeString(text)
+	if err != nil {
+		return nil, badEvent("body", "is not valid base64")
+	}
+	if int64(len(body)) > maxBody {
+		return nil, tooLarge
+	}
+	return body, nil
+}
+
+// readEncoded reads isBase64Encoded, which the documentation of the API gateway
+// prints as a string and captured events hold as a boolean.
+func readEncoded(event object) (bool, error) {
+	value, err := event.field("isBase64Encoded")
+	if err != nil {
+		return false, err
+	}
+	switch strings.ToLower(string(value)) {
+	case "", "false", `"false"`:
+		return false, nil
+	case "true", `"true"`:
+		return true, nil
+	}
+	return false, badEvent("isBase64Encoded", "is neither true nor false")
+}
+
+// isToken reports whether s is a token of RFC 9110, section 5.6.2, as methods
+// and header names are.
+func isToken(s string) bool {
+	for i := range len(s) {
+		if c := s[i]; !isAlphanumeric(c) && !strings.ContainsRune("!#$%&'*+-.^_`|~", rune(c)) {
+			return false
+		}
+	}
+	return s != ""
+}
+
+func isAlphanumeric(c byte) bool {
+	return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9'
+}
+
+// isControl reports whether a header value may not hold the character.
+func isControl(c rune) bool { return c < ' ' && c != '\t' || c == 0x7f }
