@@ -1,0 +1,107 @@
+package request_test
+
+import (
+	"errors"
+	"net/http"
+	"net/http/httptest"
+	"reflect"
+	"strings"
+	"testing"
+
+	"ossupload/shared/fchttp"
+	"ossupload/shared/request"
+)
+
+type checksum struct {
+	MD5 string `json:"md5"`
+}
+
+type wish struct {
+	Filename string            `json:"filename" validate:"required"`
+	Size     *int64            `json:"size" validate:"omitempty,min=0"`
+	As       string            `json:"as" validate:"omitempty,oneof=put form url"`
+	Checksum *checksum         `json:"checksum"`
+	Vars     map[string]string `json:"vars"`
+}
+
+func post(body, contentType string) *http.Request {
+	r := httptest.NewRequest("POST", "/presign", strings.NewReader(body))
+	r.Header.Set("Content-Type", contentType)
+	return r
+}
+
+func TestDecodeNamesEveryFault(t *testing.T) {
+	tests := []struct {
+		name, body string
+		unknown    request.Unknown
+		want       []fchttp.Fault
+	}{
+		{"nothing wrong", `{"filename":"a","size":0,"checksum":{"md5":"x"}}`, request.Refuse, nil},
+		{"null is absent", `{"filename":"a","size":null,"checksum":null}`, request.Refuse, nil},
+		{"a field missing", `{}`, request.Refuse, []fchttp.Fault{{Field: "filename", Reason: "is required"}}},
+		{"all at once", `{"size":"1","as":"ftp","vars":{"a":1},"b":1,"a":1,"checksum":{"md5":1,"sha":""}}`, request.Refuse, []fchttp.Fault{
+			{Field: "size", Reason: "must be a whole number"},
+			{Field: "checksum.md5", Reason: "must be a string"},
+			{Field: "checksum.sha", Reason: "is not a known field"},
+			{Field: "vars", Reason: "must be an object with strings as values"},
+			{Field: "a", Reason: "is not a known field"},
+			{Field: "b", Reason: "is not a known field"},
+			{Field: "filename", Reason: "is required"},
+			{Field: "as", Reason: "must be one of put, form, url"},
+		}},
+		{"a negative number", `{"filename":"a","size":-1}`, request.Refuse, []fchttp.Fault{{Field: "size", Reason: "must be at least 0"}}},
+		{"a fraction", `{"filename":"a","size":1.5}`, request.Refuse, []fchttp.Fault{{Field: "size", Reason: "must be a whole number"}}},
+		{"a number beyond 64 bits", `{"filename":"a","size":9223372036854775808}`, request.Refuse, []fchttp.Fault{{Field: "size", Reason: "must be a whole number"}}},
+		{"another case is another field", `{"Filename":"a"}`, request.Refuse, []fchttp.Fault{
+			{Field: "Filename", Reason: "is not a known field"}, {Field: "filename", Reason: "is required"}}},
+		{"unknown fields ignored", `{"filename":"a","b":1,"checksum":{"sha":1}}`, request.Ignore, nil},
+		{"an object that is a list", `{"filename":"a","checksum":[]}`, request.Refuse, []fchttp.Fault{{Field: "checksum", Reason: "must be an object"}}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			var w wish
+			got, err := request.Decode(post(tt.body, "application/json; charset=utf-8"), &w, tt.unknown)
+			if err != nil || !reflect.DeepEqual(got, tt.want) {
+				t.Errorf("Decode(%s) = %v, %v, want %v", tt.body, got, err, tt.want)
+			}
+		})
+	}
+}
+
+func TestDecodeRefusesWhatIsNoObject(t *testing.T) {
+	tests := []struct {
+		name, body, contentType string
+		unknown                 request.Unknown
+		want                    fchttp.Code
+	}{
+		{"another type", `{}`, "text/plain", request.Refuse, fchttp.UnsupportedMediaType},
+		{"a form", `a=b`, "application/x-www-form-urlencoded", request.Refuse, fchttp.UnsupportedMediaType},
+		{"a malformed type", `{}`, ";", request.Refuse, fchttp.UnsupportedMediaType},
+		{"not JSON", `{"filename":`, "application/json", request.Refuse, fchttp.InvalidJSON},
+		{"two values", `{}{}`, "application/json", request.Refuse, fchttp.InvalidJSON},
+		{"empty", ``, "application/json", request.Refuse, fchttp.InvalidJSON},
+		{"a list", `[]`, "application/json", request.Refuse, fchttp.InvalidJSON},
+		{"null", `null`, "application/json", request.Ignore, fchttp.InvalidJSON},
+		{"over 2 MiB", `{"a":"` + strings.Repeat("x", 2<<20) + `"}`, "application/json", request.Ignore, fchttp.TooLarge},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			var w wish
+			_, err := request.Decode(post(tt.body, tt.contentType), &w, tt.unknown)
+			var e *fchttp.Error
+			if !errors.As(err, &e) || e.Code != tt.want {
+				t.Errorf("Decode = %v, want %s", err, tt.want)
+			}
+		})
+	}
+}
+
+func TestDecodeTakesNoBodyWhereAllIsOptional(t *testing.T) {
+	var v struct {
+		Parts []int `json:"parts"`
+	}
+	r := httptest.NewRequest("POST", "/", nil)
+	if faults, err := request.Decode(r, &v, request.Ignore); err != nil || faults != nil {
+		t.Errorf("Decode of an empty body = %v, %v, want neither", faults, err)
+	}
+}
