@@ -1,0 +1,123 @@
+// Package callerauth answers one question: who is asking.
+//
+// An Authenticator reads the identity of a request from a bearer token (NewJWT)
+// or from a header that a gateway sets (NewHeader), or gives every request the
+// same one (NewNone, for trials). It promises that a Caller is returned only
+// for a request whose proof was verified, that a subject is 1 to 128 bytes of
+// readable text, and that limits in the caller's token can narrow what the
+// operator allows and are never lost by being unreadable.
+//
+// It refuses rather than guesses: a repeated header, an unknown algorithm, a
+// token without an end, a misspelt limit. Each refusal has one sentinel, for the
+// log; all match ErrUnauthenticated, which is all that a client should learn.
+// No error text holds a token, a secret or a client's words.
+package callerauth
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
+)
+
+// ErrUnauthenticated matches every error of an Authenticator.
+var ErrUnauthenticated = errors.New("unauthenticated")
+
+// Reasons for which a request is refused.
+var (
+	// ErrMissing: the request carries no identity at all.
+	ErrMissing = fmt.Errorf("%w: no credentials in the request", ErrUnauthenticated)
+	// ErrMalformed: what it carries is repeated, too long or not a token.
+	ErrMalformed = fmt.Errorf("%w: malformed credentials", ErrUnauthenticated)
+	// ErrAlgorithm: the token is signed in a way that is not configured.
+	ErrAlgorithm = fmt.Errorf("%w: algorithm is not allowed", ErrUnauthenticated)
+	// ErrCritical: the token demands an extension (RFC 7515, 4.1.11).
+	ErrCritical = fmt.Errorf("%w: critical header is not understood", ErrUnauthenticated)
+	// ErrSignature: the token was not made with our secret.
+	ErrSignature = fmt.Errorf("%w: signature does not verify", ErrUnauthenticated)
+	// ErrExpired: the token's exp has passed.
+	ErrExpired = fmt.Errorf("%w: token has expired", ErrUnauthenticated)
+	// ErrNotYetValid: the token's nbf or iat lies in the future.
+	ErrNotYetValid = fmt.Errorf("%w: token is not yet valid", ErrUnauthenticated)
+	// ErrIssuer: iss is not the configured issuer.
+	ErrIssuer = fmt.Errorf("%w: issuer is not the expected one", ErrUnauthenticated)
+	// ErrAudience: aud does not hold the configured audience.
+	ErrAudience = fmt.Errorf("%w: audience is not the expected one", ErrUnauthenticated)
+	// ErrSubject: the identity is empty, too long or not plain text.
+	ErrSubject = fmt.Errorf("%w: unusable subject", ErrUnauthenticated)
+	// ErrClaim: exp is missing, or a claim that matters cannot be read.
+	ErrClaim = fmt.Errorf("%w: unusable claim", ErrUnauthenticated)
+	// ErrSecret: the gateway's secret is missing, repeated or wrong.
+	ErrSecret = fmt.Errorf("%w: gateway secret does not match", ErrUnauthenticated)
+)
+
+// Anonymous is the subject of every caller when nobody is asked for a proof.
+const Anonymous = "anonymous"
+
+const (
+	minSecret  = 32  // bytes
+	maxSubject = 128 // bytes
+)
+
+// Caller is who asked. The zero Caller is nobody.
+type Caller struct {
+	Subject string
+	// Expires is when the caller's proof ends, leeway not included. Zero: no
+	// end is known.
+	Expires time.Time
+	Upload  Upload
+}
+
+// Upload is what the application that issued the caller's token says about the
+// uploads it is for: the claim
+//
+//	"upload": {"context": any, "maxSize": bytes, "contentTypes": ["image/*", …]}
+//
+// Every member is optional, and what is absent does not narrow.
+type Upload struct {
+	// Context is any JSON value in compact form, or nil. It reaches the event
+	// as the application's own word.
+	Context json.RawMessage
+	// MaxSize is bytes, never negative.
+	MaxSize *int64
+	// ContentTypes is nil, or holds at least one type or wildcard.
+	ContentTypes []string
+}
+
+// Authenticator decides who sent a request. Implementations are safe for
+// concurrent use. An error matches ErrUnauthenticated and one of the reasons.
+type Authenticator interface {
+	Authenticate(r *http.Request) (Caller, error)
+}
+
+// NewNone returns an Authenticator that believes everybody and calls them
+// Anonymous.
+func NewNone() Authenticator { return none{} }
+
+type none struct{}
+
+func (none) Authenticate(*http.Request) (Caller, error) {
+	return Caller{Subject: Anonymous}, nil
+}
+
+// checkSubject keeps out what would read differently in a log, in a key and in
+// the issuer's own books.
+func checkSubject(s string) error {
+	switch {
+	case s == "":
+		return fmt.Errorf("%w: it is empty", ErrSubject)
+	case len(s) > maxSubject:
+		return fmt.Errorf("%w: it is longer than %d bytes", ErrSubject, maxSubject)
+	// encoding/json puts U+FFFD where it could not read, so two subjects
+	// could become one.
+	case !utf8.ValidString(s), strings.ContainsRune(s, utf8.RuneError):
+		return fmt.Errorf("%w: it is not valid UTF-8", ErrSubject)
+	case strings.ContainsFunc(s, unicode.IsControl):
+		return fmt.Errorf("%w: it holds control characters", ErrSubject)
+	}
+	return nil
+}

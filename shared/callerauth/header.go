@@ -1,0 +1,79 @@
+package callerauth
+
+import (
+	"crypto/sha256"
+	"crypto/subtle"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/textproto"
+	"strings"
+)
+
+// NewHeader returns an Authenticator that takes the identity from the header
+// name, because the header name+"-Secret" proves that our gateway set both:
+//
+//	X-User: alice
+//	X-User-Secret: <secret>
+//
+// The gateway must strip both headers from what clients send, and be told the
+// secret: at least 32 bytes of visible ASCII, since it travels as it is. An
+// identity that is empty, repeated, padded with white space, or holds a comma
+// (two values joined on the way) or a control character is refused.
+func NewHeader(name string, secret []byte) (Authenticator, error) {
+	if name == "" || strings.ContainsFunc(name, func(c rune) bool {
+		return !('a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' || c == '-')
+	}) {
+		return nil, fmt.Errorf("header name %q is not letters, digits and hyphens", name)
+	}
+	if len(secret) < minSecret {
+		return nil, fmt.Errorf("gateway secret is shorter than %d bytes", minSecret)
+	}
+	for _, c := range secret {
+		if c <= ' ' || c > '~' {
+			return nil, errors.New("gateway secret holds bytes that a header cannot carry")
+		}
+	}
+	return header{
+		name:       textproto.CanonicalMIMEHeaderKey(name),
+		secretName: textproto.CanonicalMIMEHeaderKey(name + "-Secret"),
+		digest:     sha256.Sum256(secret),
+	}, nil
+}
+
+type header struct {
+	name, secretName string
+	digest           [sha256.Size]byte // of the secret
+}
+
+func (h header) Authenticate(r *http.Request) (Caller, error) {
+	identities, secrets := r.Header[h.name], r.Header[h.secretName]
+	if len(identities) == 0 && len(secrets) == 0 {
+		return Caller{}, ErrMissing
+	}
+	if len(secrets) != 1 {
+		return Caller{}, fmt.Errorf("%w: it is sent %d times", ErrSecret, len(secrets))
+	}
+	// Digests have one length, so the comparison tells nothing of the secret's.
+	digest := sha256.Sum256([]byte(secrets[0]))
+	if subtle.ConstantTimeCompare(digest[:], h.digest[:]) != 1 {
+		return Caller{}, ErrSecret
+	}
+	if len(identities) == 0 {
+		return Caller{}, ErrMissing
+	}
+	if len(identities) > 1 {
+		return Caller{}, fmt.Errorf("%w: identity is repeated", ErrMalformed)
+	}
+	identity := identities[0]
+	if err := checkSubject(identity); err != nil {
+		return Caller{}, err
+	}
+	if strings.Contains(identity, ",") {
+		return Caller{}, fmt.Errorf("%w: it holds a comma", ErrSubject)
+	}
+	if strings.TrimSpace(identity) != identity {
+		return Caller{}, fmt.Errorf("%w: it is padded with white space", ErrSubject)
+	}
+	return Caller{Subject: identity}, nil
+}
