@@ -1,0 +1,154 @@
+// Package rolecreds holds credentials together with the time until which they
+// may be relied upon, because a signed URL dies with the credentials that signed
+// it, whatever the URL itself says.
+//
+// It promises that Expires is never later than the truth as far as the truth can
+// be known, and that printing or logging Credentials shows neither secret nor
+// token. Function Compute hands a role's credentials to each invocation without
+// telling when they end ("Grant Function Compute permissions to access other
+// Alibaba Cloud services"), so FromContext and Env name a time that is near
+// enough to be safe: ContextLife from now.
+//
+// It does not fetch anything: a role is assumed by package assumerole.
+package rolecreds
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"time"
+)
+
+// ContextLife is how long credentials of unknown age are relied upon. They live
+// 36 hours and are replaced long before they end.
+const ContextLife = 900 * time.Second
+
+// ErrNone is returned by a Source that has no credentials to give.
+var ErrNone = errors.New("no credentials")
+
+// Credentials sign requests to Alibaba Cloud.
+type Credentials struct {
+	AccessKeyID     string
+	AccessKeySecret string
+	SecurityToken   string // empty for a permanent key
+	// Expires is never later than the truth. Zero: a permanent key.
+	Expires time.Time
+}
+
+// Source gives credentials that are valid now. Implementations are safe for
+// concurrent use and return ctx's error when it ends first.
+type Source interface {
+	Credentials(ctx context.Context) (Credentials, error)
+}
+
+// Remaining returns how long c may be relied upon after now, negative when it
+// has ended. It reports false, and no duration, when c has no end.
+func (c Credentials) Remaining(now time.Time) (time.Duration, bool) {
+	if c.Expires.IsZero() {
+		return 0, false
+	}
+	return wall(c.Expires).Sub(wall(now)), true
+}
+
+// String names the key and its end, and nothing secret.
+func (c Credentials) String() string {
+	if c.Expires.IsZero() {
+		return fmt.Sprintf("access key %q without end", c.AccessKeyID)
+	}
+	return fmt.Sprintf("access key %q until %s", c.AccessKeyID, c.Expires.UTC().Format(time.RFC3339))
+}
+
+// GoString is String, for %#v.
+func (c Credentials) GoString() string { return c.String() }
+
+// LogValue is the same for log/slog.
+func (c Credentials) LogValue() slog.Value {
+	return slog.GroupValue(
+		slog.String("accessKeyId", c.AccessKeyID),
+		slog.Time("expires", c.Expires),
+	)
+}
+
+type contextKey struct{}
+
+// NewContext returns a context that carries c, which Function Compute handed to
+// this invocation, to FromContext.
+func NewContext(ctx context.Context, c Credentials) context.Context {
+	return context.WithValue(ctx, contextKey{}, c)
+}
+
+// FromContext gives the credentials that NewContext put into the context of the
+// invocation.
+type FromContext struct {
+	// Now is the clock. Nil: time.Now.
+	Now func() time.Time
+	// Fallback is asked when the context holds none, as outside of Function
+	// Compute or for a function without a role. Nil: ErrNone.
+	Fallback Source
+}
+
+// Credentials implements Source.
+func (f FromContext) Credentials(ctx context.Context) (Credentials, error) {
+	c, _ := ctx.Value(contextKey{}).(Credentials)
+	if c.AccessKeyID == "" && c.AccessKeySecret == "" {
+		if f.Fallback == nil {
+			return Credentials{}, fmt.Errorf("%w in the invocation", ErrNone)
+		}
+		return f.Fallback.Credentials(ctx)
+	}
+	return bound(c, "the invocation", f.Now)
+}
+
+// Env gives credentials of the environment variables ALIBABA_CLOUD_ACCESS_KEY_ID,
+// ALIBABA_CLOUD_ACCESS_KEY_SECRET and, for those of a role,
+// ALIBABA_CLOUD_SECURITY_TOKEN. It is for a function that runs by hand, or one
+// that is configured to get its credentials in this way only: variables are
+// fixed when the process starts, so prefer FromContext wherever there is one.
+type Env struct {
+	// Lookup reads a variable. Nil: os.LookupEnv.
+	Lookup func(string) (string, bool)
+	// Now is the clock. Nil: time.Now.
+	Now func() time.Time
+}
+
+// Credentials implements Source.
+func (e Env) Credentials(context.Context) (Credentials, error) {
+	lookup := e.Lookup
+	if lookup == nil {
+		lookup = os.LookupEnv
+	}
+	get := func(name string) string {
+		value, _ := lookup(name)
+		return value
+	}
+	return bound(Credentials{
+		AccessKeyID:     get("ALIBABA_CLOUD_ACCESS_KEY_ID"),
+		AccessKeySecret: get("ALIBABA_CLOUD_ACCESS_KEY_SECRET"),
+		SecurityToken:   get("ALIBABA_CLOUD_SECURITY_TOKEN"),
+	}, "the environment", e.Now)
+}
+
+// bound gives c an end if it is of a role, and refuses half a key.
+func bound(c Credentials, origin string, now func() time.Time) (Credentials, error) {
+	if c.AccessKeyID == "" || c.AccessKeySecret == "" {
+		return Credentials{}, fmt.Errorf("%w in %s: access key id or secret is empty", ErrNone, origin)
+	}
+	if c.SecurityToken == "" {
+		return c, nil
+	}
+	if now == nil {
+		now = time.Now
+	}
+	end := wall(now()).Add(ContextLife)
+	if c.Expires.IsZero() || end.Before(c.Expires) {
+		c.Expires = end
+	}
+	return c, nil
+}
+
+// wall drops the monotonic reading of t. Between requests an instance may be
+// frozen, and a clock that counts running time only would then find more life
+// left than there is.
+func wall(t time.Time) time.Time { return t.Round(0) }
