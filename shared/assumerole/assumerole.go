@@ -1,0 +1,189 @@
+// Package assumerole gives a role's credentials with a known end, obtained from
+// STS (AssumeRole, version 2015-04-01) through credentials-go. It is the only
+// package that knows that module, and keeps its sharp edges from the others:
+//
+//   - it does not tell when credentials end, so the end is reckoned here: the
+//     time before the call plus the duration asked for, less a minute;
+//   - its errors print answers and URLs with tokens and signatures, so none is
+//     wrapped or logged: there is ErrDenied, ErrThrottled and ErrUnavailable,
+//     each with words of our own;
+//   - it panics when an answer lacks a field, which becomes ErrUnavailable;
+//   - it takes no context, so a request that is in a hurry leaves the call
+//     behind, and the call ends by its own timeouts;
+//   - it fills what is empty from ALIBABA_CLOUD_* variables, so nothing is left
+//     empty. HTTPS_PROXY means what it means to every Go program: a tunnel, at
+//     whose end the certificate must still be that of the endpoint.
+//
+// A Source renews at half of the life of what it has, in the request that
+// notices, because an instance is frozen between requests and nothing else runs
+// then. One call serves all requests that wait for it. While the old credentials
+// live, a failing or slow STS costs a request a second at most.
+//
+// One limit is credentials-go's: it reads an answer of any length.
+package assumerole
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/url"
+	"regexp"
+	"time"
+	"unicode/utf8"
+
+	"ossupload/shared/rolecreds"
+)
+
+// Reasons for which no credentials could be had.
+var (
+	// ErrDenied: STS refuses, and will until somebody changes a permission or
+	// the configuration.
+	ErrDenied = errors.New("role may not be assumed")
+	// ErrThrottled: too many calls were made in this account.
+	ErrThrottled = errors.New("role service is throttling")
+	// ErrUnavailable: no usable answer from STS in time.
+	ErrUnavailable = errors.New("role service is unavailable")
+)
+
+// Durations that STS takes; a role's own maximum may be lower.
+const (
+	MinDuration     = 900 * time.Second
+	MaxDuration     = 43200 * time.Second
+	defaultDuration = 3600 * time.Second
+)
+
+const (
+	maxPolicy = 2048 // characters, "AssumeRole"
+	margin    = time.Minute
+)
+
+// limits are how long things may take.
+type limits struct {
+	connect, read time.Duration // of a call
+	// patience is how long a request that could use old credentials waits for
+	// the renewal that it began.
+	patience time.Duration
+}
+
+// Config says which role is assumed, and how.
+type Config struct {
+	// Base signs the calls, for instance with the function's own role, which
+	// must be allowed sts:AssumeRole and be trusted by the role.
+	Base rolecreds.Source
+	// RoleARN is acs:ram::<account>:role/<name>.
+	RoleARN string
+	// SessionName is 2 to 64 letters, digits and . @ - _, and is what the
+	// logs of ActionTrail and OSS show. Empty: ossupload.
+	SessionName string
+	// Duration is whole seconds, MinDuration to MaxDuration. Zero: an hour.
+	Duration time.Duration
+	// Endpoint is host[:port] or an https URL of STS. Empty: that of Region.
+	Endpoint string
+	Region   string
+	// Policy narrows the role for this session. Empty: all that the role may.
+	Policy string
+	// CAFile is a PEM file of authorities that are trusted besides the
+	// system's, see New. Empty: none.
+	CAFile string
+	// Now is the clock. Nil: time.Now.
+	Now func() time.Time
+	// Log is told of renewals that failed while old credentials served. Nil:
+	// nobody.
+	Log *slog.Logger
+}
+
+// Source gives the role's credentials. It is safe for concurrent use.
+type Source struct{ renewal *renewal }
+
+var _ rolecreds.Source = (*Source)(nil)
+
+var (
+	validARN     = regexp.MustCompile(`^acs:ram::[0-9]+:role/[A-Za-z0-9._/-]+$`)
+	validSession = regexp.MustCompile(`^[A-Za-z0-9.@_-]{2,64}$`)
+	validRegion  = regexp.MustCompile(`^[a-z0-9-]+$`)
+)
+
+// New checks c and calls nobody.
+//
+// With a CAFile it has a side effect on the whole process: credentials-go can be
+// given no TLS settings, but copies http.DefaultTransport for each call, so the
+// authorities are added to those that http.DefaultTransport trusts. A file's
+// content is added once. New must therefore not run beside other uses of
+// http.DefaultTransport when it meets a CAFile for the first time: call it at
+// start. It fails if the file cannot be read or holds no certificate.
+func New(c Config) (*Source, error) {
+	return newSource(c, limits{connect: 2 * time.Second, read: 4 * time.Second, patience: time.Second})
+}
+
+func newSource(c Config, l limits) (*Source, error) {
+	call := &call{
+		base:        c.Base,
+		roleARN:     c.RoleARN,
+		sessionName: c.SessionName,
+		duration:    c.Duration,
+		policy:      c.Policy,
+		now:         c.Now,
+		limits:      l,
+	}
+	if call.sessionName == "" {
+		call.sessionName = "ossupload"
+	}
+	if call.duration == 0 {
+		call.duration = defaultDuration
+	}
+	if call.now == nil {
+		call.now = time.Now
+	}
+	log := c.Log
+	if log == nil {
+		log = slog.New(slog.DiscardHandler)
+	}
+	switch {
+	case call.base == nil:
+		return nil, errors.New("role needs base credentials to be assumed with")
+	case !validARN.MatchString(call.roleARN):
+		return nil, fmt.Errorf("role ARN %q is not acs:ram::<account>:role/<name>", call.roleARN)
+	case !validSession.MatchString(call.sessionName):
+		return nil, fmt.Errorf("session name %q is not 2 to 64 letters, digits and .@-_", call.sessionName)
+	case call.duration < MinDuration || call.duration > MaxDuration || call.duration%time.Second != 0:
+		return nil, fmt.Errorf("role duration %v is not %v to %v in whole seconds", call.duration, MinDuration, MaxDuration)
+	case utf8.RuneCountInString(call.policy) > maxPolicy:
+		return nil, fmt.Errorf("session policy is longer than %d characters", maxPolicy)
+	}
+	var err error
+	if call.endpoint, err = endpointHost(c.Endpoint, c.Region); err != nil {
+		return nil, err
+	}
+	if c.CAFile != "" {
+		if err := trust(c.CAFile); err != nil {
+			return nil, fmt.Errorf("trusting STS CA file %q: %w", c.CAFile, err)
+		}
+	}
+	return &Source{newRenewal(call.assume, call.now, log, l.patience)}, nil
+}
+
+// Credentials implements rolecreds.Source. Its errors match ErrDenied,
+// ErrThrottled, ErrUnavailable, an error of Config.Base, or that of ctx.
+func (s *Source) Credentials(ctx context.Context) (rolecreds.Credentials, error) {
+	return s.renewal.Credentials(ctx)
+}
+
+// endpointHost is host[:port] of STS. The scheme is always https.
+func endpointHost(endpoint, region string) (string, error) {
+	if endpoint == "" {
+		if !validRegion.MatchString(region) {
+			return "", fmt.Errorf("region %q names no STS endpoint", region)
+		}
+		return "sts." + region + ".aliyuncs.com", nil
+	}
+	u, err := url.Parse(endpoint)
+	if err != nil || u.Scheme == "" || u.Host == "" {
+		u, err = url.Parse("https://" + endpoint)
+	}
+	if err != nil || u.Scheme != "https" || u.Hostname() == "" || u.User != nil ||
+		u.Path != "" && u.Path != "/" || u.RawQuery != "" || u.Fragment != "" {
+		return "", errors.New("STS endpoint is not host[:port] or an https URL without path")
+	}
+	return u.Host, nil
+}

@@ -1,0 +1,147 @@
+package assumerole
+
+import (
+	"context"
+	"crypto/tls"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net"
+	"strings"
+	"time"
+
+	"github.com/aliyun/credentials-go/credentials/providers"
+
+	"ossupload/shared/rolecreds"
+)
+
+// call is everything that one AssumeRole needs.
+type call struct {
+	base        rolecreds.Source
+	roleARN     string
+	sessionName string
+	duration    time.Duration
+	endpoint    string
+	policy      string
+	now         func() time.Time
+	limits      limits
+}
+
+// assume calls STS once. A new provider is made each time: it has no mutex, and
+// would answer from its own cache.
+func (c *call) assume(ctx context.Context) (rolecreds.Credentials, error) {
+	base, err := c.base.Credentials(ctx)
+	if err != nil {
+		return rolecreds.Credentials{}, fmt.Errorf("reading base credentials: %w", err)
+	}
+	provider, err := providers.NewRAMRoleARNCredentialsProviderBuilder().
+		WithCredentialsProvider(given(base)).
+		WithRoleArn(c.roleARN).
+		WithRoleSessionName(c.sessionName).
+		WithDurationSeconds(int(c.duration / time.Second)).
+		WithPolicy(c.policy).
+		WithStsEndpoint(c.endpoint).
+		WithHttpOptions(&providers.HttpOptions{
+			ConnectTimeout: int(c.limits.connect.Milliseconds()),
+			ReadTimeout:    int(c.limits.read.Milliseconds()),
+		}).
+		Build()
+	if err != nil {
+		return rolecreds.Credentials{}, fmt.Errorf("%w: call cannot be made", ErrUnavailable)
+	}
+	before := c.now().Round(0)
+	answer, err := ask(provider.GetCredentials)
+	if err != nil {
+		return rolecreds.Credentials{}, reason(err)
+	}
+	if answer.SecurityToken == "" {
+		return rolecreds.Credentials{}, errAnswer
+	}
+	return rolecreds.Credentials{
+		AccessKeyID:     answer.AccessKeyId,
+		AccessKeySecret: answer.AccessKeySecret,
+		SecurityToken:   answer.SecurityToken,
+		Expires:         before.Add(c.duration - margin),
+	}, nil
+}
+
+var errAnswer = fmt.Errorf("%w: answer has no credentials", ErrUnavailable)
+
+// ask returns a whole key or an error, and never panics.
+func ask(get func() (*providers.Credentials, error)) (answer *providers.Credentials, err error) {
+	defer func() {
+		if recover() != nil {
+			answer, err = nil, errAnswer
+		}
+	}()
+	answer, err = get()
+	if err == nil && (answer == nil || answer.AccessKeyId == "" || answer.AccessKeySecret == "") {
+		return nil, errAnswer
+	}
+	return answer, err
+}
+
+// given hands credentials-go what we have. Its own static providers would fill
+// what is empty from the environment.
+type given rolecreds.Credentials
+
+func (g given) GetCredentials() (*providers.Credentials, error) {
+	return &providers.Credentials{
+		AccessKeyId:     g.AccessKeyID,
+		AccessKeySecret: g.AccessKeySecret,
+		SecurityToken:   g.SecurityToken,
+	}, nil
+}
+
+func (given) GetProviderName() string { return "" }
+
+// refusals are the first parts of the codes with which STS refuses ("AssumeRole",
+// error codes, and "Common errors"), as in EntityNotExist.Role.
+var refusals = map[string]error{
+	"NoPermission":          ErrDenied,
+	"Forbidden":             ErrDenied,
+	"EntityNotExist":        ErrDenied,
+	"AuthenticationFail":    ErrDenied,
+	"InvalidParameter":      ErrDenied,
+	"MissingParameter":      ErrDenied,
+	"InvalidAccessKeyId":    ErrDenied,
+	"MissingAccessKeyId":    ErrDenied,
+	"InvalidSecurityToken":  ErrDenied,
+	"MissingSecurityToken":  ErrDenied,
+	"SignatureDoesNotMatch": ErrDenied,
+	"IncompleteSignature":   ErrDenied,
+	"InvalidTimeStamp":      ErrDenied,
+	"Throttling":            ErrThrottled,
+}
+
+// reason turns an error of credentials-go into one of ours. The module drops the
+// status of an answer and prints the body:
+//
+//	refresh session token failed: {"RequestId":"…","Code":"NoPermission",…}
+//
+// Of that, only a code that is known here goes into our error's text.
+func reason(err error) error {
+	if errors.Is(err, ErrUnavailable) {
+		return err
+	}
+	if _, body, ok := strings.Cut(err.Error(), "refresh session token failed: "); ok {
+		var answer struct{ Code string }
+		if json.Unmarshal([]byte(body), &answer) == nil {
+			code, _, _ := strings.Cut(answer.Code, ".")
+			if known, ok := refusals[code]; ok {
+				return fmt.Errorf("%w: %s", known, code)
+			}
+		}
+		return fmt.Errorf("%w: error answer", ErrUnavailable)
+	}
+	if _, ok := errors.AsType[*tls.CertificateVerificationError](err); ok {
+		return fmt.Errorf("%w: certificate is not trusted", ErrUnavailable)
+	}
+	if timeout, ok := errors.AsType[net.Error](err); ok {
+		if timeout.Timeout() {
+			return fmt.Errorf("%w: timeout", ErrUnavailable)
+		}
+		return fmt.Errorf("%w: network error", ErrUnavailable)
+	}
+	return fmt.Errorf("%w: answer cannot be read", ErrUnavailable)
+}
