@@ -1,0 +1,348 @@
+// Package grant decides: from a caller and a wish to what may be signed.
+//
+// A Policy is the operator's, a Wish the client's, and the caller's token may
+// narrow the policy but never widen it. The answer is a Grant (the claims that
+// bind every later step, and the headers that the upload must carry) or a
+// Refusal that names every field at fault at once.
+//
+// Keys are made here and nowhere else; a client chooses no byte of them but a
+// short file extension.
+//
+// The package imports uploadtoken because claims are what it grants,
+// callerauth because a caller's token carries limits of its own, and fchttp for
+// the one shape in which faults of fields are reported.
+package grant
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"ossupload/shared/callerauth"
+	"ossupload/shared/fchttp"
+	"ossupload/shared/uploadtoken"
+)
+
+// Limits of OSS ("Limits", help centre) and of this project.
+const (
+	MaxSingle   = 5 << 30                  // bytes of a PUT or a form upload, and of one part
+	MaxObject   = 48_800_000_000_000       // bytes of a multipart upload: 48.8 TB
+	MinPart     = 100 << 10                // bytes of every part but the last
+	MaxParts    = 10_000                   // parts of one upload
+	defaultPart = 5 << 20                  // bytes, for objects that fit MaxParts of them
+	defaultLife = 900 * time.Second        // of a URL when the client asks for none
+	maxVars     = 1 << 10                  // bytes of JSON
+	maxMetadata = 2 << 10                  // bytes of names and encoded values
+	maxFilename = 765                      // bytes: 255 characters of three
+	MetaPrefix  = "x-oss-meta-"            // user metadata, as OSS spells it
+	MetaGrant   = "ossupload-grant"        // metadata that holds the sealed grant
+	MetaName    = "ossupload-filename"     // metadata that holds the original name
+	ownPrefix   = "ossupload"              // metadata and tag names that are ours
+	overwrite   = "x-oss-forbid-overwrite" // keeps a second PUT of the same URL out
+)
+
+// ErrMethod is returned for a way to upload that the operator has not enabled.
+var ErrMethod = errors.New("upload method is not enabled")
+
+// Refusal lists every field of a wish that the policy refuses.
+type Refusal struct{ Faults []fchttp.Fault }
+
+func (r *Refusal) Error() string {
+	fields := make([]string, len(r.Faults))
+	for i, f := range r.Faults {
+		fields[i] = f.Field
+	}
+	return "refusing fields " + strings.Join(fields, ", ")
+}
+
+// Policy is what the operator allows. Sizes are bytes.
+type Policy struct {
+	Bucket         string
+	Prefix         string // of every key: empty or ending in "/", see CheckPrefix
+	MaxSize        int64
+	ContentTypes   Types
+	Methods        []uploadtoken.Method
+	MaxExpires     time.Duration // of a URL
+	TokenTTL       time.Duration // of an upload token
+	StorageClasses []string      // that a client may ask for
+	TagKeys        []string      // that a client may set
+}
+
+// Wish is what a client asks for, as it came.
+type Wish struct {
+	Method       uploadtoken.Method
+	Filename     string
+	Size         *int64 // exact size in bytes, nil when unknown
+	PartSize     int64  // multipart only: 0 lets the policy choose
+	ContentType  string
+	MD5          string // base64 of 16 bytes
+	CRC64        string // decimal
+	Metadata     map[string]string
+	StorageClass string
+	Tags         map[string]string
+	Vars         map[string]string
+	Expires      *int64 // seconds
+}
+
+// Grant is what may be signed.
+type Grant struct {
+	// Claims lack only what the granting request cannot know: OSS's upload id.
+	Claims uploadtoken.Claims
+	// Header must be sent, and nothing of it changed, by the request that
+	// creates the object. The sealed grant is not yet among it.
+	Header map[string]string
+	// Expires is how long a URL may live, as far as policy decides.
+	Expires time.Duration
+}
+
+// Grant decides about w. It fails with *Refusal, ErrMethod, or with random's
+// error.
+func (p Policy) Grant(caller callerauth.Caller, w Wish, now time.Time, random io.Reader) (Grant, error) {
+	if !slices.Contains(p.Methods, w.Method) {
+		return Grant{}, fmt.Errorf("%w: %s", ErrMethod, w.Method)
+	}
+	var f faults
+	contentType := p.contentType(caller, w, &f)
+	maxSize := p.checkSize(caller, w, &f)
+	partSize := p.partSize(w, &f)
+	header := p.header(w, contentType, &f)
+	f.add("filename", checkFilename(w.Filename))
+	f.add("checksum.crc64", checkCRC64(w.CRC64))
+	f.add("vars", checkVars(w.Vars))
+	expires := p.expires(w, &f)
+	if len(f) > 0 {
+		return Grant{}, &Refusal{Faults: f}
+	}
+
+	extension := w.Filename
+	if contentType == "" {
+		// OSS may guess a type that nobody granted from the key.
+		extension = ""
+	}
+	id, err := newUUIDv7(now, random)
+	if err != nil {
+		return Grant{}, fmt.Errorf("reading randomness for a key: %w", err)
+	}
+	key := p.OwnPrefix(caller.Subject) + now.UTC().Format("2006/01/") + id + extensionOf(extension)
+
+	claims := uploadtoken.Claims{
+		ID:          id,
+		Method:      w.Method,
+		Bucket:      p.Bucket,
+		Key:         key,
+		Subject:     caller.Subject,
+		Size:        w.Size,
+		MaxSize:     maxSize,
+		ContentType: contentType,
+		CRC64:       w.CRC64,
+		PartSize:    partSize,
+		Vars:        w.Vars,
+		Context:     caller.Upload.Context,
+		IssuedAt:    now.Unix(),
+		ExpiresAt:   now.Add(p.TokenTTL).Unix(),
+	}
+	if w.Method == uploadtoken.URL {
+		claims.Filename = w.Filename
+	} else {
+		header[MetaPrefix+MetaName] = escape(w.Filename)
+		header[overwrite] = "true"
+	}
+	return Grant{Claims: claims, Header: header, Expires: expires}, nil
+}
+
+// faults collects what is wrong with a wish.
+type faults []fchttp.Fault
+
+func (f *faults) add(field, reason string) {
+	if reason != "" {
+		*f = append(*f, fchttp.Fault{Field: field, Reason: reason})
+	}
+}
+
+// contentType is the type that the upload will carry: the asked one, one that
+// fits the file name, or application/octet-stream. A URL upload that asks for
+// none carries none.
+func (p Policy) contentType(caller callerauth.Caller, w Wish, f *faults) string {
+	const fallback = "application/octet-stream"
+	asked := strings.ToLower(w.ContentType)
+	decide := asked
+	if asked == "" {
+		decide = typeOf(w.Filename)
+		if w.Method == uploadtoken.URL || !p.ContentTypes.Allow(decide) {
+			decide = fallback
+		}
+	}
+	switch {
+	case !validType(decide):
+		f.add("contentType", "must be one type/subtype without parameters")
+	case !p.ContentTypes.Allow(decide):
+		f.add("contentType", fmt.Sprintf("%q is not an allowed type", decide))
+	case caller.Upload.ContentTypes != nil && !Types(caller.Upload.ContentTypes).Allow(decide):
+		f.add("contentType", fmt.Sprintf("%q is not a type that your token allows", decide))
+	}
+	if asked == "" && w.Method == uploadtoken.URL {
+		return ""
+	}
+	return decide
+}
+
+// checkSize returns the greatest size that this upload may have.
+func (p Policy) checkSize(caller callerauth.Caller, w Wish, f *faults) int64 {
+	limit := p.MaxSize
+	if caller.Upload.MaxSize != nil {
+		limit = min(limit, *caller.Upload.MaxSize)
+	}
+	if w.Method == uploadtoken.MultipartPart {
+		limit = min(limit, MaxObject)
+	} else {
+		limit = min(limit, MaxSingle)
+	}
+	switch {
+	case w.Size == nil && w.Method == uploadtoken.Put:
+		f.add("size", "is required")
+	case w.Size == nil:
+	case *w.Size < 0:
+		f.add("size", "must not be negative")
+	case *w.Size > limit:
+		f.add("size", fmt.Sprintf("must be at most %d bytes", limit))
+	}
+	return limit
+}
+
+// partSize returns the agreed size of every part but the last, or 0 when the
+// client chooses part by part.
+func (p Policy) partSize(w Wish, f *faults) int64 {
+	if w.Method != uploadtoken.MultipartPart || (w.PartSize == 0 && w.Size == nil) {
+		return 0
+	}
+	size := w.PartSize
+	if size == 0 {
+		// Whole MiB, so that MaxParts of them always hold the object.
+		const mib = 1 << 20
+		perPart := (*w.Size + MaxParts - 1) / MaxParts
+		size = max(defaultPart, (perPart+mib-1)/mib*mib)
+	}
+	switch {
+	case size < MinPart || size > MaxSingle:
+		f.add("partSize", fmt.Sprintf("must be %d to %d bytes", MinPart, int64(MaxSingle)))
+	case w.Size != nil && *w.Size > size*MaxParts:
+		f.add("partSize", fmt.Sprintf("%d bytes need more than %d parts of this size", *w.Size, MaxParts))
+	}
+	return size
+}
+
+func (p Policy) expires(w Wish, f *faults) time.Duration {
+	life := defaultLife
+	if w.Expires != nil {
+		if *w.Expires < 1 {
+			f.add("expiresIn", "must be at least 1 second")
+		}
+		// Longer than any cap, and far from overflow.
+		life = time.Duration(min(*w.Expires, 1<<30)) * time.Second
+	}
+	return min(life, p.MaxExpires)
+}
+
+// header is what the creating request must carry, and the checks of it.
+func (p Policy) header(w Wish, contentType string, f *faults) map[string]string {
+	h := make(map[string]string)
+	if contentType != "" {
+		h["Content-Type"] = contentType
+	}
+	if w.Method == uploadtoken.URL {
+		const reason = `cannot be used with "url", which sends no headers`
+		if len(w.Metadata) > 0 {
+			f.add("metadata", reason)
+		}
+		if len(w.Tags) > 0 {
+			f.add("tags", reason)
+		}
+		if w.StorageClass != "" {
+			f.add("storageClass", reason)
+		}
+		if w.MD5 != "" {
+			f.add("checksum.md5", reason)
+		}
+		return h
+	}
+	if w.MD5 != "" {
+		f.add("checksum.md5", checkMD5(w.MD5))
+		h["Content-MD5"] = w.MD5
+	}
+	if w.StorageClass != "" {
+		if !slices.Contains(p.StorageClasses, w.StorageClass) {
+			f.add("storageClass", "is not an allowed storage class")
+		}
+		h["x-oss-storage-class"] = w.StorageClass
+	}
+	if len(w.Tags) > 0 {
+		h["x-oss-tagging"] = p.tagging(w.Tags, f)
+	}
+	total := 0
+	for _, name := range slices.Sorted(maps.Keys(w.Metadata)) {
+		value := escape(w.Metadata[name])
+		total += len(name) + len(value)
+		f.add("metadata."+printable(name), checkMetadata(name, w.Metadata[name]))
+		h[MetaPrefix+name] = value
+	}
+	if total > maxMetadata {
+		f.add("metadata", fmt.Sprintf("must be at most %d bytes, names and percent-encoded values together", maxMetadata))
+	}
+	return h
+}
+
+// tagging is the value of x-oss-tagging: a=b&c=d with both sides encoded.
+func (p Policy) tagging(tags map[string]string, f *faults) string {
+	const maxTags, maxKey, maxValue = 10, 128, 256 // "Limits" of object tagging
+	if len(tags) > maxTags {
+		f.add("tags", fmt.Sprintf("must be at most %d", maxTags))
+	}
+	values := make(url.Values, len(tags))
+	for _, key := range slices.Sorted(maps.Keys(tags)) {
+		field := "tags." + printable(key)
+		switch {
+		case strings.HasPrefix(strings.ToLower(key), ownPrefix), !slices.Contains(p.TagKeys, key):
+			f.add(field, "is not an allowed tag")
+		case key == "" || len(key) > maxKey || len(tags[key]) > maxValue || !tagText(key) || !tagText(tags[key]):
+			f.add(field, "must be letters, digits, spaces and + - = . _ : / , at most 128 bytes for a name and 256 for a value")
+		}
+		values.Set(key, tags[key])
+	}
+	return strings.ReplaceAll(values.Encode(), "+", "%20")
+}
+
+func tagText(s string) bool {
+	for _, c := range []byte(s) {
+		if !('a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' || strings.IndexByte(" +-=._:/", c) >= 0) {
+			return false
+		}
+	}
+	return true
+}
+
+func checkVars(vars map[string]string) string {
+	if len(vars) == 0 {
+		return ""
+	}
+	if text, err := json.Marshal(vars); err != nil || len(text) > maxVars {
+		return fmt.Sprintf("must be at most %d bytes of JSON", maxVars)
+	}
+	return ""
+}
+
+func checkCRC64(s string) string {
+	if s == "" {
+		return ""
+	}
+	if n, err := strconv.ParseUint(s, 10, 64); err != nil || strconv.FormatUint(n, 10) != s {
+		return "must be an unsigned 64-bit number in decimal"
+	}
+	return ""
+}

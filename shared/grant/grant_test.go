@@ -1,0 +1,348 @@
+package grant_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+
+	"ossupload/shared/callerauth"
+	"ossupload/shared/fchttp"
+	"ossupload/shared/grant"
+	"ossupload/shared/uploadtoken"
+)
+
+// now is still November in UTC, whose months keys have.
+var now = time.Date(2026, 12, 1, 0, 30, 0, 0, time.FixedZone("", 8*3600))
+
+func policy() grant.Policy {
+	return grant.Policy{
+		Bucket:         "examplebucket",
+		Prefix:         "u/",
+		MaxSize:        1 << 40,
+		ContentTypes:   grant.Types{"image/*", "video/mp4", "application/octet-stream"},
+		Methods:        []uploadtoken.Method{uploadtoken.Put, uploadtoken.URL, uploadtoken.MultipartPart},
+		MaxExpires:     time.Hour,
+		TokenTTL:       168 * time.Hour,
+		StorageClasses: []string{"IA"},
+		TagKeys:        []string{"project", "stage"},
+	}
+}
+
+func caller() callerauth.Caller { return callerauth.Caller{Subject: "alice"} }
+
+func wish() grant.Wish {
+	return grant.Wish{Method: uploadtoken.Put, Filename: "夏 photo.JPG", Size: ptr(5), ContentType: "image/jpeg"}
+}
+
+func ptr(n int64) *int64 { return &n }
+
+// uuidOf is the UUIDv7 of a time with only zeros as random bits.
+func uuidOf(at time.Time) string {
+	ms := fmt.Sprintf("%012x", at.UnixMilli())
+	return ms[:8] + "-" + ms[8:] + "-7000-8000-000000000000"
+}
+
+// zeros makes keys predictable.
+func zeros() *bytes.Reader { return bytes.NewReader(make([]byte, 16)) }
+
+func TestGrantPut(t *testing.T) {
+	w := wish()
+	w.MD5 = "ICy5YqxZB1uWSwcVLSNLcA=="
+	w.CRC64 = "0"
+	w.Metadata = map[string]string{"album": "été 2026"}
+	w.StorageClass = "IA"
+	w.Tags = map[string]string{"stage": "a b", "project": "x+y/z"}
+	w.Vars = map[string]string{"k": "v"}
+	c := caller()
+	c.Upload.Context = []byte(`{"order":1}`)
+	g, err := policy().Grant(c, w, now, zeros())
+	if err != nil {
+		t.Fatalf("Grant: %v", err)
+	}
+	wantHeader := map[string]string{
+		"Content-Type":                  "image/jpeg",
+		"Content-MD5":                   "ICy5YqxZB1uWSwcVLSNLcA==",
+		"x-oss-forbid-overwrite":        "true",
+		"x-oss-meta-album":              "%C3%A9t%C3%A9%202026",
+		"x-oss-meta-ossupload-filename": "%E5%A4%8F%20photo.JPG",
+		"x-oss-storage-class":           "IA",
+		"x-oss-tagging":                 "project=x%2By%2Fz&stage=a%20b",
+	}
+	if !maps.Equal(g.Header, wantHeader) {
+		t.Errorf("Header = %v, want %v", g.Header, wantHeader)
+	}
+	id := uuidOf(now)
+	wantClaims := uploadtoken.Claims{
+		ID: id, Method: uploadtoken.Put, Bucket: "examplebucket", Key: "u/alice/2026/11/" + id + ".jpg",
+		Subject: "alice", Size: ptr(5), MaxSize: grant.MaxSingle, ContentType: "image/jpeg", CRC64: "0",
+		Vars: map[string]string{"k": "v"}, Context: json.RawMessage(`{"order":1}`),
+		IssuedAt: now.Unix(), ExpiresAt: now.Unix() + 168*3600,
+	}
+	if !reflect.DeepEqual(g.Claims, wantClaims) {
+		t.Errorf("Claims = %+v, want %+v", g.Claims, wantClaims)
+	}
+	if g.Expires != 900*time.Second {
+		t.Errorf("Expires = %v, want 15m", g.Expires)
+	}
+}
+
+// Every fault that a single field can have, one at a time.
+func TestGrantRefuses(t *testing.T) {
+	tests := []struct {
+		name   string
+		change func(*grant.Wish)
+		field  string // "" means: granted
+	}{
+		{"nothing wrong", func(w *grant.Wish) {}, ""},
+		{"no file name", func(w *grant.Wish) { w.Filename = "" }, "filename"},
+		{"a file name of 765 bytes", func(w *grant.Wish) { w.Filename = strings.Repeat("夏", 255) }, ""},
+		{"a file name of 766 bytes", func(w *grant.Wish) { w.Filename = strings.Repeat("夏", 255) + "x" }, "filename"},
+		{"a line break in the file name", func(w *grant.Wish) { w.Filename = "a\r\nb" }, "filename"},
+		{"a C1 control in the file name", func(w *grant.Wish) { w.Filename = "a\u0085b" }, "filename"},
+		{"no size", func(w *grant.Wish) { w.Size = nil }, "size"},
+		{"a size of zero", func(w *grant.Wish) { w.Size = ptr(0) }, ""},
+		{"a negative size", func(w *grant.Wish) { w.Size = ptr(-1) }, "size"},
+		{"the greatest size of a PUT", func(w *grant.Wish) { w.Size = ptr(5 << 30) }, ""},
+		{"one byte more", func(w *grant.Wish) { w.Size = ptr(5<<30 + 1) }, "size"},
+		{"a type that is not allowed", func(w *grant.Wish) { w.ContentType = "text/html" }, "contentType"},
+		{"a type that a wildcard never covers", func(w *grant.Wish) { w.ContentType = "image/svg+xml" }, "contentType"},
+		{"a type in capitals", func(w *grant.Wish) { w.ContentType = "IMAGE/PNG" }, ""},
+		{"a type with a parameter", func(w *grant.Wish) { w.ContentType = "image/png; q=1" }, "contentType"},
+		{"two types", func(w *grant.Wish) { w.ContentType = "image/png,image/gif" }, "contentType"},
+		{"a wildcard as type", func(w *grant.Wish) { w.ContentType = "image/*" }, "contentType"},
+		{"a type with a line break", func(w *grant.Wish) { w.ContentType = "image/png\r\nx: y" }, "contentType"},
+		{"an MD5 of 15 bytes", func(w *grant.Wish) { w.MD5 = "AAAAAAAAAAAAAAAAAAAA" }, "checksum.md5"},
+		{"an MD5 in hex", func(w *grant.Wish) { w.MD5 = "d41d8cd98f00b204e9800998ecf8427e" }, "checksum.md5"},
+		{"the greatest CRC-64", func(w *grant.Wish) { w.CRC64 = "18446744073709551615" }, ""},
+		{"a CRC-64 that is too great", func(w *grant.Wish) { w.CRC64 = "18446744073709551616" }, "checksum.crc64"},
+		{"a CRC-64 with a leading zero", func(w *grant.Wish) { w.CRC64 = "01" }, "checksum.crc64"},
+		{"a CRC-64 in hex", func(w *grant.Wish) { w.CRC64 = "995dc9bbdf1939fa" }, "checksum.crc64"},
+		{"an unknown storage class", func(w *grant.Wish) { w.StorageClass = "Glacier" }, "storageClass"},
+		{"a storage class that is not allowed", func(w *grant.Wish) { w.StorageClass = "Archive" }, "storageClass"},
+		{"a tag that is not allowed", func(w *grant.Wish) { w.Tags = map[string]string{"owner": "x"} }, "tags.owner"},
+		{"a tag with another alphabet", func(w *grant.Wish) { w.Tags = map[string]string{"stage": "a&b"} }, "tags.stage"},
+		{"a tag that is too long", func(w *grant.Wish) { w.Tags = map[string]string{"stage": strings.Repeat("x", 257)} }, "tags.stage"},
+		{"a metadata name in capitals", func(w *grant.Wish) { w.Metadata = map[string]string{"Album": "x"} }, "metadata.Album"},
+		{"a metadata name with a colon", func(w *grant.Wish) { w.Metadata = map[string]string{"a:b": "x"} }, "metadata.a:b"},
+		{"a metadata name with a line break", func(w *grant.Wish) { w.Metadata = map[string]string{"a\r\nb": "x"} }, "metadata.a��b"},
+		{"an empty metadata name", func(w *grant.Wish) { w.Metadata = map[string]string{"": "x"} }, "metadata."},
+		{"our own metadata name", func(w *grant.Wish) { w.Metadata = map[string]string{"ossupload-grant": "x"} }, "metadata.ossupload-grant"},
+		{"a name like our own", func(w *grant.Wish) { w.Metadata = map[string]string{"ossuploads": "x"} }, ""},
+		{"a header smuggled into metadata", func(w *grant.Wish) { w.Metadata = map[string]string{"a": "x\r\nx-oss-object-acl: public-read"} }, "metadata.a"},
+		{"an empty metadata value", func(w *grant.Wish) { w.Metadata = map[string]string{"a": ""} }, "metadata.a"},
+		{"metadata of exactly 2 KiB", func(w *grant.Wish) { w.Metadata = map[string]string{"a": strings.Repeat("x", 2047)} }, ""},
+		{"metadata of one byte more", func(w *grant.Wish) { w.Metadata = map[string]string{"a": strings.Repeat("x", 2048)} }, "metadata"},
+		{"metadata over 2 KiB once encoded", func(w *grant.Wish) { w.Metadata = map[string]string{"a": strings.Repeat("夏", 228)} }, "metadata"},
+		{"vars of exactly 1 KiB", func(w *grant.Wish) { w.Vars = map[string]string{"k": strings.Repeat("x", 1024-8)} }, ""},
+		{"vars of one byte more", func(w *grant.Wish) { w.Vars = map[string]string{"k": strings.Repeat("x", 1024-7)} }, "vars"},
+		{"no time at all", func(w *grant.Wish) { w.Expires = ptr(0) }, "expiresIn"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			w := wish()
+			tt.change(&w)
+			_, err := policy().Grant(caller(), w, now, zeros())
+			if got := faultFields(t, err); got != tt.field {
+				t.Errorf("Grant refused %q, want %q", got, tt.field)
+			}
+		})
+	}
+}
+
+func faultFields(t *testing.T, err error) string {
+	t.Helper()
+	if err == nil {
+		return ""
+	}
+	var refusal *grant.Refusal
+	if !errors.As(err, &refusal) {
+		t.Fatalf("Grant = %v, want a Refusal", err)
+	}
+	fields := make([]string, len(refusal.Faults))
+	for i, f := range refusal.Faults {
+		if f.Reason == "" {
+			t.Errorf("fault of %q has no reason", f.Field)
+		}
+		fields[i] = f.Field
+	}
+	return strings.Join(fields, " ")
+}
+
+func TestGrantNamesEveryFault(t *testing.T) {
+	w := grant.Wish{Method: uploadtoken.Put, ContentType: "x", StorageClass: "y", Vars: map[string]string{"a": strings.Repeat("x", 2000)}, CRC64: "z", Expires: ptr(-1)}
+	_, err := policy().Grant(caller(), w, now, zeros())
+	const want = "contentType size storageClass filename checksum.crc64 vars expiresIn"
+	if got := faultFields(t, err); got != want {
+		t.Errorf("Grant refused %q, want %q", got, want)
+	}
+}
+
+func TestURLMethodSendsNoHeaders(t *testing.T) {
+	w := grant.Wish{Method: uploadtoken.URL, Filename: "page.html"}
+	g, err := policy().Grant(caller(), w, now, zeros())
+	if err != nil {
+		t.Fatalf("Grant: %v", err)
+	}
+	if len(g.Header) != 0 || g.Claims.ContentType != "" || g.Claims.Filename != "page.html" {
+		t.Errorf("Grant = %v, %+v, want no header, no type, the name in the claims", g.Header, g.Claims)
+	}
+	if strings.HasSuffix(g.Claims.Key, ".html") {
+		t.Errorf("Key = %q, want no extension from which OSS could guess a type", g.Claims.Key)
+	}
+
+	w.ContentType, w.Filename = "image/png", "a.png"
+	if g, err = policy().Grant(caller(), w, now, zeros()); err != nil || !maps.Equal(g.Header, map[string]string{"Content-Type": "image/png"}) {
+		t.Errorf("Grant with a type = %v, %v, want that one header", g.Header, err)
+	}
+
+	w.Metadata, w.Tags, w.StorageClass, w.MD5 = map[string]string{"a": "b"}, map[string]string{"stage": "x"}, "IA", "ICy5YqxZB1uWSwcVLSNLcA=="
+	_, err = policy().Grant(caller(), w, now, zeros())
+	if got, want := faultFields(t, err), "metadata tags storageClass checksum.md5"; got != want {
+		t.Errorf("Grant refused %q, want %q", got, want)
+	}
+}
+
+func TestMethodThatIsOff(t *testing.T) {
+	w := wish()
+	w.Method = uploadtoken.Form
+	if _, err := policy().Grant(caller(), w, now, zeros()); !errors.Is(err, grant.ErrMethod) {
+		t.Errorf("Grant = %v, want ErrMethod", err)
+	}
+}
+
+func TestCallerNarrowsAndNeverWidens(t *testing.T) {
+	tests := []struct {
+		name  string
+		up    callerauth.Upload
+		size  int64
+		kind  string
+		field string
+	}{
+		{"within both", callerauth.Upload{MaxSize: ptr(10), ContentTypes: []string{"image/*"}}, 10, "image/png", ""},
+		{"over the token's size", callerauth.Upload{MaxSize: ptr(10)}, 11, "image/png", "size"},
+		{"a token's size over the policy's", callerauth.Upload{MaxSize: ptr(1 << 50)}, 5<<30 + 1, "image/png", "size"},
+		{"a type that the token leaves out", callerauth.Upload{ContentTypes: []string{"image/png"}}, 1, "image/gif", "contentType"},
+		{"a type that only the token has", callerauth.Upload{ContentTypes: []string{"text/html"}}, 1, "text/html", "contentType"},
+		{"a token's wildcard does not cover svg", callerauth.Upload{ContentTypes: []string{"*/*"}}, 1, "image/svg+xml", "contentType"},
+		{"a token without any type", callerauth.Upload{ContentTypes: []string{}}, 1, "image/png", "contentType"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			w := wish()
+			w.Size, w.ContentType = &tt.size, tt.kind
+			c := callerauth.Caller{Subject: "alice", Upload: tt.up}
+			g, err := policy().Grant(c, w, now, zeros())
+			if got := faultFields(t, err); got != tt.field {
+				t.Errorf("Grant refused %q, want %q", got, tt.field)
+			}
+			if err == nil && tt.up.MaxSize != nil && g.Claims.MaxSize != *tt.up.MaxSize {
+				t.Errorf("MaxSize = %d, want %d", g.Claims.MaxSize, *tt.up.MaxSize)
+			}
+		})
+	}
+}
+
+func TestContentTypeThatNobodyAsked(t *testing.T) {
+	tests := []struct{ filename, want string }{
+		{"a.png", "image/png"},
+		{"a.PNG", "image/png"},
+		{"a.mp4", "video/mp4"},
+		{"a", "application/octet-stream"},
+		{"a.html", "application/octet-stream"}, // text/html is not allowed here
+		{"a.svg", "application/octet-stream"},
+		{"a.unknown", "application/octet-stream"},
+	}
+	for _, tt := range tests {
+		w := wish()
+		w.ContentType, w.Filename = "", tt.filename
+		g, err := policy().Grant(caller(), w, now, zeros())
+		if err != nil || g.Claims.ContentType != tt.want || g.Header["Content-Type"] != tt.want {
+			t.Errorf("type for %q = %q, %v, want %q", tt.filename, g.Claims.ContentType, err, tt.want)
+		}
+	}
+	p := policy()
+	p.ContentTypes = grant.Types{"image/png"}
+	w := wish()
+	w.ContentType, w.Filename = "", "a.bin"
+	if _, err := p.Grant(caller(), w, now, zeros()); faultFields(t, err) != "contentType" {
+		t.Errorf("Grant where not even octet-stream is allowed = %v, want a fault of contentType", err)
+	}
+}
+
+func TestPartSize(t *testing.T) {
+	const mib, tb = 1 << 20, 1_000_000_000_000
+	tests := []struct {
+		name           string
+		size           *int64
+		asked          int64
+		want           int64
+		count          int64
+		field          string
+		policyMaxBytes int64
+	}{
+		{name: "neither agreed: the client chooses"},
+		{name: "a small object", size: ptr(1), want: 5 * mib, count: 1},
+		{name: "an empty object", size: ptr(0), want: 5 * mib, count: 1},
+		{name: "as many parts as fit", size: ptr(5 * mib * 10000), want: 5 * mib, count: 10000},
+		{name: "one byte more needs larger parts", size: ptr(5*mib*10000 + 1), want: 6 * mib, count: 8334},
+		{name: "48.8 TB", size: ptr(48_800_000_000_000), want: 4654 * mib, count: 10000, policyMaxBytes: 1 << 60},
+		{name: "one byte over 48.8 TB", size: ptr(48_800_000_000_001), field: "size", policyMaxBytes: 1 << 60},
+		{name: "asked for", size: ptr(300_000), asked: 102_400, want: 102_400, count: 3},
+		{name: "asked for without a size", asked: 102_400, want: 102_400},
+		{name: "asked for too small", size: ptr(300_000), asked: 102_399, field: "partSize"},
+		{name: "asked for too large", asked: 5<<30 + 1, field: "partSize"},
+		{name: "10,000 parts", size: ptr(102_400 * 10000), asked: 102_400, want: 102_400, count: 10000},
+		{name: "10,001 parts", size: ptr(102_400*10000 + 1), asked: 102_400, field: "partSize"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			p := policy()
+			p.MaxSize = max(p.MaxSize, tt.policyMaxBytes)
+			w := grant.Wish{Method: uploadtoken.MultipartPart, Filename: "a.mp4", ContentType: "video/mp4", Size: tt.size, PartSize: tt.asked}
+			g, err := p.Grant(caller(), w, now, zeros())
+			if got := faultFields(t, err); got != tt.field {
+				t.Fatalf("Grant refused %q, want %q", got, tt.field)
+			}
+			if g.Claims.PartSize != tt.want || g.Claims.PartCount() != tt.count {
+				t.Errorf("part size %d, count %d, want %d, %d", g.Claims.PartSize, g.Claims.PartCount(), tt.want, tt.count)
+			}
+		})
+	}
+}
+
+func TestExpires(t *testing.T) {
+	tests := []struct {
+		asked *int64
+		want  time.Duration
+	}{
+		{nil, 900 * time.Second}, {ptr(1), time.Second}, {ptr(3599), 3599 * time.Second},
+		{ptr(3601), time.Hour}, {ptr(1 << 62), time.Hour},
+	}
+	for _, tt := range tests {
+		w := wish()
+		w.Expires = tt.asked
+		g, err := policy().Grant(caller(), w, now, zeros())
+		if err != nil || g.Expires != tt.want {
+			t.Errorf("Expires = %v, %v, want %v", g.Expires, err, tt.want)
+		}
+	}
+}
+
+func TestNoRandomnessNoKey(t *testing.T) {
+	if _, err := policy().Grant(caller(), wish(), now, bytes.NewReader(nil)); err == nil {
+		t.Error("Grant without randomness = nil error, want one")
+	}
+}
+
+func TestFaultsAreJSON(t *testing.T) {
+	b, err := json.Marshal(fchttp.Fault{Field: "size", Reason: "is required"})
+	if err != nil || string(b) != `{"field":"size","reason":"is required"}` {
+		t.Errorf("Marshal = %s, %v", b, err)
+	}
+}

@@ -1,0 +1,129 @@
+package grant_test
+
+import (
+	"crypto/rand"
+	"fmt"
+	"regexp"
+	"strings"
+	"testing"
+
+	"ossupload/shared/callerauth"
+	"ossupload/shared/grant"
+)
+
+func TestOwnPrefix(t *testing.T) {
+	tests := []struct{ subject, want string }{
+		{"alice", "u/alice/"},
+		{"a-1", "u/a-1/"},
+		{"Alice", "u/_41lice/"},
+		{"a_b", "u/a_5fb/"},
+		{"*", "u/_2a/"},
+		{"../x", "u/_2e_2e_2fx/"},
+		{"_sts", "u/_5fsts/"},
+		{"__", "u/_5f_5f/"},
+		{"夏", "u/_e5_a4_8f/"},
+		{"a@example.com", "u/a_40example_2ecom/"},
+		{strings.Repeat("x", 128), "u/" + strings.Repeat("x", 128) + "/"},
+	}
+	for _, tt := range tests {
+		if got := policy().OwnPrefix(tt.subject); got != tt.want {
+			t.Errorf("OwnPrefix(%q) = %q, want %q", tt.subject, got, tt.want)
+		}
+	}
+	long := regexp.MustCompile(`^u/__[0-9a-f]{64}/$`)
+	for _, subject := range []string{strings.Repeat("X", 43), strings.Repeat("x", 129), strings.Repeat("夏", 42)} {
+		if got := policy().OwnPrefix(subject); !long.MatchString(got) {
+			t.Errorf("OwnPrefix of %d bytes = %q, want a hash", len(subject), got)
+		}
+	}
+}
+
+func TestKeysAreSafe(t *testing.T) {
+	form := regexp.MustCompile(`^u/[a-z0-9_-]+/2026/11/[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}(\.[a-z0-9]{1,8})?$`)
+	seen := make(map[string]bool)
+	for _, tt := range []struct{ filename, ext string }{
+		{"a.jpg", ".jpg"}, {"a.JPEG", ".jpeg"}, {"a.tar.gz", ".gz"}, {"a", ""}, {"a.", ""}, {".env", ".env"},
+		{"a.toolongext", ""}, {"a.p/g", ""}, {"../../etc/passwd", ""}, {"a.夏", ""}, {"a.php%00.jpg", ".jpg"}, {"*?", ""},
+	} {
+		for _, subject := range []string{"*", "../x", "a/b", "夏", "x'\"<>"} {
+			w := wish()
+			w.Filename = tt.filename
+			g, err := policy().Grant(callerauth.Caller{Subject: subject}, w, now, rand.Reader)
+			if err != nil {
+				t.Fatalf("Grant(%q): %v", tt.filename, err)
+			}
+			key := g.Claims.Key
+			if !form.MatchString(key) || !strings.HasSuffix(key, g.Claims.ID+tt.ext) || len(key) > 1023 {
+				t.Errorf("key for %q of %q = %q, want %s with extension %q", tt.filename, subject, key, form, tt.ext)
+			}
+			if seen[key] {
+				t.Errorf("key %q came twice", key)
+			}
+			seen[key] = true
+		}
+	}
+}
+
+func TestCheckPrefix(t *testing.T) {
+	for _, ok := range []string{"", "u/", "a/b-c_d.E/"} {
+		if err := grant.CheckPrefix(ok); err != nil {
+			t.Errorf("CheckPrefix(%q) = %v, want nil", ok, err)
+		}
+	}
+	for _, bad := range []string{"u", "/", "/u/", "u//", "a//b/", "../", "a/./", "*/", "a b/", "夏/", strings.Repeat("a", 256) + "/"} {
+		if err := grant.CheckPrefix(bad); err == nil {
+			t.Errorf("CheckPrefix(%q) = nil, want an error", bad)
+		}
+	}
+}
+
+// No two subjects share a prefix, and none's lies within another's.
+func FuzzSubjectsShareNoPrefix(f *testing.F) {
+	f.Add("a", "ab")
+	f.Add("_", "_5f")
+	f.Add("A", "_41")
+	f.Add("__", "")
+	f.Add(strings.Repeat("x", 128), strings.Repeat("x", 129))
+	f.Add(strings.Repeat("é", 64), strings.Repeat("é", 65))
+	f.Fuzz(func(t *testing.T, a, b string) {
+		if a == b || a == "" || b == "" {
+			return
+		}
+		pa, pb := policy().OwnPrefix(a), policy().OwnPrefix(b)
+		if strings.HasPrefix(pa, pb) || strings.HasPrefix(pb, pa) {
+			t.Errorf("subjects %q and %q share the prefixes %q and %q", a, b, pa, pb)
+		}
+		for _, p := range []string{pa, pb} {
+			if strings.Count(p, "/") != 2 || strings.ContainsAny(p, "*?%\\") {
+				t.Errorf("prefix %q is not one plain segment", p)
+			}
+		}
+	})
+}
+
+func FuzzUnescape(f *testing.F) {
+	f.Add("夏 100%.txt")
+	f.Fuzz(func(t *testing.T, name string) {
+		w := wish()
+		w.Filename = name
+		g, err := policy().Grant(caller(), w, now, zeros())
+		if err != nil {
+			return
+		}
+		header := g.Header["x-oss-meta-ossupload-filename"]
+		for _, c := range []byte(header) {
+			if c <= ' ' || c > '~' {
+				t.Fatalf("header %q holds the byte %#x", header, c)
+			}
+		}
+		if got := grant.Unescape(header); got != name {
+			t.Errorf("Unescape(%q) = %q, want %q", header, got, name)
+		}
+	})
+}
+
+func ExamplePolicy_OwnPrefix() {
+	p := grant.Policy{Prefix: "uploads/"}
+	fmt.Println(p.OwnPrefix("alice@example.com"))
+	// Output: uploads/alice_40example_2ecom/
+}
