@@ -1,0 +1,250 @@
+package signing
+
+import (
+	"fmt"
+	"log/slog"
+	"maps"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
+)
+
+const (
+	product    = "oss"
+	maxExpires = 7 * 24 * time.Hour
+	maxKey     = 1023 // bytes
+)
+
+// Credentials sign. SecurityToken is empty for a permanent key.
+type Credentials struct {
+	AccessKeyID     string
+	AccessKeySecret string
+	SecurityToken   string
+}
+
+// String tells the id alone, so that printing credentials leaks nothing.
+func (c Credentials) String() string { return fmt.Sprintf("access key %q", c.AccessKeyID) }
+
+// GoString is String.
+func (c Credentials) GoString() string { return c.String() }
+
+// LogValue is String.
+func (c Credentials) LogValue() slog.Value { return slog.StringValue(c.String()) }
+
+// Request is what a URL will allow.
+type Request struct {
+	Method string // GET, PUT, POST, DELETE or HEAD
+	Bucket string
+	Key    string // 1 to 1023 bytes of UTF-8, not beginning with "/" or "\"
+
+	// Query becomes part of the URL and is signed: partNumber, uploadId,
+	// callback, versionId, x-oss-process, response-content-disposition.
+	Query map[string]string
+
+	// Header is what the client must send, to the letter. Content-Type,
+	// Content-MD5 and x-oss-* are signed by themselves; any other header must be
+	// among AdditionalHeaders. A header with an empty value is left out, as
+	// OSS's SDKs do.
+	Header map[string]string
+
+	// AdditionalHeaders names further headers of Header to sign, such as
+	// content-length.
+	AdditionalHeaders []string
+
+	// Expires is whole seconds, from one to seven days.
+	Expires time.Duration
+}
+
+// Presigned is a URL and what must be sent with it.
+type Presigned struct {
+	Method    string
+	URL       string
+	Header    map[string]string // as in Request.Header
+	ExpiresAt time.Time         // from here on OSS refuses it
+}
+
+// Signer presigns for one region and endpoint. It is safe for concurrent use.
+type Signer struct {
+	region   string
+	endpoint Endpoint
+	keys     keyCache
+}
+
+// New returns a Signer. region is a plain id, cn-hangzhou and not
+// oss-cn-hangzhou. It fails with ErrRegion or ErrEndpoint.
+func New(region string, endpoint Endpoint) (*Signer, error) {
+	if region == "" || strings.HasPrefix(region, "oss-") || strings.Trim(region, "abcdefghijklmnopqrstuvwxyz0123456789-") != "" {
+		return nil, fmt.Errorf("%w: %q", ErrRegion, region)
+	}
+	if err := endpoint.check(); err != nil {
+		return nil, err
+	}
+	return &Signer{region: region, endpoint: endpoint}, nil
+}
+
+// Presign signs req with cred for a life that begins at now, cut to the second.
+// It fails with one of the sentinels of this package.
+func (s *Signer) Presign(cred Credentials, req Request, now time.Time) (Presigned, error) {
+	p, err := s.prepare(cred, req, now)
+	if err != nil {
+		return Presigned{}, err
+	}
+	canonical := canonicalRequest(req.Method, p.uri, canonicalQuery(p.query), canonicalHeader(p.header), p.additional)
+	p.query["x-oss-signature"] = p.key.sign(p.datetime, p.scope, canonical)
+	return Presigned{
+		Method:    req.Method,
+		URL:       p.object + "?" + encodeQuery(p.query),
+		Header:    maps.Clone(req.Header),
+		ExpiresAt: p.expiresAt,
+	}, nil
+}
+
+// prepared is a checked request, with everything in the form that is signed.
+type prepared struct {
+	uri        string            // canonical
+	object     string            // the object's unsigned URL
+	query      map[string]string // all parameters but the signature
+	header     map[string]string // signed headers: names in lower case, values trimmed
+	additional []string          // in lower case, sorted
+	datetime   string
+	scope      string
+	key        signingKey
+	expiresAt  time.Time
+}
+
+func (s *Signer) prepare(cred Credentials, req Request, now time.Time) (prepared, error) {
+	if err := check(cred, req); err != nil {
+		return prepared{}, err
+	}
+	header, additional, err := signedHeaders(req)
+	if err != nil {
+		return prepared{}, err
+	}
+	now = now.UTC().Truncate(time.Second)
+	date, datetime := now.Format("20060102"), now.Format("20060102T150405Z")
+	scope := date + "/" + s.region + "/" + product + "/aliyun_v4_request"
+
+	query := make(map[string]string, len(req.Query)+7)
+	maps.Copy(query, req.Query)
+	query["x-oss-signature-version"] = algorithm
+	query["x-oss-credential"] = cred.AccessKeyID + "/" + scope
+	query["x-oss-date"] = datetime
+	query["x-oss-expires"] = strconv.FormatInt(int64(req.Expires/time.Second), 10)
+	if cred.SecurityToken != "" {
+		query["x-oss-security-token"] = cred.SecurityToken
+	}
+	if len(additional) > 0 {
+		query["x-oss-additional-headers"] = strings.Join(additional, ";")
+	}
+	return prepared{
+		uri:        canonicalURI(req.Bucket, req.Key),
+		object:     s.endpoint.URL(req.Bucket, req.Key),
+		query:      query,
+		header:     header,
+		additional: additional,
+		datetime:   datetime,
+		scope:      scope,
+		key:        s.keys.get(cred.AccessKeySecret, date, s.region, product),
+		expiresAt:  now.Add(req.Expires),
+	}, nil
+}
+
+// check refuses what does not depend on headers.
+func check(cred Credentials, req Request) error {
+	switch req.Method {
+	case "GET", "PUT", "POST", "DELETE", "HEAD":
+	default:
+		return fmt.Errorf("%w: %q", ErrMethod, req.Method)
+	}
+	switch {
+	case cred.AccessKeyID == "" || cred.AccessKeySecret == "" || strings.ContainsAny(cred.AccessKeyID, "/\r\n"):
+		return ErrCredentials
+	case req.Bucket == "" || strings.Trim(req.Bucket, "abcdefghijklmnopqrstuvwxyz0123456789-") != "":
+		return fmt.Errorf("%w: %q", ErrBucket, req.Bucket)
+	case req.Key == "" || len(req.Key) > maxKey:
+		return fmt.Errorf("%w: %d bytes, want 1 to %d", ErrKey, len(req.Key), maxKey)
+	case !utf8.ValidString(req.Key):
+		return fmt.Errorf("%w: not UTF-8", ErrKey)
+	case req.Key[0] == '/' || req.Key[0] == '\\':
+		return fmt.Errorf("%w: it begins with %q", ErrKey, req.Key[:1])
+	case req.Expires < time.Second || req.Expires > maxExpires || req.Expires%time.Second != 0:
+		return fmt.Errorf("%w: %v, want whole seconds up to %v", ErrExpires, req.Expires, maxExpires)
+	}
+	for name := range req.Query {
+		switch name {
+		case "", "x-oss-signature", "x-oss-signature-version", "x-oss-credential", "x-oss-date",
+			"x-oss-expires", "x-oss-security-token", "x-oss-additional-headers":
+			return fmt.Errorf("%w: %q", ErrQuery, name)
+		}
+	}
+	return nil
+}
+
+// signedHeaders returns the headers to sign under names in lower case, and
+// which of them are additional ones. Every header of req is among them: one
+// that is sent and not signed would protect nothing.
+func signedHeaders(req Request) (header map[string]string, additional []string, err error) {
+	wanted := make(map[string]bool, len(req.AdditionalHeaders))
+	for _, name := range req.AdditionalHeaders {
+		low := strings.ToLower(name)
+		switch {
+		case !isToken(low) || strings.Contains(low, "_"):
+			return nil, nil, fmt.Errorf("%w: additional header %q", ErrHeader, name)
+		case signedByDefault(low):
+			return nil, nil, fmt.Errorf("%w: additional header %q is signed by itself", ErrHeader, name)
+		case wanted[low]:
+			return nil, nil, fmt.Errorf("%w: additional header %q is named twice", ErrHeader, name)
+		}
+		wanted[low] = true
+	}
+	header = make(map[string]string, len(req.Header))
+	for name, value := range req.Header {
+		low := strings.ToLower(name)
+		if value == "" {
+			continue
+		}
+		trimmed := strings.Trim(value, " ")
+		_, repeated := header[low]
+		switch {
+		case !isToken(low):
+			return nil, nil, fmt.Errorf("%w: name %q", ErrHeader, name)
+		case repeated:
+			return nil, nil, fmt.Errorf("%w: %q stands twice", ErrHeader, low)
+		case !signedByDefault(low) && !wanted[low]:
+			return nil, nil, fmt.Errorf("%w: nothing would sign %q", ErrHeader, name)
+		case strings.ContainsFunc(value, unicode.IsControl) || !utf8.ValidString(value):
+			return nil, nil, fmt.Errorf("%w: the value of %q has control characters", ErrHeader, name)
+		case trimmed != strings.TrimSpace(value):
+			// Signers differ on which spaces they trim.
+			return nil, nil, fmt.Errorf("%w: the value of %q begins or ends with an odd space", ErrHeader, name)
+		}
+		header[low] = trimmed
+	}
+	for _, low := range slices.Sorted(maps.Keys(wanted)) {
+		if _, ok := header[low]; !ok {
+			return nil, nil, fmt.Errorf("%w: additional header %q has no value", ErrHeader, low)
+		}
+		additional = append(additional, low)
+	}
+	return header, additional, nil
+}
+
+// isToken reports whether s can be a header's name (RFC 9110, 5.6.2), in lower
+// case.
+func isToken(s string) bool {
+	return s != "" && strings.Trim(s, "abcdefghijklmnopqrstuvwxyz0123456789!#$%&'*+-.^_`|~") == ""
+}
+
+// encodeQuery is the query as it stands in the URL, in the order and encoding
+// of the official SDK.
+func encodeQuery(params map[string]string) string {
+	values := make(url.Values, len(params))
+	for name, value := range params {
+		values.Set(name, value)
+	}
+	return strings.ReplaceAll(values.Encode(), "+", "%20")
+}

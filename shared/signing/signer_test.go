@@ -1,0 +1,224 @@
+package signing_test
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"ossupload/shared/signing"
+)
+
+var (
+	now  = time.Date(2026, 11, 20, 10, 12, 40, 999, time.UTC)
+	cred = signing.Credentials{AccessKeyID: "LTAIexample", AccessKeySecret: "example-secret", SecurityToken: "example-token"}
+)
+
+func newSigner(t testing.TB) *signing.Signer {
+	t.Helper()
+	e, err := signing.ParseEndpoint("oss-cn-hangzhou.aliyuncs.com", signing.VirtualHosted)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := signing.New("cn-hangzhou", e)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+func put() signing.Request {
+	return signing.Request{
+		Method: "PUT", Bucket: "examplebucket", Key: "a/b.png", Expires: 15 * time.Minute,
+		Header: map[string]string{"Content-Type": "image/png", "content-length": "5"}, AdditionalHeaders: []string{"content-length"},
+		Query: map[string]string{"callback": "e30="},
+	}
+}
+
+func TestRefuses(t *testing.T) {
+	tests := []struct {
+		name   string
+		change func(*signing.Credentials, *signing.Request)
+		want   error
+	}{
+		{"nothing wrong", func(*signing.Credentials, *signing.Request) {}, nil},
+		{"no access key id", func(c *signing.Credentials, _ *signing.Request) { c.AccessKeyID = "" }, signing.ErrCredentials},
+		{"no secret", func(c *signing.Credentials, _ *signing.Request) { c.AccessKeySecret = "" }, signing.ErrCredentials},
+		{"an access key id with a slash", func(c *signing.Credentials, _ *signing.Request) { c.AccessKeyID = "a/b" }, signing.ErrCredentials},
+		{"no token", func(c *signing.Credentials, _ *signing.Request) { c.SecurityToken = "" }, nil},
+		{"no method", func(_ *signing.Credentials, r *signing.Request) { r.Method = "" }, signing.ErrMethod},
+		{"a method in lower case", func(_ *signing.Credentials, r *signing.Request) { r.Method = "put" }, signing.ErrMethod},
+		{"no bucket", func(_ *signing.Credentials, r *signing.Request) { r.Bucket = "" }, signing.ErrBucket},
+		{"a bucket with a slash", func(_ *signing.Credentials, r *signing.Request) { r.Bucket = "a/b" }, signing.ErrBucket},
+		{"a bucket with a dot", func(_ *signing.Credentials, r *signing.Request) { r.Bucket = "evil.example" }, signing.ErrBucket},
+		{"no key", func(_ *signing.Credentials, r *signing.Request) { r.Key = "" }, signing.ErrKey},
+		{"a key of 1023 bytes", func(_ *signing.Credentials, r *signing.Request) { r.Key = strings.Repeat("x", 1023) }, nil},
+		{"a key of 1024 bytes", func(_ *signing.Credentials, r *signing.Request) { r.Key = strings.Repeat("x", 1024) }, signing.ErrKey},
+		{"a key that is not UTF-8", func(_ *signing.Credentials, r *signing.Request) { r.Key = "a\xff" }, signing.ErrKey},
+		{"a key that begins with a slash", func(_ *signing.Credentials, r *signing.Request) { r.Key = "/a" }, signing.ErrKey},
+		{"a key that begins with a backslash", func(_ *signing.Credentials, r *signing.Request) { r.Key = `\a` }, signing.ErrKey},
+		{"no life", func(_ *signing.Credentials, r *signing.Request) { r.Expires = 0 }, signing.ErrExpires},
+		{"a negative life", func(_ *signing.Credentials, r *signing.Request) { r.Expires = -time.Second }, signing.ErrExpires},
+		{"half a second", func(_ *signing.Credentials, r *signing.Request) { r.Expires = 1500 * time.Millisecond }, signing.ErrExpires},
+		{"seven days", func(_ *signing.Credentials, r *signing.Request) { r.Expires = 604800 * time.Second }, nil},
+		{"a second over seven days", func(_ *signing.Credentials, r *signing.Request) { r.Expires = 604801 * time.Second }, signing.ErrExpires},
+		{"a parameter of the signature's own", func(_ *signing.Credentials, r *signing.Request) { r.Query["x-oss-expires"] = "9" }, signing.ErrQuery},
+		{"a parameter without a name", func(_ *signing.Credentials, r *signing.Request) { r.Query[""] = "9" }, signing.ErrQuery},
+		{"a header that nothing signs", func(_ *signing.Credentials, r *signing.Request) { r.Header["Cache-Control"] = "no-store" }, signing.ErrHeader},
+		{"a header twice in two cases", func(_ *signing.Credentials, r *signing.Request) { r.Header["content-type"] = "text/html" }, signing.ErrHeader},
+		{"a line break in a value", func(_ *signing.Credentials, r *signing.Request) {
+			r.Header["x-oss-meta-a"] = "b\r\nx-oss-object-acl:public-read"
+		}, signing.ErrHeader},
+		{"a NUL in a value", func(_ *signing.Credentials, r *signing.Request) { r.Header["x-oss-meta-a"] = "b\x00" }, signing.ErrHeader},
+		{"a value that is not UTF-8", func(_ *signing.Credentials, r *signing.Request) { r.Header["x-oss-meta-a"] = "b\xff" }, signing.ErrHeader},
+		{"an odd space at the end of a value", func(_ *signing.Credentials, r *signing.Request) { r.Header["x-oss-meta-a"] = "b\u2003" }, signing.ErrHeader},
+		{"a line break in a name", func(_ *signing.Credentials, r *signing.Request) { r.Header["x-oss-meta-a\nb"] = "c" }, signing.ErrHeader},
+		{"a colon in a name", func(_ *signing.Credentials, r *signing.Request) { r.Header["x-oss-meta-a:b"] = "c" }, signing.ErrHeader},
+		{"an additional header without a value", func(_ *signing.Credentials, r *signing.Request) { delete(r.Header, "content-length") }, signing.ErrHeader},
+		{"an additional header with an empty value", func(_ *signing.Credentials, r *signing.Request) { r.Header["content-length"] = "" }, signing.ErrHeader},
+		{"an additional header twice", func(_ *signing.Credentials, r *signing.Request) {
+			r.AdditionalHeaders = []string{"content-length", "Content-Length"}
+		}, signing.ErrHeader},
+		{"an additional header that is signed by itself", func(_ *signing.Credentials, r *signing.Request) {
+			r.AdditionalHeaders = append(r.AdditionalHeaders, "content-type")
+		}, signing.ErrHeader},
+		{"an additional header with an underscore", func(_ *signing.Credentials, r *signing.Request) {
+			r.Header["a_b"] = "c"
+			r.AdditionalHeaders = append(r.AdditionalHeaders, "a_b")
+		}, signing.ErrHeader},
+		{"an empty additional header", func(_ *signing.Credentials, r *signing.Request) { r.AdditionalHeaders = []string{""} }, signing.ErrHeader},
+	}
+	s := newSigner(t)
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			c, r := cred, put()
+			tt.change(&c, &r)
+			got, err := s.Presign(c, r, now)
+			if !errors.Is(err, tt.want) {
+				t.Errorf("Presign = %v, want %v", err, tt.want)
+			}
+			if err != nil && (got.URL != "" || strings.Contains(err.Error(), "example-secret") || strings.Contains(err.Error(), "example-token")) {
+				t.Errorf("Presign = %q, %v: a URL or a secret came with the error", got.URL, err)
+			}
+		})
+	}
+}
+
+func TestNewRefuses(t *testing.T) {
+	good := signing.Endpoint{Scheme: "https", Host: "oss-cn-hangzhou.aliyuncs.com"}
+	for _, region := range []string{"", "oss-cn-hangzhou", "cn hangzhou", "cn/hangzhou", "CN-HANGZHOU"} {
+		if _, err := signing.New(region, good); !errors.Is(err, signing.ErrRegion) {
+			t.Errorf("New(%q) = %v, want ErrRegion", region, err)
+		}
+	}
+	for _, e := range []signing.Endpoint{{}, {Scheme: "ftp", Host: "h"}, {Scheme: "https"}, {Scheme: "https", Host: "h/p"}, {Scheme: "https", Host: "h", Style: 3}} {
+		if _, err := signing.New("cn-hangzhou", e); !errors.Is(err, signing.ErrEndpoint) {
+			t.Errorf("New(%+v) = %v, want ErrEndpoint", e, err)
+		}
+	}
+}
+
+func TestParseEndpoint(t *testing.T) {
+	tests := []struct {
+		raw   string
+		style signing.Style
+		want  signing.Endpoint
+		url   string
+	}{
+		{"oss-cn-hangzhou.aliyuncs.com", signing.VirtualHosted, signing.Endpoint{Scheme: "https", Host: "oss-cn-hangzhou.aliyuncs.com"}, "https://b.oss-cn-hangzhou.aliyuncs.com/a%20b/%E5%A4%8F"},
+		{"http://host:8080/", signing.PathStyle, signing.Endpoint{Scheme: "http", Host: "host:8080", Style: signing.PathStyle}, "http://host:8080/b/a%20b/%E5%A4%8F"},
+		{"cdn.example.com", signing.CNAME, signing.Endpoint{Scheme: "https", Host: "cdn.example.com", Style: signing.CNAME}, "https://cdn.example.com/a%20b/%E5%A4%8F"},
+		{"http://127.0.0.1:8581", signing.VirtualHosted, signing.Endpoint{Scheme: "http", Host: "127.0.0.1:8581", Style: signing.PathStyle}, "http://127.0.0.1:8581/b/a%20b/%E5%A4%8F"},
+		{"http://[::1]:8581", signing.VirtualHosted, signing.Endpoint{Scheme: "http", Host: "[::1]:8581", Style: signing.PathStyle}, "http://[::1]:8581/b/a%20b/%E5%A4%8F"},
+	}
+	for _, tt := range tests {
+		got, err := signing.ParseEndpoint(tt.raw, tt.style)
+		if err != nil || got != tt.want {
+			t.Errorf("ParseEndpoint(%q) = %+v, %v, want %+v", tt.raw, got, err, tt.want)
+		}
+		if u := got.URL("b", "a b/夏"); u != tt.url {
+			t.Errorf("URL at %q = %s, want %s", tt.raw, u, tt.url)
+		}
+	}
+	for _, bad := range []string{"", "https://", "ftp://h", "https://u@h", "https://h/p", "https://h?q", "https://h?", "https://h#f", "h h", "https://h:"} {
+		if got, err := signing.ParseEndpoint(bad, signing.VirtualHosted); !errors.Is(err, signing.ErrEndpoint) {
+			t.Errorf("ParseEndpoint(%q) = %+v, %v, want ErrEndpoint", bad, got, err)
+		}
+	}
+}
+
+func TestExpiresAtIsTrue(t *testing.T) {
+	got, err := newSigner(t).Presign(cred, put(), now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	// A signature's date has whole seconds, so life counts from 10:12:40 sharp.
+	if want := time.Date(2026, 11, 20, 10, 27, 40, 0, time.UTC); !got.ExpiresAt.Equal(want) {
+		t.Errorf("ExpiresAt = %v, want %v", got.ExpiresAt, want)
+	}
+}
+
+func TestPresignLeavesItsArgumentsAlone(t *testing.T) {
+	req := put()
+	got, err := newSigner(t).Presign(cred, req, now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := put()
+	if !maps.Equal(req.Query, want.Query) || !maps.Equal(req.Header, want.Header) {
+		t.Errorf("the request became %+v", req)
+	}
+	got.Header["x"] = "y"
+	if _, ok := req.Header["x"]; ok {
+		t.Error("the answer shares its header with the request")
+	}
+}
+
+// Keys are derived per day, region and secret; many goroutines may ask across
+// midnight.
+func TestKeysOfManyDaysAndSecrets(t *testing.T) {
+	shared := newSigner(t)
+	var wg sync.WaitGroup
+	for g := range 8 {
+		wg.Go(func() {
+			for day := range 40 {
+				c := cred
+				c.AccessKeySecret = fmt.Sprint("secret", (g+day)%5)
+				at := now.AddDate(0, 0, day)
+				got, err := shared.Presign(c, put(), at)
+				if err != nil {
+					t.Errorf("Presign: %v", err)
+					return
+				}
+				fresh, err := newSigner(t).Presign(c, put(), at)
+				if err != nil || fresh.URL != got.URL {
+					t.Errorf("a cached key signs differently on day %d", day)
+					return
+				}
+			}
+		})
+	}
+	wg.Wait()
+	before, err := shared.Presign(cred, put(), time.Date(2026, 11, 20, 23, 59, 59, 0, time.UTC))
+	if err != nil {
+		t.Fatal(err)
+	}
+	after, err := shared.Presign(cred, put(), time.Date(2026, 11, 21, 0, 0, 0, 0, time.UTC))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(before.URL, "20261120%2Fcn") || !strings.Contains(after.URL, "20261121%2Fcn") {
+		t.Errorf("scopes around midnight: %s and %s", before.URL, after.URL)
+	}
+}
+
+func TestCredentialsPrintNoSecret(t *testing.T) {
+	for _, format := range []string{"%v", "%+v", "%#v", "%s"} {
+		if got := fmt.Sprintf(format, cred); strings.Contains(got, "secret") || strings.Contains(got, "token") {
+			t.Errorf("Sprintf(%q) = %s", format, got)
+		}
+	}
+}
