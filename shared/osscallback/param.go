@@ -1,0 +1,125 @@
+package osscallback
+
+import (
+	"bytes"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/netip"
+	"net/url"
+	"strings"
+)
+
+const (
+	formType = "application/x-www-form-urlencoded"
+
+	// bodyTemplate is completed by the token. OSS replaces the placeholders, form
+	// encoded because of formType; the token holds no byte that OSS would touch.
+	// ParseNotice reads exactly these fields.
+	bodyTemplate = "bucket=${bucket}&object=${object}&etag=${etag}&size=${size}&reqId=${reqId}&token="
+
+	// maxParam is OSS's limit for the encoded parameter.
+	maxParam = 5 << 10
+)
+
+// Param returns the value of the callback parameter of an upload: base64 of the
+// JSON that tells OSS where to send the notice and what to put into it. It goes
+// into the query of a presigned URL (percent-encoded there, as any value) or
+// into the form field "callback". In JSON it reads:
+//
+//	{"callbackUrl":"https://api.example.com/callback",
+//	 "callbackBody":"bucket=${bucket}&object=${object}&etag=${etag}&size=${size}&reqId=${reqId}&token=v1.k1.…",
+//	 "callbackBodyType":"application/x-www-form-urlencoded",
+//	 "callbackSNI":true}
+//
+// The callback URL must satisfy URI, the token must be of the alphabet
+// A-Z a-z 0-9 . - _ and not empty, and the result at most 5 KiB.
+func Param(callbackURL, token string) (string, error) {
+	u, err := parseCallbackURL(callbackURL)
+	if err != nil {
+		return "", err
+	}
+	if token == "" || strings.IndexFunc(token, notTokenRune) >= 0 {
+		// A "$" or "&" would be taken for a part of the template.
+		return "", errors.New("building callback parameter: token is empty or holds a character outside A-Z a-z 0-9 . - _")
+	}
+
+	var doc bytes.Buffer
+	enc := json.NewEncoder(&doc)
+	enc.SetEscapeHTML(false) // "&" as six bytes, \u0026, would only use up the limit.
+	err = enc.Encode(struct {
+		URL      string `json:"callbackUrl"`
+		Body     string `json:"callbackBody"`
+		BodyType string `json:"callbackBodyType"`
+		// Without SNI a TLS endpoint shared by many hosts presents the wrong
+		// certificate, and OSS reports 502.
+		SNI bool `json:"callbackSNI,omitempty"`
+	}{callbackURL, bodyTemplate + token, formType, u.Scheme == "https"})
+	if err != nil {
+		return "", fmt.Errorf("building callback parameter: %w", err)
+	}
+
+	param := base64.StdEncoding.EncodeToString(bytes.TrimSuffix(doc.Bytes(), []byte("\n")))
+	if len(param) > maxParam {
+		return "", fmt.Errorf("building callback parameter: %d bytes are more than the %d that OSS accepts", len(param), maxParam)
+	}
+	return param, nil
+}
+
+// URI returns the escaped path and raw query that OSS requests, and therefore
+// signs, for a configured callback URL; "/" stands for an empty path.
+//
+// It is also the check of such a URL: absolute, http or https, with a host that
+// is no IPv6 address (OSS calls none), printable ASCII, without user
+// information or fragment, and without ";", which separates several URLs in
+// the parameter.
+func URI(callbackURL string) (string, error) {
+	u, err := parseCallbackURL(callbackURL)
+	if err != nil {
+		return "", err
+	}
+	uri := u.EscapedPath()
+	if uri == "" {
+		uri = "/"
+	}
+	if u.RawQuery != "" {
+		uri += "?" + u.RawQuery
+	}
+	return uri, nil
+}
+
+func parseCallbackURL(callbackURL string) (*url.URL, error) {
+	// The parser's own error would repeat the URL, which may hold a password.
+	refuse := func(why string) (*url.URL, error) {
+		return nil, fmt.Errorf("checking callback url: it %s", why)
+	}
+	if strings.ContainsFunc(callbackURL, func(r rune) bool { return r <= ' ' || r > '~' }) {
+		return refuse("holds a character that must be percent-encoded")
+	}
+	if strings.ContainsAny(callbackURL, ";#") {
+		return refuse("holds a semicolon or a fragment")
+	}
+	u, err := url.Parse(callbackURL)
+	if err != nil {
+		return refuse("is malformed")
+	}
+	if u.Scheme != "http" && u.Scheme != "https" {
+		return refuse("is neither http nor https")
+	}
+	if u.Hostname() == "" || u.User != nil {
+		return refuse("has no host, or has user information")
+	}
+	if addr, err := netip.ParseAddr(u.Hostname()); err == nil && addr.Is6() {
+		return refuse("has an IPv6 address, which OSS does not call")
+	}
+	return u, nil
+}
+
+func notTokenRune(r rune) bool {
+	switch {
+	case 'A' <= r && r <= 'Z', 'a' <= r && r <= 'z', '0' <= r && r <= '9', r == '.', r == '-', r == '_':
+		return false
+	}
+	return true
+}
