@@ -1,0 +1,188 @@
+package settings
+
+import (
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// reader looks variables up and collects what is wrong with them.
+type reader struct {
+	lookup  func(string) (string, bool)
+	faults  []string
+	warns   []string
+	secrets []secret
+}
+
+// secret remembers where key material came from, to find it used twice.
+type secret struct {
+	name  string
+	bytes []byte
+}
+
+func (r *reader) fault(name, format string, args ...any) {
+	r.faults = append(r.faults, name+": "+fmt.Sprintf(format, args...))
+}
+
+// err is one error for all faults.
+func (r *reader) err() error {
+	r.checkSecrets()
+	if len(r.faults) == 0 {
+		return nil
+	}
+	return errors.New("reading environment: " + strings.Join(r.faults, "; "))
+}
+
+// checkSecrets finds key material that serves two uses: whoever holds one of
+// them would hold the other. A secret may not even serve one use twice.
+func (r *reader) checkSecrets() {
+	for i, a := range r.secrets {
+		for _, b := range r.secrets[:i] {
+			if string(a.bytes) == string(b.bytes) {
+				r.fault(a.name, "holds the same secret as %s", b.name)
+			}
+		}
+	}
+}
+
+// text is the trimmed value, or def. An empty variable counts as unset, which
+// is how deployment templates leave one out.
+func (r *reader) text(name, def string) string {
+	if v, ok := r.lookup(name); ok {
+		if v = strings.TrimSpace(v); v != "" {
+			return v
+		}
+	}
+	return def
+}
+
+func (r *reader) required(name string) string {
+	v := r.text(name, "")
+	if v == "" {
+		r.fault(name, "is required")
+	}
+	return v
+}
+
+func (r *reader) boolean(name string) bool {
+	v := r.text(name, "false")
+	b, err := strconv.ParseBool(v)
+	if err != nil {
+		r.fault(name, "%q is not true or false", v)
+	}
+	return b
+}
+
+// duration reads whole seconds ("3600") or a Go duration ("1h").
+func (r *reader) duration(name string, def, least, most time.Duration) time.Duration {
+	v := r.text(name, "")
+	if v == "" {
+		return def
+	}
+	d, err := time.ParseDuration(v)
+	if n, isNumber := strconv.ParseInt(v, 10, 32); isNumber == nil {
+		d, err = time.Duration(n)*time.Second, nil
+	}
+	if err != nil || d%time.Second != 0 {
+		r.fault(name, "%q is not whole seconds or a duration such as 1h", v)
+		return def
+	}
+	if d < least || d > most {
+		r.fault(name, "%s is not within %s and %s", v, least, most)
+	}
+	return d
+}
+
+// list reads a comma separated list without empty items.
+func (r *reader) list(name, def string) []string {
+	var items []string
+	for item := range strings.SplitSeq(r.text(name, def), ",") {
+		if item = strings.TrimSpace(item); item != "" && !slices.Contains(items, item) {
+			items = append(items, item)
+		}
+	}
+	return items
+}
+
+// secret reads key material: the text itself, or base64 behind "base64:". The
+// value never appears in a fault.
+func (r *reader) secret(name, value string, least int) []byte {
+	key := []byte(value)
+	if encoded, ok := strings.CutPrefix(value, "base64:"); ok {
+		decoded, err := decodeBase64(encoded)
+		if err != nil {
+			r.fault(name, "is not base64 behind the prefix base64:")
+			return nil
+		}
+		key = decoded
+	}
+	return r.key(name, key, least)
+}
+
+func (r *reader) key(name string, key []byte, least int) []byte {
+	if len(key) < least {
+		r.fault(name, "holds a secret of %d bytes, at least %d are needed", len(key), least)
+		return nil
+	}
+	if same := slices.IndexFunc(key, func(c byte) bool { return c != key[0] }); same < 0 {
+		r.fault(name, "holds a secret that is one byte repeated")
+		return nil
+	}
+	r.secrets = append(r.secrets, secret{name, key})
+	return key
+}
+
+// decodeBase64 takes both alphabets, padded or not: the tools that make
+// secrets differ.
+func decodeBase64(s string) ([]byte, error) {
+	s = strings.TrimRight(s, "=")
+	if strings.ContainsAny(s, "-_") {
+		return base64.RawURLEncoding.DecodeString(s)
+	}
+	return base64.RawStdEncoding.DecodeString(s)
+}
+
+// httpURL reads an absolute URL without userinfo and fragment. With secure set
+// only HTTPS is taken, except towards this machine itself.
+func (r *reader) httpURL(name, value string, secure bool) string {
+	if value == "" {
+		return ""
+	}
+	u, err := url.Parse(value)
+	switch {
+	case err != nil || u.Host == "" || u.Opaque != "" || (u.Scheme != "https" && u.Scheme != "http"):
+		r.fault(name, "is not an http or https URL")
+	case u.User != nil || u.Fragment != "":
+		r.fault(name, "must not have a user or a fragment")
+	case secure && u.Scheme != "https" && !isLoopback(u.Hostname()):
+		r.fault(name, "must be https")
+	}
+	return value
+}
+
+func isLoopback(host string) bool {
+	if host == "localhost" {
+		return true
+	}
+	addr, err := netip.ParseAddr(host)
+	return err == nil && addr.IsLoopback()
+}
+
+// origin reports whether s is a web origin as browsers write it.
+func origin(s string) bool {
+	u, err := url.Parse(s)
+	if err != nil || u.Host == "" || (u.Scheme != "https" && u.Scheme != "http") {
+		return false
+	}
+	if _, port, err := net.SplitHostPort(u.Host); err == nil && port == "" {
+		return false
+	}
+	return u.Scheme+"://"+u.Host == s && strings.ToLower(s) == s
+}
