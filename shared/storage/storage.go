@@ -1,0 +1,331 @@
+// Package storage makes the functions' own calls to OSS, with the official SDK,
+// and sorts what can go wrong into the few reasons that a handler tells apart.
+//
+// Every call has a deadline, and no answer over maxAnswer bytes is read. Calls
+// that can be repeated without harm (HEAD, ListParts, AbortMultipartUpload,
+// CompleteMultipartUpload, whose repetition answers NoSuchUpload) are tried
+// twice; InitiateMultipartUpload once, since a repetition would leave an upload
+// behind. Errors hold OSS's code, EC and request id, never its message: that
+// repeats the signed request, the security token included.
+//
+// It imports rolecreds for the credentials of each invocation, signing for the
+// endpoint that settings parsed, and fchttp for what a client is told.
+package storage
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/aliyun/alibabacloud-oss-go-sdk-v2/oss"
+	"github.com/aliyun/alibabacloud-oss-go-sdk-v2/oss/credentials"
+
+	"ossupload/shared/rolecreds"
+	"ossupload/shared/signing"
+)
+
+const (
+	headTimeout = 2 * time.Second
+	callTimeout = 10 * time.Second
+	maxAnswer   = 4 << 20 // bytes: 1,000 listed parts are under 400 KB
+)
+
+// The reasons for which a call fails, matched with errors.Is.
+var (
+	ErrNotFound     = errors.New("object does not exist")
+	ErrNoSuchUpload = errors.New("multipart upload does not exist")
+	ErrExists       = errors.New("object exists already")
+	ErrParts        = errors.New("parts were refused")
+	ErrDenied       = errors.New("storage refused access")
+	ErrThrottled    = errors.New("storage is throttling")
+	ErrTimeout      = errors.New("storage did not answer in time")
+	ErrUnavailable  = errors.New("storage failed")
+	ErrCredentials  = errors.New("credentials are not to be had")
+)
+
+// Error is a failed call. Reason is one of the sentinels above.
+type Error struct {
+	Op        string // OSS's name of the call
+	Reason    error
+	Status    int // 0 when there was no answer
+	Code      string
+	EC        string
+	RequestID string
+	cause     error // only for reasons that are not OSS's answer
+}
+
+func (e *Error) Error() string {
+	text := "calling " + e.Op + ": " + e.Reason.Error()
+	if e.Status != 0 {
+		text += fmt.Sprintf(" (status %d, code %q, EC %q, request id %q)", e.Status, e.Code, e.EC, e.RequestID)
+	}
+	if e.cause != nil {
+		text += ": " + e.cause.Error()
+	}
+	return text
+}
+
+// Unwrap returns Reason.
+func (e *Error) Unwrap() error { return e.Reason }
+
+// Object is what a HEAD shows.
+type Object struct {
+	Size         int64
+	ETag         string // without quotes
+	ContentType  string
+	CRC64        string // decimal, empty if OSS does not tell
+	Type         string // Normal, Multipart, Appendable, Symlink
+	VersionID    string
+	LastModified time.Time
+	Metadata     map[string]string // names in lower case, without x-oss-meta-
+
+	ContentEncoding, ContentDisposition, CacheControl, Expires string
+}
+
+// Part is one uploaded part.
+type Part struct {
+	Number int64
+	Size   int64
+	ETag   string // without quotes
+	CRC64  string // decimal, empty if OSS does not tell
+}
+
+// Config is what a Client needs.
+type Config struct {
+	Region      string
+	Bucket      string
+	Endpoint    signing.Endpoint
+	Credentials rolecreds.Source
+}
+
+// Client calls OSS about one bucket. It is safe for concurrent use.
+type Client struct {
+	bucket string
+	oss    *oss.Client
+}
+
+// New returns a client. It makes no call.
+func New(c Config) *Client {
+	endpoint := c.Endpoint.Scheme + "://" + c.Endpoint.Host
+	config := oss.NewConfig().
+		WithRegion(c.Region).
+		WithEndpoint(endpoint).
+		WithCredentialsProvider(provider{c.Credentials}).
+		WithUsePathStyle(c.Endpoint.Style == signing.PathStyle).
+		WithUseCName(c.Endpoint.Style == signing.CNAME).
+		WithHttpClient(&http.Client{
+			Transport: limit{&http.Transport{
+				DialContext:           (&net.Dialer{Timeout: headTimeout}).DialContext,
+				TLSHandshakeTimeout:   headTimeout,
+				ResponseHeaderTimeout: callTimeout,
+				ForceAttemptHTTP2:     true,
+				MaxIdleConnsPerHost:   8,
+				IdleConnTimeout:       60 * time.Second,
+				// A HEAD must show the size of the object as it is stored.
+				DisableCompression: true,
+			}},
+			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+		})
+	return &Client{bucket: c.Bucket, oss: oss.NewClient(config)}
+}
+
+func attempts(n int) func(*oss.Options) {
+	return func(o *oss.Options) { o.RetryMaxAttempts = &n }
+}
+
+// Head asks for the object's metadata. It fails with ErrNotFound only when OSS
+// says that there is no such object.
+func (c *Client) Head(ctx context.Context, key string) (Object, error) {
+	ctx, cancel := context.WithTimeout(ctx, headTimeout)
+	defer cancel()
+	res, err := c.oss.HeadObject(ctx, &oss.HeadObjectRequest{Bucket: &c.bucket, Key: &key}, attempts(2))
+	if err != nil {
+		return Object{}, classify("HeadObject", err)
+	}
+	o := Object{
+		Size:               res.ContentLength,
+		ETag:               unquote(oss.ToString(res.ETag)),
+		ContentType:        oss.ToString(res.ContentType),
+		CRC64:              oss.ToString(res.HashCRC64),
+		Type:               oss.ToString(res.ObjectType),
+		VersionID:          oss.ToString(res.VersionId),
+		LastModified:       oss.ToTime(res.LastModified).UTC(),
+		Metadata:           make(map[string]string, len(res.Metadata)),
+		ContentEncoding:    oss.ToString(res.ContentEncoding),
+		ContentDisposition: oss.ToString(res.ContentDisposition),
+		CacheControl:       oss.ToString(res.CacheControl),
+		Expires:            oss.ToString(res.Expires),
+	}
+	for name, value := range res.Metadata {
+		o.Metadata[strings.ToLower(name)] = value
+	}
+	return o, nil
+}
+
+// Initiate starts a multipart upload with the headers that the object will
+// have, and returns OSS's upload id.
+func (c *Client) Initiate(ctx context.Context, key string, header map[string]string) (string, error) {
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	request := &oss.InitiateMultipartUploadRequest{
+		Bucket: &c.bucket, Key: &key,
+		// A type that nobody chose stays OSS's default; the SDK must not guess.
+		DisableAutoDetectMimeType: true,
+		RequestCommon:             oss.RequestCommon{Headers: header},
+	}
+	res, err := c.oss.InitiateMultipartUpload(ctx, request, attempts(1))
+	if err != nil {
+		return "", classify("InitiateMultipartUpload", err)
+	}
+	id := oss.ToString(res.UploadId)
+	if id == "" {
+		return "", &Error{Op: "InitiateMultipartUpload", Reason: ErrUnavailable, cause: errors.New("the answer has no upload id")}
+	}
+	return id, nil
+}
+
+// ListParts returns every part that OSS holds, in ascending order.
+func (c *Client) ListParts(ctx context.Context, key, uploadID string) ([]Part, error) {
+	const pages = 11 // of 1,000: one more than 10,000 parts can fill
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	var (
+		parts  []Part
+		marker int32
+	)
+	for range pages {
+		res, err := c.oss.ListParts(ctx, &oss.ListPartsRequest{
+			Bucket: &c.bucket, Key: &key, UploadId: &uploadID,
+			PartNumberMarker: marker, MaxParts: 1000,
+		}, attempts(2))
+		if err != nil {
+			return nil, classify("ListParts", err)
+		}
+		for _, p := range res.Parts {
+			parts = append(parts, Part{
+				Number: int64(p.PartNumber), Size: p.Size,
+				ETag: unquote(oss.ToString(p.ETag)), CRC64: oss.ToString(p.HashCRC64),
+			})
+		}
+		if !res.IsTruncated {
+			return parts, nil
+		}
+		if res.NextPartNumberMarker <= marker {
+			break
+		}
+		marker = res.NextPartNumberMarker
+	}
+	return nil, &Error{Op: "ListParts", Reason: ErrUnavailable, cause: errors.New("the pages do not end")}
+}
+
+// Complete makes the object of exactly these parts, by number and ETag. It
+// never replaces an object (ErrExists). ErrNoSuchUpload may mean that an
+// earlier call did it.
+func (c *Client) Complete(ctx context.Context, key, uploadID string, parts []Part) error {
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	list := make([]oss.UploadPart, len(parts))
+	for i, p := range parts {
+		etag := `"` + p.ETag + `"`
+		list[i] = oss.UploadPart{PartNumber: int32(p.Number), ETag: &etag}
+	}
+	forbid := "true"
+	_, err := c.oss.CompleteMultipartUpload(ctx, &oss.CompleteMultipartUploadRequest{
+		Bucket: &c.bucket, Key: &key, UploadId: &uploadID,
+		ForbidOverwrite:         &forbid,
+		CompleteMultipartUpload: &oss.CompleteMultipartUpload{Parts: list},
+	}, attempts(2))
+	return classify("CompleteMultipartUpload", err)
+}
+
+// Abort ends a multipart upload and frees its parts.
+func (c *Client) Abort(ctx context.Context, key, uploadID string) error {
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	_, err := c.oss.AbortMultipartUpload(ctx, &oss.AbortMultipartUploadRequest{
+		Bucket: &c.bucket, Key: &key, UploadId: &uploadID,
+	}, attempts(2))
+	return classify("AbortMultipartUpload", err)
+}
+
+// classify turns the SDK's error into ours. The SDK's text is dropped on
+// purpose: it can hold the whole signed request.
+func classify(op string, err error) error {
+	if err == nil {
+		return nil
+	}
+	e := &Error{Op: op, Reason: ErrUnavailable}
+	var (
+		service *oss.ServiceError
+		creds   *credentialsError
+		network net.Error
+	)
+	switch {
+	case errors.As(err, &creds):
+		e.Reason, e.cause = ErrCredentials, creds.err
+	case errors.As(err, &service):
+		e.Status, e.Code, e.EC, e.RequestID = service.StatusCode, service.Code, service.EC, service.RequestID
+		e.Reason = reason(op, service.StatusCode, service.Code)
+	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled),
+		errors.As(err, &network) && network.Timeout():
+		e.Reason = ErrTimeout
+	}
+	return e
+}
+
+func reason(op string, status int, code string) error {
+	switch {
+	case code == "NoSuchUpload":
+		return ErrNoSuchUpload
+	case code == "FileAlreadyExists":
+		return ErrExists
+	case code == "InvalidPart", code == "InvalidPartOrder", code == "EntityTooSmall":
+		return ErrParts
+	case code == "NoSuchKey", op == "HeadObject" && status == http.StatusNotFound && code != "NoSuchBucket":
+		return ErrNotFound
+	case status == http.StatusForbidden:
+		return ErrDenied
+	case status == http.StatusTooManyRequests, status == http.StatusServiceUnavailable:
+		return ErrThrottled
+	default:
+		return ErrUnavailable
+	}
+}
+
+func unquote(etag string) string { return strings.Trim(etag, `"`) }
+
+// provider gives the SDK the credentials of the invocation that ctx belongs to.
+type provider struct{ source rolecreds.Source }
+
+type credentialsError struct{ err error }
+
+func (e *credentialsError) Error() string { return "getting credentials: " + e.err.Error() }
+
+func (p provider) GetCredentials(ctx context.Context) (credentials.Credentials, error) {
+	c, err := p.source.Credentials(ctx)
+	if err != nil {
+		return credentials.Credentials{}, &credentialsError{err}
+	}
+	return credentials.Credentials{
+		AccessKeyID: c.AccessKeyID, AccessKeySecret: c.AccessKeySecret, SecurityToken: c.SecurityToken,
+	}, nil
+}
+
+// limit bounds what is read of any answer.
+type limit struct{ next http.RoundTripper }
+
+func (l limit) RoundTrip(r *http.Request) (*http.Response, error) {
+	res, err := l.next.RoundTrip(r)
+	if err == nil && r.Method != http.MethodHead {
+		res.Body = struct {
+			io.Reader
+			io.Closer
+		}{io.LimitReader(res.Body, maxAnswer), res.Body}
+	}
+	return res, err
+}

@@ -1,0 +1,312 @@
+package storage_test
+
+import (
+	"context"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+
+	"ossupload/shared/fchttp"
+	"ossupload/shared/rolecreds"
+	"ossupload/shared/signing"
+	"ossupload/shared/storage"
+)
+
+const (
+	secret = "the-access-key-secret"
+	token  = "the-security-token"
+)
+
+type source struct{ err error }
+
+func (s source) Credentials(context.Context) (rolecreds.Credentials, error) {
+	return rolecreds.Credentials{AccessKeyID: "STS.example", AccessKeySecret: secret, SecurityToken: token}, s.err
+}
+
+// serve returns a client of a server that is no more than h, and the requests
+// that it got.
+func serve(t *testing.T, h http.HandlerFunc) (*storage.Client, *[]string) {
+	t.Helper()
+	var got []string
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		got = append(got, r.Method+" "+r.URL.RequestURI())
+		if !strings.HasPrefix(r.Header.Get("Authorization"), "OSS4-HMAC-SHA256 ") || r.Header.Get("x-oss-security-token") != token {
+			t.Errorf("%s %s is not signed with V4 and the token", r.Method, r.URL.Path)
+		}
+		h(w, r)
+	}))
+	t.Cleanup(s.Close)
+	endpoint, err := signing.ParseEndpoint(s.URL, signing.VirtualHosted)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return storage.New(storage.Config{Region: "cn-hangzhou", Bucket: "examplebucket", Endpoint: endpoint, Credentials: source{}}), &got
+}
+
+// fail writes an error as OSS does: XML, and for a HEAD the same in a header.
+func fail(w http.ResponseWriter, r *http.Request, status int, code string) {
+	xml := fmt.Sprintf("<Error><Code>%s</Code><Message>your token is %s</Message><RequestId>REQ1</RequestId><EC>0000-1</EC></Error>", code, token)
+	w.Header().Set("x-oss-request-id", "REQ1")
+	w.Header().Set("Content-Type", "application/xml")
+	if r.Method == http.MethodHead {
+		w.Header().Set("x-oss-err", base64.StdEncoding.EncodeToString([]byte(xml)))
+		w.WriteHeader(status)
+		return
+	}
+	w.WriteHeader(status)
+	io.WriteString(w, xml)
+}
+
+func TestHead(t *testing.T) {
+	c, got := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		for name, value := range map[string]string{
+			"ETag": `"ABC"`, "Content-Type": "image/png", "Content-Length": "5", "Last-Modified": "Fri, 20 Nov 2026 10:00:00 GMT",
+			"x-oss-object-type": "Normal", "x-oss-hash-crc64ecma": "42", "x-oss-version-id": "V", "x-oss-meta-Album": "%E5%A4%8F",
+			"x-oss-meta-ossupload-grant": "v1.k.x", "Content-Encoding": "gzip", "Cache-Control": "no-store", "Content-Disposition": "inline", "Expires": "0",
+		} {
+			w.Header().Set(name, value)
+		}
+	})
+	o, err := c.Head(t.Context(), "u/alice/a b.png")
+	if err != nil {
+		t.Fatalf("Head: %v", err)
+	}
+	want := storage.Object{
+		Size: 5, ETag: "ABC", ContentType: "image/png", CRC64: "42", Type: "Normal", VersionID: "V",
+		LastModified:    time.Date(2026, 11, 20, 10, 0, 0, 0, time.UTC),
+		Metadata:        map[string]string{"album": "%E5%A4%8F", "ossupload-grant": "v1.k.x"},
+		ContentEncoding: "gzip", ContentDisposition: "inline", CacheControl: "no-store", Expires: "0",
+	}
+	if !reflect.DeepEqual(o, want) {
+		t.Errorf("Head = %+v, want %+v", o, want)
+	}
+	if len(*got) != 1 || (*got)[0] != "HEAD /examplebucket/u/alice/a%20b.png" {
+		t.Errorf("requests = %q", *got)
+	}
+}
+
+func TestReasons(t *testing.T) {
+	head := func(c *storage.Client) error { _, err := c.Head(context.Background(), "k"); return err }
+	list := func(c *storage.Client) error { _, err := c.ListParts(context.Background(), "k", "U"); return err }
+	initiate := func(c *storage.Client) error { _, err := c.Initiate(context.Background(), "k", nil); return err }
+	complete := func(c *storage.Client) error {
+		return c.Complete(context.Background(), "k", "U", []storage.Part{{Number: 1, ETag: "A"}})
+	}
+	abort := func(c *storage.Client) error { return c.Abort(context.Background(), "k", "U") }
+	tests := []struct {
+		name   string
+		call   func(*storage.Client) error
+		status int
+		code   string
+		want   error
+		tries  int
+	}{
+		{"no such object", head, 404, "NoSuchKey", storage.ErrNotFound, 1},
+		{"no such object, without a code", head, 404, "", storage.ErrNotFound, 1},
+		{"no such bucket is not an absent object", head, 404, "NoSuchBucket", storage.ErrUnavailable, 1},
+		{"a refused HEAD is not an absent object", head, 403, "AccessDenied", storage.ErrDenied, 1},
+		{"HEAD fails twice", head, 500, "InternalError", storage.ErrUnavailable, 2},
+		{"throttled", head, 503, "ServiceUnavailable", storage.ErrThrottled, 2},
+		{"no such upload", list, 404, "NoSuchUpload", storage.ErrNoSuchUpload, 1},
+		{"refused list", list, 403, "AccessDenied", storage.ErrDenied, 1},
+		{"starting an upload is not repeated", initiate, 500, "InternalError", storage.ErrUnavailable, 1},
+		{"completing is repeated", complete, 500, "InternalError", storage.ErrUnavailable, 2},
+		{"completed before", complete, 404, "NoSuchUpload", storage.ErrNoSuchUpload, 1},
+		{"never overwritten", complete, 409, "FileAlreadyExists", storage.ErrExists, 1},
+		{"a part that changed", complete, 400, "InvalidPart", storage.ErrParts, 1},
+		{"aborted before", abort, 404, "NoSuchUpload", storage.ErrNoSuchUpload, 1},
+		{"aborting is repeated", abort, 502, "BadGateway", storage.ErrUnavailable, 2},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			c, got := serve(t, func(w http.ResponseWriter, r *http.Request) { fail(w, r, tt.status, tt.code) })
+			err := tt.call(c)
+			if !errors.Is(err, tt.want) {
+				t.Errorf("error = %v, want %v", err, tt.want)
+			}
+			if len(*got) != tt.tries {
+				t.Errorf("%d tries, want %d", len(*got), tt.tries)
+			}
+			if text := err.Error(); strings.Contains(text, token) || strings.Contains(text, secret) {
+				t.Errorf("error %q holds a secret", text)
+			}
+			var e *storage.Error
+			if !errors.As(err, &e) || e.Status != tt.status || tt.code != "" && e.Code != tt.code {
+				t.Errorf("error = %+v, want status %d and code %s", e, tt.status, tt.code)
+			}
+		})
+	}
+}
+
+func TestDeadline(t *testing.T) {
+	release := make(chan struct{})
+	c, _ := serve(t, func(_ http.ResponseWriter, r *http.Request) {
+		select {
+		case <-release:
+		case <-r.Context().Done():
+		}
+	})
+	defer close(release)
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	if _, err := c.Head(ctx, "k"); !errors.Is(err, storage.ErrTimeout) {
+		t.Errorf("Head = %v, want ErrTimeout", err)
+	}
+}
+
+func TestNoConnection(t *testing.T) {
+	s := httptest.NewServer(http.NotFoundHandler())
+	endpoint, err := signing.ParseEndpoint(s.URL, signing.PathStyle)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.Close()
+	c := storage.New(storage.Config{Region: "cn-hangzhou", Bucket: "examplebucket", Endpoint: endpoint, Credentials: source{}})
+	if _, err := c.Head(t.Context(), "k"); !errors.Is(err, storage.ErrUnavailable) {
+		t.Errorf("Head = %v, want ErrUnavailable", err)
+	}
+}
+
+func TestNoCredentials(t *testing.T) {
+	endpoint, err := signing.ParseEndpoint("http://127.0.0.1:1", signing.PathStyle)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := storage.New(storage.Config{Region: "cn-hangzhou", Bucket: "examplebucket", Endpoint: endpoint, Credentials: source{rolecreds.ErrNone}})
+	if _, err := c.Head(t.Context(), "k"); !errors.Is(err, storage.ErrCredentials) {
+		t.Errorf("Head = %v, want ErrCredentials", err)
+	}
+}
+
+func TestListPartsReadsEveryPage(t *testing.T) {
+	const all = 2500
+	c, got := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		var marker int
+		fmt.Sscan(r.URL.Query().Get("part-number-marker"), &marker)
+		last := min(marker+1000, all)
+		fmt.Fprintf(w, "<ListPartsResult><NextPartNumberMarker>%d</NextPartNumberMarker><IsTruncated>%v</IsTruncated>", last, last < all)
+		for n := marker + 1; n <= last; n++ {
+			fmt.Fprintf(w, `<Part><PartNumber>%d</PartNumber><ETag>"E%d"</ETag><HashCrc64ecma>%d</HashCrc64ecma><Size>%d</Size></Part>`, n, n, n, n)
+		}
+		io.WriteString(w, "</ListPartsResult>")
+	})
+	parts, err := c.ListParts(t.Context(), "k", "U")
+	if err != nil || len(parts) != all {
+		t.Fatalf("ListParts = %d parts, %v, want %d", len(parts), err, all)
+	}
+	for i, p := range parts {
+		n := int64(i + 1)
+		if want := (storage.Part{Number: n, Size: n, ETag: fmt.Sprint("E", n), CRC64: fmt.Sprint(n)}); p != want {
+			t.Fatalf("part %d = %+v, want %+v", i, p, want)
+		}
+	}
+	if len(*got) != 3 {
+		t.Errorf("%d requests, want 3", len(*got))
+	}
+}
+
+func TestListPartsEnds(t *testing.T) {
+	for name, next := range map[string]int{"the marker stands still": 0, "the pages never end": 1} {
+		t.Run(name, func(t *testing.T) {
+			marker := 0
+			c, got := serve(t, func(w http.ResponseWriter, r *http.Request) {
+				marker += next
+				fmt.Fprintf(w, "<ListPartsResult><NextPartNumberMarker>%d</NextPartNumberMarker><IsTruncated>true</IsTruncated></ListPartsResult>", marker)
+			})
+			if _, err := c.ListParts(t.Context(), "k", "U"); !errors.Is(err, storage.ErrUnavailable) {
+				t.Errorf("ListParts = %v, want ErrUnavailable", err)
+			}
+			if len(*got) > 11 {
+				t.Errorf("%d requests, want at most 11", len(*got))
+			}
+		})
+	}
+}
+
+func TestAnswersAreBounded(t *testing.T) {
+	c, _ := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		io.WriteString(w, "<ListPartsResult>")
+		for range 5 << 10 {
+			io.WriteString(w, strings.Repeat(" ", 1<<10))
+		}
+		io.WriteString(w, "</ListPartsResult>")
+	})
+	if parts, err := c.ListParts(t.Context(), "k", "U"); err == nil {
+		t.Errorf("ListParts of 5 MiB = %d parts, want an error", len(parts))
+	}
+}
+
+func TestInitiateSendsItsHeadersAndNoGuess(t *testing.T) {
+	var header http.Header
+	c, got := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		header = r.Header
+		io.WriteString(w, "<InitiateMultipartUploadResult><UploadId>U1</UploadId></InitiateMultipartUploadResult>")
+	})
+	id, err := c.Initiate(t.Context(), "a.png", map[string]string{"Content-Type": "image/jpeg", "x-oss-meta-a": "b", "x-oss-forbid-overwrite": "true"})
+	if err != nil || id != "U1" {
+		t.Fatalf("Initiate = %q, %v", id, err)
+	}
+	if header.Get("Content-Type") != "image/jpeg" || header.Get("x-oss-meta-a") != "b" || header.Get("x-oss-forbid-overwrite") != "true" {
+		t.Errorf("headers = %v", header)
+	}
+	if _, err := c.Initiate(t.Context(), "a.png", nil); err != nil || header.Get("Content-Type") == "image/png" {
+		t.Errorf("a type was guessed: %q, %v", header.Get("Content-Type"), err)
+	}
+	if (*got)[0] != "POST /examplebucket/a.png?encoding-type=url&uploads" && !strings.Contains((*got)[0], "uploads") {
+		t.Errorf("requests = %q", *got)
+	}
+	c, _ = serve(t, func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, "<InitiateMultipartUploadResult/>") })
+	if _, err := c.Initiate(t.Context(), "k", nil); !errors.Is(err, storage.ErrUnavailable) {
+		t.Errorf("Initiate without an id = %v, want ErrUnavailable", err)
+	}
+}
+
+func TestCompleteNamesItsParts(t *testing.T) {
+	var body string
+	c, _ := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		b, _ := io.ReadAll(r.Body)
+		body = string(b)
+		if r.Header.Get("x-oss-forbid-overwrite") != "true" {
+			t.Error("completion may overwrite")
+		}
+		io.WriteString(w, "<CompleteMultipartUploadResult><ETag>\"X-2\"</ETag></CompleteMultipartUploadResult>")
+	})
+	if err := c.Complete(t.Context(), "k", "U", []storage.Part{{Number: 1, ETag: "A"}, {Number: 2, ETag: "B"}}); err != nil {
+		t.Fatal(err)
+	}
+	unquoted := strings.NewReplacer("&#34;", `"`, "&quot;", `"`).Replace(body)
+	const want = `<CompleteMultipartUpload><Part><PartNumber>1</PartNumber><ETag>"A"</ETag></Part><Part><PartNumber>2</PartNumber><ETag>"B"</ETag></Part></CompleteMultipartUpload>`
+	if unquoted != want {
+		t.Errorf("body = %s, want %s", unquoted, want)
+	}
+}
+
+func TestProblem(t *testing.T) {
+	tests := []struct {
+		err  error
+		want fchttp.Code
+	}{
+		{storage.ErrDenied, fchttp.StorageDenied},
+		{storage.ErrTimeout, fchttp.StorageTimeout},
+		{storage.ErrThrottled, fchttp.Throttled},
+		{storage.ErrCredentials, fchttp.Throttled},
+		{storage.ErrUnavailable, fchttp.StorageError},
+	}
+	for _, tt := range tests {
+		var e *fchttp.Error
+		if err := storage.Problem(fmt.Errorf("asking: %w", tt.err)); !errors.As(err, &e) || e.Code != tt.want {
+			t.Errorf("Problem(%v) = %v, want %s", tt.err, err, tt.want)
+		}
+	}
+	other := errors.New("other")
+	if got := storage.Problem(other); got != other {
+		t.Errorf("Problem(other) = %v, want it as it is", got)
+	}
+}
