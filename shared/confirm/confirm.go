@@ -1,0 +1,228 @@
+// Package confirm holds a stored object against what was granted, makes the
+// receipt and the event, and has the event delivered.
+//
+// Nothing that a client says about the bytes enters: size, type, ETag and CRC
+// come from a HEAD of the object. An object that disagrees with its grant is
+// never announced, and never deleted here.
+//
+// Every delivery for the same bytes of the same upload carries the same event
+// id; other bytes have another. Delivery is at least once.
+//
+// It imports storage for what a HEAD shows, uploadtoken for what was granted,
+// and grant for the names and the encoding of metadata, which must be read as
+// they were written.
+package confirm
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"ossupload/shared/grant"
+	"ossupload/shared/storage"
+	"ossupload/shared/uploadtoken"
+)
+
+var (
+	// ErrMismatch means that the object is not what was granted.
+	ErrMismatch = errors.New("object is not what was granted")
+	// ErrNoGrant means that the object carries no grant that we sealed for it.
+	ErrNoGrant = errors.New("object carries no grant")
+	// ErrDelivery means that the event was not taken. The object is stored, and
+	// confirming again repairs it.
+	ErrDelivery = errors.New("event was not delivered")
+)
+
+// ChecksumError is an ErrMismatch whose cause is the declared CRC-64.
+type ChecksumError struct{ Expected, Actual string }
+
+func (e *ChecksumError) Error() string {
+	return fmt.Sprintf("CRC-64 is %s, declared was %s", e.Actual, e.Expected)
+}
+
+// Unwrap makes a ChecksumError an ErrMismatch.
+func (e *ChecksumError) Unwrap() error { return ErrMismatch }
+
+// Receipt is the answer to the uploader and, with the subject, the event's
+// data. It depends on the stored object and the grant alone, so that asking
+// again gives an equal one.
+type Receipt struct {
+	Location     string            `json:"location"` // the object's URL, unsigned
+	Bucket       string            `json:"bucket"`
+	Key          string            `json:"key"`
+	Size         int64             `json:"size"`  // bytes
+	ETag         string            `json:"etag"`  // without quotes
+	CRC64        string            `json:"crc64"` // CRC-64/XZ in decimal
+	ContentType  string            `json:"contentType"`
+	VersionID    string            `json:"versionId,omitempty"`
+	Filename     string            `json:"filename"`
+	Metadata     map[string]string `json:"metadata"`
+	Vars         map[string]string `json:"vars"`              // the uploader's words
+	Context      json.RawMessage   `json:"context,omitempty"` // the application's
+	UploadedAt   time.Time         `json:"uploadedAt"`
+	EventID      string            `json:"eventId"`
+	ReceiptToken string            `json:"receiptToken,omitempty"`
+}
+
+// event is the webhook's body, as Standard Webhooks lays it out.
+type event struct {
+	Type      string    `json:"type"`
+	Timestamp time.Time `json:"timestamp"` // of the upload, not of the delivery
+	Data      eventData `json:"data"`
+}
+
+type eventData struct {
+	Receipt
+	Subject string `json:"subject"`
+}
+
+// EventType is the one type of event.
+const EventType = "upload.completed"
+
+// Notifier delivers the event named id, or reports why nobody took it.
+type Notifier interface {
+	Notify(ctx context.Context, id string, body []byte) error
+}
+
+// Header asks for an object's metadata: storage.Client.
+type Header interface {
+	Head(ctx context.Context, key string) (storage.Object, error)
+}
+
+// Confirmer confirms uploads to one bucket. It is safe for concurrent use.
+type Confirmer struct {
+	Storage  Header
+	Keyring  *uploadtoken.Keyring
+	Location func(key string) string // the object's unsigned URL
+	Notifier Notifier
+	// ReceiptSecret signs receipt tokens; empty: receipts carry none.
+	ReceiptSecret []byte
+}
+
+// Confirm asks for the object of claims, holds it against them, has the event
+// delivered and returns the receipt. Its errors are storage's, ErrMismatch and
+// ErrDelivery.
+func (c *Confirmer) Confirm(ctx context.Context, claims uploadtoken.Claims) (Receipt, error) {
+	object, err := c.Storage.Head(ctx, claims.Key)
+	if err != nil {
+		return Receipt{}, err
+	}
+	return c.Announce(ctx, claims, object)
+}
+
+// Stored returns the object under key and the grant that it carries. The grant
+// must name this very key: metadata can be copied from one object to another.
+func (c *Confirmer) Stored(ctx context.Context, key string) (uploadtoken.Claims, storage.Object, error) {
+	object, err := c.Storage.Head(ctx, key)
+	if err != nil {
+		return uploadtoken.Claims{}, storage.Object{}, err
+	}
+	token := object.Metadata[grant.MetaGrant]
+	if token == "" {
+		return uploadtoken.Claims{}, object, ErrNoGrant
+	}
+	// A grant opens at any age, so the time does not matter.
+	claims, err := c.Keyring.Open(uploadtoken.Grant, token, time.Time{})
+	if err != nil {
+		return uploadtoken.Claims{}, object, fmt.Errorf("%w: %w", ErrNoGrant, err)
+	}
+	if claims.Key != key {
+		return uploadtoken.Claims{}, object, fmt.Errorf("%w of its own", ErrNoGrant)
+	}
+	return claims, object, nil
+}
+
+// Announce is Confirm for an object whose HEAD is at hand.
+func (c *Confirmer) Announce(ctx context.Context, claims uploadtoken.Claims, object storage.Object) (Receipt, error) {
+	if err := Check(claims, object); err != nil {
+		return Receipt{}, err
+	}
+	receipt := c.receipt(claims, object)
+	body, err := json.Marshal(event{
+		Type:      EventType,
+		Timestamp: receipt.UploadedAt,
+		Data:      eventData{receipt, claims.Subject},
+	})
+	if err != nil {
+		return Receipt{}, fmt.Errorf("encoding event: %w", err)
+	}
+	if err := c.Notifier.Notify(ctx, receipt.EventID, body); err != nil {
+		return Receipt{}, fmt.Errorf("%w: %w", ErrDelivery, err)
+	}
+	if len(c.ReceiptSecret) > 0 {
+		// Not part of the event: what a backend is told directly needs no proof,
+		// and the event may be logged.
+		if receipt.ReceiptToken, err = receiptToken(c.ReceiptSecret, receipt, claims.Subject); err != nil {
+			return Receipt{}, err
+		}
+	}
+	return receipt, nil
+}
+
+// Check holds an object against its claims. It fails with ErrMismatch.
+func Check(claims uploadtoken.Claims, object storage.Object) error {
+	mismatch := func(format string, args ...any) error {
+		return fmt.Errorf("%w: "+format, append([]any{ErrMismatch}, args...)...)
+	}
+	switch {
+	case object.Type != "Normal" && object.Type != "Multipart":
+		// A symlink shows the bytes of another object, and may show others later.
+		return mismatch("it is of type %q", object.Type)
+	case claims.Size != nil && object.Size != *claims.Size:
+		return mismatch("its size is %d, granted was %d", object.Size, *claims.Size)
+	case object.Size > claims.MaxSize:
+		return mismatch("its size is %d, granted were at most %d", object.Size, claims.MaxSize)
+	case claims.ContentType != "" && object.ContentType != claims.ContentType:
+		return mismatch("its content type is %q, granted was %q", object.ContentType, claims.ContentType)
+	case object.ContentEncoding != "" || object.ContentDisposition != "" || object.CacheControl != "" || object.Expires != "":
+		// V4 signs none of these headers, so any holder of the URL could add them;
+		// nothing grants them.
+		return mismatch("it has a Content-Encoding, Content-Disposition, Cache-Control or Expires that nobody granted")
+	case claims.CRC64 != "" && object.CRC64 != claims.CRC64:
+		return &ChecksumError{Expected: claims.CRC64, Actual: object.CRC64}
+	}
+	return nil
+}
+
+func (c *Confirmer) receipt(claims uploadtoken.Claims, object storage.Object) Receipt {
+	r := Receipt{
+		Location:    c.Location(claims.Key),
+		Bucket:      claims.Bucket,
+		Key:         claims.Key,
+		Size:        object.Size,
+		ETag:        object.ETag,
+		CRC64:       object.CRC64,
+		ContentType: object.ContentType,
+		VersionID:   object.VersionID,
+		Filename:    claims.Filename,
+		Metadata:    make(map[string]string),
+		Vars:        claims.Vars,
+		Context:     claims.Context,
+		UploadedAt:  object.LastModified.UTC(),
+		EventID:     eventID(claims.ID, object),
+	}
+	if r.Vars == nil {
+		r.Vars = map[string]string{}
+	}
+	if name, ok := object.Metadata[grant.MetaName]; ok {
+		r.Filename = grant.Unescape(name)
+	}
+	for name, value := range object.Metadata {
+		if !grant.IsOwnMetadata(name) {
+			r.Metadata[name] = grant.Unescape(value)
+		}
+	}
+	return r
+}
+
+// eventID is a function of the upload and the bytes alone:
+//
+//	"evt_" + hex(SHA-256(jti LF etag LF versionId))[:32]
+func eventID(jti string, object storage.Object) string {
+	sum := sha256.Sum256([]byte(jti + "\n" + object.ETag + "\n" + object.VersionID))
+	return "evt_" + hex.EncodeToString(sum[:16])
+}

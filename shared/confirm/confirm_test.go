@@ -1,0 +1,273 @@
+package confirm_test
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"maps"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/golang-jwt/jwt/v5"
+
+	"ossupload/shared/confirm"
+	"ossupload/shared/storage"
+	"ossupload/shared/uploadtoken"
+)
+
+var uploadedAt = time.Date(2026, 11, 20, 10, 0, 0, 0, time.UTC)
+
+func claims() uploadtoken.Claims {
+	size := int64(5)
+	return uploadtoken.Claims{
+		ID: "jti-1", Method: uploadtoken.Put, Bucket: "examplebucket", Key: "u/alice/2026/11/x.png", Subject: "alice",
+		Size: &size, MaxSize: 10, ContentType: "image/png", CRC64: "42",
+		Vars: map[string]string{"album": "夏"}, Context: json.RawMessage(`{"order":7}`),
+		IssuedAt: uploadedAt.Unix() - 60, ExpiresAt: uploadedAt.Unix() + 60,
+	}
+}
+
+func object() storage.Object {
+	return storage.Object{
+		Size: 5, ETag: "5D41402ABC4B2A76B9719D911017C592", ContentType: "image/png", CRC64: "42", Type: "Normal", LastModified: uploadedAt,
+		Metadata: map[string]string{"album": "%E5%A4%8F", "ossupload-filename": "a%20b.png", "ossupload-grant": "v1.x"},
+	}
+}
+
+// bucket holds one object under every key.
+type bucket struct {
+	object storage.Object
+	err    error
+}
+
+func (b bucket) Head(context.Context, string) (storage.Object, error) { return b.object, b.err }
+
+type delivery struct {
+	id   string
+	body []byte
+}
+
+// recorder takes every event, or fails with err.
+type recorder struct {
+	taken []delivery
+	err   error
+}
+
+func (r *recorder) Notify(_ context.Context, id string, body []byte) error {
+	if r.err == nil {
+		r.taken = append(r.taken, delivery{id, body})
+	}
+	return r.err
+}
+
+func keyring(t *testing.T) *uploadtoken.Keyring {
+	t.Helper()
+	k, err := uploadtoken.NewKeyring([]uploadtoken.Key{{ID: "k", Secret: bytes.Repeat([]byte("s"), 32)}}, rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return k
+}
+
+func confirmer(t *testing.T, b bucket, n confirm.Notifier) *confirm.Confirmer {
+	return &confirm.Confirmer{
+		Storage: b, Keyring: keyring(t), Notifier: n,
+		Location: func(key string) string { return "https://examplebucket.oss-cn-hangzhou.aliyuncs.com/" + key },
+	}
+}
+
+func TestConfirm(t *testing.T) {
+	hook := &recorder{}
+	receipt, err := confirmer(t, bucket{object: object()}, hook).Confirm(t.Context(), claims())
+	if err != nil {
+		t.Fatalf("Confirm: %v", err)
+	}
+	want := confirm.Receipt{
+		Location: "https://examplebucket.oss-cn-hangzhou.aliyuncs.com/u/alice/2026/11/x.png",
+		Bucket:   "examplebucket", Key: "u/alice/2026/11/x.png", Size: 5, ETag: "5D41402ABC4B2A76B9719D911017C592", CRC64: "42",
+		ContentType: "image/png", Filename: "a b.png", Metadata: map[string]string{"album": "夏"},
+		Vars: map[string]string{"album": "夏"}, Context: json.RawMessage(`{"order":7}`), UploadedAt: uploadedAt, EventID: receipt.EventID,
+	}
+	if !reflect.DeepEqual(receipt, want) {
+		t.Errorf("Confirm = %+v, want %+v", receipt, want)
+	}
+	if len(hook.taken) != 1 || hook.taken[0].id != receipt.EventID {
+		t.Fatalf("delivered %d events, want one with the id of the receipt", len(hook.taken))
+	}
+	const body = `{"type":"upload.completed","timestamp":"2026-11-20T10:00:00Z","data":{` +
+		`"location":"https://examplebucket.oss-cn-hangzhou.aliyuncs.com/u/alice/2026/11/x.png","bucket":"examplebucket",` +
+		`"key":"u/alice/2026/11/x.png","size":5,"etag":"5D41402ABC4B2A76B9719D911017C592","crc64":"42","contentType":"image/png",` +
+		`"filename":"a b.png","metadata":{"album":"夏"},"vars":{"album":"夏"},"context":{"order":7},` +
+		`"uploadedAt":"2026-11-20T10:00:00Z","eventId":"EVENT","subject":"alice"}}`
+	if got := strings.Replace(string(hook.taken[0].body), receipt.EventID, "EVENT", 1); got != body {
+		t.Errorf("event = %s, want %s", got, body)
+	}
+}
+
+func TestEventID(t *testing.T) {
+	id := func(change func(*uploadtoken.Claims, *storage.Object)) string {
+		c, o := claims(), object()
+		change(&c, &o)
+		r, err := confirmer(t, bucket{object: o}, &recorder{}).Confirm(t.Context(), c)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return r.EventID
+	}
+	first := id(func(*uploadtoken.Claims, *storage.Object) {})
+	// Computed by another program: printf 'jti-1\n5D41402ABC4B2A76B9719D911017C592\n' | sha256sum | cut -c1-32
+	if want := "evt_3e728abe85d3d82fcc30733e10c32d7e"; first != want {
+		t.Errorf("event id = %q, want %q", first, want)
+	}
+	if again := id(func(c *uploadtoken.Claims, o *storage.Object) {
+		o.LastModified = uploadedAt.Add(time.Hour)
+		c.ExpiresAt++
+	}); again != first {
+		t.Errorf("event id of the same bytes = %q, want %q", again, first)
+	}
+	for name, change := range map[string]func(*uploadtoken.Claims, *storage.Object){
+		"another upload":  func(c *uploadtoken.Claims, _ *storage.Object) { c.ID = "jti-2" },
+		"other bytes":     func(_ *uploadtoken.Claims, o *storage.Object) { o.ETag = "X" },
+		"another version": func(_ *uploadtoken.Claims, o *storage.Object) { o.VersionID = "v1" },
+	} {
+		if other := id(change); other == first {
+			t.Errorf("event id of %s is the same", name)
+		}
+	}
+}
+
+func TestCheck(t *testing.T) {
+	four := int64(4)
+	tests := []struct {
+		name   string
+		change func(*uploadtoken.Claims, *storage.Object)
+		ok     bool
+	}{
+		{"as granted", func(c *uploadtoken.Claims, o *storage.Object) {}, true},
+		{"a multipart object", func(c *uploadtoken.Claims, o *storage.Object) { o.Type = "Multipart" }, true},
+		{"a symlink", func(c *uploadtoken.Claims, o *storage.Object) { o.Type = "Symlink" }, false},
+		{"an appendable object", func(c *uploadtoken.Claims, o *storage.Object) { o.Type = "Appendable" }, false},
+		{"an object of no type", func(c *uploadtoken.Claims, o *storage.Object) { o.Type = "" }, false},
+		{"another size", func(c *uploadtoken.Claims, o *storage.Object) { c.Size = &four }, false},
+		{"no exact size, within the limit", func(c *uploadtoken.Claims, o *storage.Object) { c.Size = nil; o.Size = 10 }, true},
+		{"no exact size, over the limit", func(c *uploadtoken.Claims, o *storage.Object) { c.Size = nil; o.Size = 11 }, false},
+		{"another type", func(c *uploadtoken.Claims, o *storage.Object) { o.ContentType = "text/html" }, false},
+		{"a type where none was granted", func(c *uploadtoken.Claims, o *storage.Object) { c.ContentType = "" }, true},
+		{"a Content-Encoding", func(c *uploadtoken.Claims, o *storage.Object) { o.ContentEncoding = "gzip" }, false},
+		{"a Content-Disposition", func(c *uploadtoken.Claims, o *storage.Object) { o.ContentDisposition = "inline" }, false},
+		{"a Cache-Control", func(c *uploadtoken.Claims, o *storage.Object) { o.CacheControl = "no-store" }, false},
+		{"an Expires", func(c *uploadtoken.Claims, o *storage.Object) { o.Expires = "0" }, false},
+		{"another CRC-64", func(c *uploadtoken.Claims, o *storage.Object) { o.CRC64 = "43" }, false},
+		{"no CRC-64 where one was declared", func(c *uploadtoken.Claims, o *storage.Object) { o.CRC64 = "" }, false},
+		{"a CRC-64 that nobody declared", func(c *uploadtoken.Claims, o *storage.Object) { c.CRC64 = "" }, true},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			c, o := claims(), object()
+			tt.change(&c, &o)
+			hook := &recorder{}
+			_, err := confirmer(t, bucket{object: o}, hook).Confirm(t.Context(), c)
+			if tt.ok && err != nil || !tt.ok && !errors.Is(err, confirm.ErrMismatch) {
+				t.Errorf("Confirm = %v, want ok %v", err, tt.ok)
+			}
+			if got, want := len(hook.taken) == 1, tt.ok; got != want {
+				t.Errorf("announced %v, want %v", got, want)
+			}
+		})
+	}
+	c, o := claims(), object()
+	o.CRC64 = "43"
+	var checksum *confirm.ChecksumError
+	if err := confirm.Check(c, o); !errors.As(err, &checksum) || checksum.Expected != "42" || checksum.Actual != "43" {
+		t.Errorf("Check with another CRC-64 = %v, want a ChecksumError of 42 and 43", err)
+	}
+}
+
+func TestStored(t *testing.T) {
+	k := keyring(t)
+	seal := func(p uploadtoken.Purpose, c uploadtoken.Claims) string {
+		token, err := k.Seal(p, c)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return token
+	}
+	elsewhere := claims()
+	elsewhere.Key = "u/mallory/2026/11/x.png"
+	old := claims()
+	old.ExpiresAt = 1
+	tests := []struct {
+		name, grant string
+		ok          bool
+	}{
+		{"its own grant", seal(uploadtoken.Grant, claims()), true},
+		{"its own grant, long expired", seal(uploadtoken.Grant, old), true},
+		{"no grant", "", false},
+		{"an upload token", seal(uploadtoken.Upload, claims()), false},
+		{"a grant copied from another object", seal(uploadtoken.Grant, elsewhere), false},
+		{"anything", "v1.k.AAAA", false},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			o := object()
+			o.Metadata = maps.Clone(o.Metadata)
+			o.Metadata["ossupload-grant"] = tt.grant
+			c := confirmer(t, bucket{object: o}, &recorder{})
+			c.Keyring = k
+			got, _, err := c.Stored(t.Context(), claims().Key)
+			if tt.ok != (err == nil) || !tt.ok && !errors.Is(err, confirm.ErrNoGrant) {
+				t.Errorf("Stored = %v, want ok %v", err, tt.ok)
+			}
+			if tt.ok && got.ID != "jti-1" {
+				t.Errorf("Stored = %+v, want the grant's claims", got)
+			}
+		})
+	}
+}
+
+func TestConfirmPassesStorageErrors(t *testing.T) {
+	for _, want := range []error{storage.ErrNotFound, storage.ErrDenied, storage.ErrTimeout} {
+		_, err := confirmer(t, bucket{err: want}, &recorder{}).Confirm(t.Context(), claims())
+		if !errors.Is(err, want) {
+			t.Errorf("Confirm = %v, want %v", err, want)
+		}
+	}
+}
+
+func TestFailedDelivery(t *testing.T) {
+	_, err := confirmer(t, bucket{object: object()}, &recorder{err: errors.New("down")}).Confirm(t.Context(), claims())
+	if !errors.Is(err, confirm.ErrDelivery) {
+		t.Errorf("Confirm = %v, want ErrDelivery", err)
+	}
+}
+
+func TestReceiptToken(t *testing.T) {
+	secret := []byte("0123456789abcdef0123456789abcdef")
+	hook := &recorder{}
+	c := confirmer(t, bucket{object: object()}, hook)
+	c.ReceiptSecret = secret
+	receipt, err := c.Confirm(t.Context(), claims())
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got jwt.MapClaims
+	_, err = jwt.ParseWithClaims(receipt.ReceiptToken, &got, func(*jwt.Token) (any, error) { return secret, nil },
+		jwt.WithValidMethods([]string{"HS256"}), jwt.WithIssuer("ossupload"), jwt.WithSubject("alice"))
+	if err != nil {
+		t.Fatalf("parsing receipt token: %v", err)
+	}
+	if got["key"] != receipt.Key || got["jti"] != receipt.EventID || got["size"] != float64(5) || got["receiptToken"] != nil {
+		t.Errorf("receipt token = %v, want the receipt", got)
+	}
+	if bytes.Contains(hook.taken[0].body, []byte("receiptToken")) {
+		t.Error("the event holds a receipt token")
+	}
+	again, err := c.Confirm(t.Context(), claims())
+	if err != nil || !reflect.DeepEqual(again, receipt) {
+		t.Errorf("confirming again = %+v, %v, want an equal receipt", again, err)
+	}
+}

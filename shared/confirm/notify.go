@@ -1,0 +1,239 @@
+package confirm
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	standardwebhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
+	"golang.org/x/sync/singleflight"
+)
+
+// Log is the Notifier for when no webhook is configured: the event becomes one
+// line of the log.
+type Log struct{ Logger *slog.Logger }
+
+// Notify never fails.
+func (l Log) Notify(_ context.Context, id string, body []byte) error {
+	l.Logger.Info("event", "eventId", id, "event", json.RawMessage(body))
+	return nil
+}
+
+// Webhook posts events as Standard Webhooks defines: headers webhook-id,
+// webhook-timestamp and webhook-signature, "v1," and base64 of
+// HMAC-SHA256(secret, id "." timestamp "." body) for each secret.
+//
+// A delivery is tried up to three times within Budget: on no answer, 408, 429
+// and 5xx. Any 2xx counts as taken; redirects are not followed.
+type Webhook struct {
+	url    string
+	signer []*standardwebhooks.Webhook
+	client *http.Client
+	budget time.Duration
+	now    func() time.Time
+	jitter func() float64
+}
+
+// WebhookConfig is what a Webhook needs.
+type WebhookConfig struct {
+	URL     string
+	Secrets [][]byte
+	Budget  time.Duration     // for all tries together
+	Client  http.RoundTripper // nil: a transport of its own
+	Now     func() time.Time
+	Jitter  func() float64 // from 0 to 1: math/rand/v2.Float64
+}
+
+const (
+	tries      = 3
+	firstPause = 100 * time.Millisecond
+)
+
+// NewWebhook returns a Notifier that posts to c.URL. It refuses to be made
+// without a secret.
+func NewWebhook(c WebhookConfig) (*Webhook, error) {
+	if c.URL == "" || len(c.Secrets) == 0 || c.Budget <= 0 {
+		return nil, errors.New("a webhook needs a URL, a secret and a budget")
+	}
+	w := &Webhook{url: c.URL, budget: c.Budget, now: c.Now, jitter: c.Jitter}
+	for _, secret := range c.Secrets {
+		if len(secret) == 0 {
+			return nil, errors.New("a webhook's secret is empty")
+		}
+		s, err := standardwebhooks.NewWebhookRaw(secret)
+		if err != nil {
+			return nil, fmt.Errorf("making webhook signer: %w", err)
+		}
+		w.signer = append(w.signer, s)
+	}
+	transport := c.Client
+	if transport == nil {
+		transport = &http.Transport{
+			DialContext:         (&net.Dialer{Timeout: c.Budget / 2}).DialContext,
+			TLSHandshakeTimeout: c.Budget / 2,
+			ForceAttemptHTTP2:   true,
+			IdleConnTimeout:     60 * time.Second,
+		}
+	}
+	w.client = &http.Client{
+		Transport:     transport,
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
+	return w, nil
+}
+
+// Notify posts body until it is taken, refused for good, or the budget is
+// spent.
+func (w *Webhook) Notify(ctx context.Context, id string, body []byte) error {
+	ctx, cancel := context.WithTimeout(ctx, w.budget)
+	defer cancel()
+	var err error
+	for n := range tries {
+		if n > 0 && !pause(ctx, time.Duration((0.5+w.jitter())*float64(firstPause<<(n-1)))) {
+			return err
+		}
+		var again bool
+		if again, err = w.post(ctx, id, body); err == nil || !again {
+			return err
+		}
+	}
+	return err
+}
+
+// post tries once. again says whether another try may do better.
+func (w *Webhook) post(ctx context.Context, id string, body []byte) (again bool, err error) {
+	if deadline, ok := ctx.Deadline(); ok {
+		// Half of what is left, so that one silent try does not spend it all.
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, time.Until(deadline)/2)
+		defer cancel()
+	}
+	r, err := http.NewRequestWithContext(ctx, http.MethodPost, w.url, bytes.NewReader(body))
+	if err != nil {
+		return false, errors.New("making webhook request")
+	}
+	now := w.now()
+	signatures := make([]string, len(w.signer))
+	for i, s := range w.signer {
+		if signatures[i], err = s.Sign(id, now, body); err != nil {
+			return false, fmt.Errorf("signing event: %w", err)
+		}
+	}
+	r.Header.Set("Content-Type", "application/json")
+	r.Header.Set("User-Agent", "ossupload")
+	r.Header.Set(standardwebhooks.HeaderWebhookID, id)
+	r.Header.Set(standardwebhooks.HeaderWebhookTimestamp, strconv.FormatInt(now.Unix(), 10))
+	r.Header.Set(standardwebhooks.HeaderWebhookSignature, strings.Join(signatures, " "))
+	res, err := w.client.Do(r)
+	if err != nil {
+		// net/http puts the URL into its error, and a webhook URL may hold a secret.
+		if errors.Is(err, context.DeadlineExceeded) {
+			return true, errors.New("posting event: no answer in time")
+		}
+		return true, errors.New("posting event: no connection")
+	}
+	defer res.Body.Close()
+	const most = 64 << 10 // read so much of an answer, to keep the connection
+	io.Copy(io.Discard, io.LimitReader(res.Body, most))
+	if res.StatusCode/100 == 2 {
+		return false, nil
+	}
+	again = res.StatusCode >= 500 || res.StatusCode == http.StatusRequestTimeout || res.StatusCode == http.StatusTooManyRequests
+	return again, fmt.Errorf("posting event: webhook answered %d", res.StatusCode)
+}
+
+func pause(ctx context.Context, d time.Duration) bool {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// Once keeps an instance from delivering an id again that it is delivering or
+// has just delivered: requests that come together share one delivery and its
+// outcome. A failed delivery is not remembered.
+type Once struct {
+	next   Notifier
+	now    func() time.Time
+	flight singleflight.Group
+
+	mu        sync.Mutex
+	delivered map[string]time.Time
+}
+
+const (
+	justDelivered = 5 * time.Second
+	maxRemembered = 4096
+)
+
+// NewOnce returns a Notifier that passes to next what is not a repetition.
+func NewOnce(next Notifier, now func() time.Time) *Once {
+	return &Once{next: next, now: now, delivered: make(map[string]time.Time)}
+}
+
+// Notify waits for the one delivery of id, no longer than ctx lasts.
+func (o *Once) Notify(ctx context.Context, id string, body []byte) error {
+	if o.recently(id) {
+		return nil
+	}
+	done := o.flight.DoChan(id, func() (any, error) {
+		if o.recently(id) {
+			return nil, nil
+		}
+		// Others wait for this delivery too: the first request's end must not
+		// take it from them, but its deadline still holds.
+		shared := context.WithoutCancel(ctx)
+		if deadline, ok := ctx.Deadline(); ok {
+			var cancel context.CancelFunc
+			shared, cancel = context.WithDeadline(shared, deadline)
+			defer cancel()
+		}
+		err := o.next.Notify(shared, id, body)
+		if err == nil {
+			o.remember(id)
+		}
+		return nil, err
+	})
+	select {
+	case result := <-done:
+		return result.Err
+	case <-ctx.Done():
+		return fmt.Errorf("waiting for delivery: %w", ctx.Err())
+	}
+}
+
+func (o *Once) recently(id string) bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	at, ok := o.delivered[id]
+	return ok && o.now().Sub(at) < justDelivered
+}
+
+func (o *Once) remember(id string) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	now := o.now()
+	if len(o.delivered) >= maxRemembered {
+		clear(o.delivered)
+	}
+	for other, at := range o.delivered {
+		if now.Sub(at) >= justDelivered {
+			delete(o.delivered, other)
+		}
+	}
+	o.delivered[id] = now
+}
