@@ -1,0 +1,135 @@
+package main
+
+import (
+	"errors"
+	"io"
+	"net/http"
+	"net/url"
+	"time"
+
+	"ossupload/shared/callerauth"
+	"ossupload/shared/confirm"
+	"ossupload/shared/fchttp"
+	"ossupload/shared/grant"
+	"ossupload/shared/issuer"
+	"ossupload/shared/storage"
+	"ossupload/shared/uploadtoken"
+)
+
+const deliveryBudget = 8 * time.Second
+
+// handler runs multipart uploads. Clients know an upload by its token alone,
+// which is what they call the upload id; owner, key and limits are in it.
+type handler struct {
+	policy    grant.Policy
+	caller    callerauth.Authenticator
+	keyring   *uploadtoken.Keyring
+	issuer    issuer.Issuer   // of what clients get
+	storage   *storage.Client // for its own calls
+	confirmer *confirm.Confirmer
+	now       func() time.Time
+	random    io.Reader
+}
+
+func (h *handler) routes() http.Handler {
+	return fchttp.NewMux(
+		fchttp.Route{Method: "POST", Pattern: "/s3/multipart", Handle: h.create},
+		fchttp.Route{Method: "GET", Pattern: "/s3/multipart/{uploadId}", Handle: h.list},
+		fchttp.Route{Method: "GET", Pattern: "/s3/multipart/{uploadId}/{partNumber}", Handle: h.part},
+		fchttp.Route{Method: "POST", Pattern: "/s3/multipart/{uploadId}/complete", Handle: h.complete},
+		fchttp.Route{Method: "DELETE", Pattern: "/s3/multipart/{uploadId}", Handle: h.abort},
+		fchttp.Route{Method: "POST", Pattern: "/confirm", Handle: h.confirm},
+	)
+}
+
+// upload authenticates the caller and opens the upload id in the path, which
+// must be the caller's own. A key in the query must be the upload's.
+func (h *handler) upload(r *http.Request) (uploadtoken.Claims, error) {
+	caller, err := h.caller.Authenticate(r)
+	if err != nil {
+		return uploadtoken.Claims{}, problem(err)
+	}
+	claims, err := h.open(caller, r.PathValue("uploadId"), uploadtoken.Multipart)
+	if err != nil {
+		return uploadtoken.Claims{}, err
+	}
+	if query := r.URL.Query(); query.Has("key") && !namesKey(query["key"], claims.Key) {
+		return uploadtoken.Claims{}, fchttp.Invalid([]fchttp.Fault{{Field: "key", Reason: "is not the key of this upload"}})
+	}
+	return claims, nil
+}
+
+// namesKey takes the key as it is or percent-encoded: it is not documented
+// which of them an event holds.
+func namesKey(values []string, key string) bool {
+	if len(values) != 1 {
+		return false
+	}
+	decoded, err := url.PathUnescape(values[0])
+	return values[0] == key || err == nil && decoded == key
+}
+
+// open opens a token for any of purposes. Whatever is wrong with it, the
+// caller is told the same.
+func (h *handler) open(caller callerauth.Caller, token string, purposes ...uploadtoken.Purpose) (uploadtoken.Claims, error) {
+	var (
+		claims uploadtoken.Claims
+		err    error
+	)
+	for _, p := range purposes {
+		if claims, err = h.keyring.Open(p, token, h.now()); !errors.Is(err, uploadtoken.ErrForged) {
+			break
+		}
+	}
+	switch {
+	case err != nil:
+	case claims.Subject != caller.Subject:
+		err = errors.New("token is another subject's")
+	case claims.Bucket != h.policy.Bucket:
+		err = errors.New("token is for another bucket")
+	default:
+		return claims, nil
+	}
+	return uploadtoken.Claims{}, &fchttp.Error{Code: fchttp.InvalidToken, Message: "The upload token is not valid.", Reason: "token", Err: err}
+}
+
+// problem turns what can go wrong into an answer; what it does not know
+// becomes 500.
+func problem(err error) error {
+	var (
+		refusal  *grant.Refusal
+		checksum *confirm.ChecksumError
+	)
+	switch {
+	case errors.Is(err, callerauth.ErrUnauthenticated):
+		return &fchttp.Error{Code: fchttp.Unauthenticated, Message: "The request is not authenticated.", Err: err}
+	case errors.As(err, &refusal):
+		return fchttp.Invalid(refusal.Faults)
+	case errors.Is(err, grant.ErrMethod):
+		return &fchttp.Error{Code: fchttp.Forbidden, Message: "This way to upload is not enabled.", Err: err}
+	case errors.Is(err, uploadtoken.ErrTooLong):
+		return fchttp.Invalid([]fchttp.Fault{{Field: "vars", Reason: "does not fit into the upload id"}})
+	case errors.As(err, &checksum):
+		return checksumMismatch(checksum.Expected, checksum.Actual)
+	case errors.Is(err, confirm.ErrMismatch), errors.Is(err, confirm.ErrNoGrant):
+		return &fchttp.Error{Code: fchttp.ObjectMismatch, Message: "The stored object is not what was granted.", Reason: "object", Err: err}
+	case errors.Is(err, confirm.ErrDelivery):
+		return &fchttp.Error{Code: fchttp.DeliveryFailed, Message: "The object is stored, but the application was not told. Try again.", RetryAfter: time.Second, Err: err}
+	case errors.Is(err, storage.ErrNotFound):
+		return &fchttp.Error{Code: fchttp.NotFound, Message: "The object does not exist.", Err: err}
+	case errors.Is(err, storage.ErrNoSuchUpload):
+		return &fchttp.Error{Code: fchttp.UploadGone, Message: "The upload does not exist any more.", Err: err}
+	}
+	return issuer.Problem(storage.Problem(err))
+}
+
+func checksumMismatch(expected, actual string) error {
+	return &fchttp.Error{
+		Code:    fchttp.ChecksumMismatch,
+		Message: "The bytes that were stored are not those that were declared.",
+		Details: struct {
+			Expected string `json:"expected"`
+			Actual   string `json:"actual"`
+		}{expected, actual},
+	}
+}

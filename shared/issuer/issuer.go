@@ -1,0 +1,89 @@
+// Package issuer signs URLs with a role's credentials and tells how long they
+// really live: never longer than asked, than policy allows, or than the
+// credentials themselves, whichever ends first.
+//
+// It imports signing and rolecreds, which it brings together, assumerole for
+// the reasons why credentials may be missing, and fchttp for what a client is
+// told then.
+package issuer
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"ossupload/shared/assumerole"
+	"ossupload/shared/fchttp"
+	"ossupload/shared/rolecreds"
+	"ossupload/shared/signing"
+)
+
+// least is how long credentials must last for a URL to be worth issuing.
+const least = 60 * time.Second
+
+// ErrExpiring means that the credentials have under a minute left.
+var ErrExpiring = errors.New("credentials are about to expire")
+
+// Issuer issues presigned URLs. It is safe for concurrent use.
+type Issuer struct {
+	Signer      *signing.Signer
+	Credentials rolecreds.Source
+	Now         func() time.Time
+}
+
+// Issued is a signed URL. Expires is its life in whole seconds, ExpiresAt the
+// instant from which OSS refuses it.
+type Issued struct {
+	signing.Presigned
+	Expires int64
+}
+
+// Presign signs req to live for life, or for what the credentials have left.
+// req.Expires is ignored.
+func (i Issuer) Presign(ctx context.Context, req signing.Request, life time.Duration) (Issued, error) {
+	credentials, now, life, err := i.lease(ctx, life)
+	if err != nil {
+		return Issued{}, err
+	}
+	req.Expires = life
+	signed, err := i.Signer.Presign(credentials, req, now)
+	if err != nil {
+		return Issued{}, fmt.Errorf("signing URL: %w", err)
+	}
+	return Issued{Presigned: signed, Expires: int64(life / time.Second)}, nil
+}
+
+// lease returns credentials and the time for which something that they sign
+// now is good: whole seconds, counted from now's whole second, which is what a
+// signature's date can express.
+func (i Issuer) lease(ctx context.Context, life time.Duration) (signing.Credentials, time.Time, time.Duration, error) {
+	c, err := i.Credentials.Credentials(ctx)
+	if err != nil {
+		return signing.Credentials{}, time.Time{}, 0, err
+	}
+	now := i.Now().Truncate(time.Second)
+	if left, bounded := c.Remaining(now); bounded {
+		left = left.Truncate(time.Second)
+		if left < least {
+			return signing.Credentials{}, time.Time{}, 0, ErrExpiring
+		}
+		life = min(life, left)
+	}
+	return signing.Credentials{
+		AccessKeyID: c.AccessKeyID, AccessKeySecret: c.AccessKeySecret, SecurityToken: c.SecurityToken,
+	}, now, life, nil
+}
+
+// Problem is the answer when credentials are not to be had. Any other error
+// comes back as it is.
+func Problem(err error) error {
+	const soon = 5 * time.Second
+	switch {
+	case errors.Is(err, ErrExpiring):
+		return &fchttp.Error{Code: fchttp.CredentialsExpiring, Message: "The credentials are being renewed. Try again.", RetryAfter: soon, Err: err}
+	case errors.Is(err, assumerole.ErrUnavailable), errors.Is(err, assumerole.ErrThrottled):
+		return &fchttp.Error{Code: fchttp.Throttled, Message: "Credentials are not to be had at the moment. Try again.", RetryAfter: soon, Err: err}
+	}
+	return err
+}
