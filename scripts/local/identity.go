@@ -1,0 +1,172 @@
+package main
+
+import (
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/x509"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"ossupload/scripts/local/internal/localram"
+)
+
+// identity is what makes one local stack itself: with the same identity, the
+// tokens that it issued and the events that it signed stay valid.
+type identity struct {
+	// The developer's own access key, allowed everything.
+	AccessKeyID     string `json:"accessKeyId"`
+	AccessKeySecret string `json:"accessKeySecret"`
+
+	TokenSecret   []byte `json:"tokenSecret"`   // seals upload tokens
+	ReceiptSecret []byte `json:"receiptSecret"` // signs receipts
+	CallerSecret  []byte `json:"callerSecret"`  // signs callers' tokens
+	WebhookSecret []byte `json:"webhookSecret"` // signs events
+	CallbackKey   []byte `json:"callbackKey"`   // signs callbacks; RSA, PKCS #8
+}
+
+const identityFile = "secrets.json"
+
+// loadIdentity returns the identity that dir keeps, and makes one if there is
+// none.
+func loadIdentity(dir string) (identity, *rsa.PrivateKey, error) {
+	path := filepath.Join(dir, identityFile)
+	text, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return createIdentity(path)
+	}
+	if err != nil {
+		return identity{}, nil, fmt.Errorf("reading the stack's secrets: %w", err)
+	}
+	var id identity
+	// The error of Unmarshal may quote what is in the file.
+	if json.Unmarshal(text, &id) != nil || !id.whole() {
+		return identity{}, nil, fmt.Errorf("reading the stack's secrets: %q is damaged; delete it to start with new ones", path)
+	}
+	parsed, _ := x509.ParsePKCS8PrivateKey(id.CallbackKey)
+	key, ok := parsed.(*rsa.PrivateKey)
+	if !ok {
+		return identity{}, nil, fmt.Errorf("reading the stack's secrets: the callback key in %q is no RSA key; delete the file to start with new ones", path)
+	}
+	return id, key, nil
+}
+
+func (id identity) whole() bool {
+	if id.AccessKeyID == "" || id.AccessKeySecret == "" {
+		return false
+	}
+	for _, secret := range [][]byte{id.TokenSecret, id.ReceiptSecret, id.CallerSecret, id.WebhookSecret} {
+		if len(secret) != secretBytes {
+			return false
+		}
+	}
+	return true
+}
+
+const secretBytes = 32
+
+func createIdentity(path string) (identity, *rsa.PrivateKey, error) {
+	key, err := rsa.GenerateKey(rand.Reader, 2048)
+	if err != nil {
+		return identity{}, nil, fmt.Errorf("making the callback key: %w", err)
+	}
+	id := identity{
+		AccessKeyID:     "LTAI5t" + rand.Text()[:18], // 24 characters, as real ones have
+		AccessKeySecret: rand.Text(),
+		TokenSecret:     randomBytes(secretBytes),
+		ReceiptSecret:   randomBytes(secretBytes),
+		CallerSecret:    randomBytes(secretBytes),
+		WebhookSecret:   randomBytes(secretBytes),
+	}
+	if id.CallbackKey, err = x509.MarshalPKCS8PrivateKey(key); err != nil {
+		return identity{}, nil, fmt.Errorf("encoding the callback key: %w", err)
+	}
+	text, err := json.MarshalIndent(id, "", "  ")
+	if err != nil {
+		return identity{}, nil, fmt.Errorf("encoding the stack's secrets: %w", err)
+	}
+	// Under another name first, so that a run that is killed here leaves no
+	// half of a file. CreateTemp makes it readable by its owner alone.
+	file, err := os.CreateTemp(filepath.Dir(path), identityFile+".*")
+	if err == nil {
+		_, err = file.Write(append(text, '\n'))
+		err = errors.Join(err, file.Close())
+		if err == nil {
+			err = os.Rename(file.Name(), path)
+		}
+		if err != nil {
+			os.Remove(file.Name())
+		}
+	}
+	if err != nil {
+		return identity{}, nil, fmt.Errorf("keeping the stack's secrets: %w", err)
+	}
+	return id, key, nil
+}
+
+func randomBytes(n int) []byte {
+	b := make([]byte, n)
+	rand.Read(b) // never fails
+	return b
+}
+
+// roleLife is how long the platform's credentials for a function's role live
+// ("Grant Function Compute permissions to access other Alibaba Cloud services").
+const roleLife = 36 * time.Hour
+
+// roleSession hands out credentials of the functions' role. It is safe for
+// concurrent use.
+type roleSession struct {
+	store  *localram.Store
+	policy localram.Policy
+	now    func() time.Time
+
+	mu      sync.Mutex
+	current localram.Credential
+}
+
+// credentials makes new ones at half the life of the last, so that a stack may
+// be left running.
+func (r *roleSession) credentials() (accessKeyID, accessKeySecret, securityToken string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if now := r.now(); r.current.Expires.Sub(now) < roleLife/2 {
+		r.current = localram.Credential{
+			AccessKeyID:     "STS." + rand.Text()[:24],
+			AccessKeySecret: rand.Text(),
+			SecurityToken:   "CAIS" + base64.StdEncoding.EncodeToString(randomBytes(460)),
+			Expires:         now.Add(roleLife),
+			Policies:        []localram.Policy{r.policy},
+			Role:            functionRole,
+		}
+		r.store.Add(r.current)
+	}
+	return r.current.AccessKeyID, r.current.AccessKeySecret, r.current.SecurityToken
+}
+
+// statement is one statement of a RAM policy that allows.
+type statement struct {
+	Effect   string   `json:"Effect"`
+	Action   []string `json:"Action"`
+	Resource []string `json:"Resource"`
+}
+
+func allow(resource string, actions ...string) statement {
+	return statement{Effect: "Allow", Action: actions, Resource: []string{resource}}
+}
+
+// policy makes a RAM policy as an operator would write it, and reads it back
+// as the stand-ins do.
+func policy(statements ...statement) (localram.Policy, error) {
+	text, err := json.Marshal(map[string]any{"Version": "1", "Statement": statements})
+	if err != nil {
+		return localram.Policy{}, fmt.Errorf("writing a policy: %w", err)
+	}
+	return localram.ParsePolicy(text)
+}

@@ -1,0 +1,81 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"sync"
+	"time"
+)
+
+// addresses are the URLs of the three servers, without a path.
+type addresses struct{ gateway, oss, sts string }
+
+// listen opens an address of this machine. IPv6 is refused as well: OSS sends
+// its callbacks over IPv4.
+func listen(flagName, address string) (net.Listener, error) {
+	host, port, err := net.SplitHostPort(address)
+	if err != nil {
+		return nil, fmt.Errorf("-%s %q is not host:port", flagName, address)
+	}
+	if host != "127.0.0.1" && host != "localhost" {
+		return nil, fmt.Errorf("-%s %q is refused: the local stack trusts whoever reaches it, so it listens on 127.0.0.1 only", flagName, address)
+	}
+	l, err := net.Listen("tcp4", net.JoinHostPort("127.0.0.1", port))
+	if err != nil {
+		return nil, fmt.Errorf("listening on -%s: %w", flagName, err)
+	}
+	return l, nil
+}
+
+// stopGrace is what requests in flight have when the stack ends.
+const stopGrace = 2 * time.Second
+
+// serve answers on l until stop is called, which lets requests in flight end
+// for a moment, breaks the others off, and returns when the last handler has.
+//
+// Neither reading nor writing has a deadline as a whole: an upload may take as
+// long as it takes.
+func serve(l net.Listener, handler http.Handler, log *slog.Logger) (stop func() error) {
+	ctx, cancel := context.WithCancel(context.Background())
+	// Every handler holds the gate shared. Once stop has held it alone, none
+	// runs and none will.
+	var gate sync.RWMutex
+	closed := false
+	server := &http.Server{
+		Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			gate.RLock()
+			defer gate.RUnlock()
+			if !closed {
+				handler.ServeHTTP(w, r)
+			}
+		}),
+		ReadHeaderTimeout: 10 * time.Second,
+		IdleTimeout:       2 * time.Minute,
+		BaseContext:       func(net.Listener) context.Context { return ctx },
+		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelWarn),
+	}
+	served := make(chan error, 1)
+	go func() { served <- server.Serve(l) }()
+
+	return func() error {
+		defer cancel()
+		patience, done := context.WithTimeout(context.Background(), stopGrace)
+		defer done()
+		if server.Shutdown(patience) != nil {
+			cancel()
+			server.Close()
+		}
+		err := <-served
+		gate.Lock()
+		closed = true
+		gate.Unlock()
+		if !errors.Is(err, http.ErrServerClosed) {
+			return fmt.Errorf("serving %s: %w", l.Addr(), err)
+		}
+		return nil
+	}
+}

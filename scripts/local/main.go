@@ -1,0 +1,116 @@
+// Command local runs the whole of ossupload on one machine, with nothing but
+// Go installed:
+//
+//	go run ./scripts/local
+//
+// It builds the three functions and runs them as processes over the runtime
+// API of Function Compute, and stands in for what surrounds them: the gateway,
+// OSS, STS and the application's webhook. When all of it answers, it prints one
+// line of JSON with the addresses and credentials that a client needs; logs are
+// lines of JSON on stderr. It ends on SIGINT or SIGTERM and leaves no process
+// and, without -data, no file behind.
+//
+// With -once it uploads by every method instead, as a client would, checks the
+// stored bytes and the events, and exits with a status that says how it went.
+//
+// It listens on this machine alone. Its faults and events can be had without
+// credentials, so it is a tool for development and not a server.
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"ossupload/scripts/local/internal/localfc"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	context.AfterFunc(ctx, stop) // a second signal ends the program at once
+	err := run(whileParentLives(ctx), os.Args[1:], os.Stdout, os.Stderr)
+	switch {
+	case errors.Is(err, flag.ErrHelp):
+	case errors.Is(err, errUsage):
+		os.Exit(2)
+	case err != nil:
+		slog.New(slog.NewJSONHandler(os.Stderr, nil)).Error("local stack", "error", err.Error())
+		os.Exit(1)
+	}
+}
+
+// run serves until ctx ends, or for the length of one rehearsal.
+func run(ctx context.Context, args []string, stdout, stderr io.Writer) (err error) {
+	o, once, err := parseFlags(args, stderr)
+	if err != nil {
+		return err
+	}
+	s, err := start(ctx, o)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, s.Close()) }()
+	if once {
+		return rehearse(ctx, s, stdout)
+	}
+	if err := json.NewEncoder(stdout).Encode(s.ready); err != nil {
+		return fmt.Errorf("printing the ready line: %w", err)
+	}
+	<-ctx.Done()
+	return nil
+}
+
+// errUsage means that the flags were not understood and that this was said.
+var errUsage = errors.New("wrong usage")
+
+func parseFlags(args []string, stderr io.Writer) (o options, once bool, err error) {
+	flags := flag.NewFlagSet("local", flag.ContinueOnError)
+	flags.SetOutput(stderr)
+	flags.StringVar(&o.addr, "addr", "127.0.0.1:8580", "`address` of the gateway; port 0 chooses one")
+	flags.StringVar(&o.ossAddr, "oss-addr", "127.0.0.1:8581", "`address` of OSS")
+	flags.StringVar(&o.stsAddr, "sts-addr", "127.0.0.1:8582", "`address` of STS")
+	flags.StringVar(&o.dataDir, "data", "", "`folder` that keeps objects and secrets (default: a temporary one, removed at exit)")
+	trigger := flags.String("trigger", string(localfc.TriggerAPIGateway), "`kind` of gateway: apigateway or http")
+	flags.StringVar(&o.webhook, "webhook", "", "`URL` of your own backend, to which events are delivered as well")
+	envFile := flags.String("env", "", "`file` of KEY=VALUE lines that override the settings of the functions")
+	flags.BoolVar(&once, "once", false, "upload once by every method, check the outcome, and exit; ports are chosen unless given")
+
+	refuse := func(err error) (options, bool, error) {
+		fmt.Fprintln(stderr, err)
+		return options{}, false, errUsage
+	}
+	switch err := flags.Parse(args); {
+	case errors.Is(err, flag.ErrHelp):
+		return options{}, false, err
+	case err != nil: // flags.Parse has said what is wrong
+		return options{}, false, errUsage
+	case flags.NArg() > 0:
+		return refuse(fmt.Errorf("there are only flags, and %q is none", flags.Arg(0)))
+	}
+	if o.trigger, err = localfc.ParseTrigger(*trigger); err != nil {
+		return refuse(err)
+	}
+	if *envFile != "" {
+		if o.overrides, err = readEnvFile(*envFile); err != nil {
+			return refuse(err)
+		}
+	}
+	if once {
+		given := map[string]bool{}
+		flags.Visit(func(f *flag.Flag) { given[f.Name] = true })
+		for name, address := range map[string]*string{"addr": &o.addr, "oss-addr": &o.ossAddr, "sts-addr": &o.stsAddr} {
+			if !given[name] {
+				*address = "127.0.0.1:0"
+			}
+		}
+	}
+	o.log = stderr
+	return o, once, nil
+}

@@ -1,0 +1,29 @@
+package main
+
+import (
+	"context"
+	"os"
+	"time"
+)
+
+// whileParentLives returns a context that ends with ctx, or when the program
+// that started this one is gone. That is "go run", as a rule: it passes a
+// SIGTERM on to nobody, and whoever ends it means the stack. Where the system
+// gives orphans no new parent, as Windows, only ctx counts.
+func whileParentLives(ctx context.Context) context.Context {
+	parent := os.Getppid()
+	ctx, cancel := context.WithCancel(ctx)
+	go func() {
+		defer cancel()
+		tick := time.NewTicker(250 * time.Millisecond)
+		defer tick.Stop()
+		for os.Getppid() == parent {
+			select {
+			case <-tick.C:
+			case <-ctx.Done():
+				return
+			}
+		}
+	}()
+	return ctx
+}

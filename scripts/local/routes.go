@@ -1,0 +1,72 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+
+	"ossupload/scripts/local/internal/localfc"
+)
+
+// functionRoutes are the path prefixes of each function, as a custom domain
+// would be configured with them.
+var functionRoutes = []struct{ prefix, function string }{
+	{"/presign", "presign"},
+	{"/download", "presign"},
+	{"/sts", "presign"},
+	{"/session", "presign"},
+	{"/s3", "complete"},
+	{"/c", "complete"},
+	{"/confirm", "complete"},
+	{"/callback", "callback"},
+}
+
+// routes serves the gateway's address: below /_local/ the stack's own
+// endpoints, and everything else as the gateway would. It is dispatched by hand
+// because [http.ServeMux] redirects paths that a gateway leaves alone.
+func (s *stack) routes(trigger localfc.Trigger) http.Handler {
+	var functions []localfc.Route
+	for _, r := range functionRoutes {
+		functions = append(functions, localfc.Route{Prefix: r.prefix, Function: s.functions[r.function]})
+	}
+	gateway := localfc.NewGateway(trigger, functions, s.log)
+	// Web pages may not set faults in a developer's stack behind their back.
+	own := http.NewCrossOriginProtection().Handler(http.HandlerFunc(s.serveOwn))
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch {
+		case r.URL.Path == "/", strings.HasPrefix(r.URL.Path, "/_local/"):
+			own.ServeHTTP(w, r)
+		default:
+			gateway.ServeHTTP(w, r)
+		}
+	})
+}
+
+func (s *stack) serveOwn(w http.ResponseWriter, r *http.Request) {
+	switch path := r.URL.Path; {
+	case path == "/" && (r.Method == http.MethodGet || r.Method == http.MethodHead):
+		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+		io.WriteString(w, s.pointer())
+	case path == webhookPath:
+		s.hook.Receive().ServeHTTP(w, r)
+	case path == "/_local/events", strings.HasPrefix(path, "/_local/events/"):
+		s.hook.Events().ServeHTTP(w, r)
+	case path == "/_local/faults":
+		s.faults.ServeHTTP(w, r)
+	default:
+		http.NotFound(w, r)
+	}
+}
+
+// pointer tells somebody who opens the address in a browser where to go.
+func (s *stack) pointer() string {
+	return fmt.Sprintf(`ossupload local stack
+
+POST %[1]s/presign           ask for an upload, as the caller of the ready line's callerToken
+GET  %[1]s/_local/events     the events that the functions delivered
+POST %[1]s/_local/faults     make the next calls fail: {target, operation, mode, count}
+OSS  %[2]s                   bucket %[3]s
+STS  %[4]s
+`, s.ready.Gateway, s.ready.OSS, s.ready.Bucket, s.ready.STS)
+}

@@ -1,0 +1,53 @@
+package main
+
+import (
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+)
+
+func TestRoutes(t *testing.T) {
+	s := startStack(t, nil)
+	tests := []struct {
+		name, method, path string
+		header             http.Header
+		status             int
+		body               string // part of it
+	}{
+		{"the pointer", "GET", "/", nil, 200, s.ready.OSS},
+		{"no events yet", "GET", "/_local/events", nil, 200, "[]"},
+		{"an event that is not there", "POST", "/_local/events/evt_1/resend", nil, 404, "no verified delivery"},
+		{"no faults yet", "GET", "/_local/faults", nil, 200, "[]"},
+		{"a fault from another site's page", "DELETE", "/_local/faults", http.Header{"Sec-Fetch-Site": {"cross-site"}}, 403, ""},
+		{"an event from nobody", "POST", "/_local/webhook", nil, 401, "does not verify"},
+		{"reading the webhook", "GET", "/_local/webhook", nil, 405, ""},
+		{"the secrets cannot be asked for", "GET", "/_local/ready", nil, 404, ""},
+		{"a path of presign", "POST", "/presign", nil, 401, "unauthenticated"},
+		{"a path of complete", "POST", "/s3/multipart", nil, 401, "unauthenticated"},
+		{"another path of complete", "POST", "/confirm", nil, 401, "unauthenticated"},
+		{"a path of callback", "POST", "/callback", nil, 403, "callback_rejected"},
+		{"no function's path", "GET", "/favicon.ico", nil, 404, "no function serves this path"},
+		{"a path that only begins alike", "POST", "/presigned", nil, 404, "no function serves this path"},
+		{"a path that is not cleaned", "POST", "/x/../presign", nil, 404, "no function serves this path"},
+		{"slashes that are not joined", "POST", "//presign", nil, 404, "no function serves this path"},
+	}
+	handler := s.routes("apigateway")
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			r := httptest.NewRequestWithContext(t.Context(), tt.method, tt.path, strings.NewReader("{}"))
+			r.Header.Set("Content-Type", "application/json")
+			for name, values := range tt.header {
+				r.Header[name] = values
+			}
+			w := httptest.NewRecorder()
+			handler.ServeHTTP(w, r)
+			if w.Code != tt.status || !strings.Contains(w.Body.String(), tt.body) {
+				t.Errorf("%s %s = %d %s, want %d and %q", tt.method, tt.path, w.Code, w.Body, tt.status, tt.body)
+			}
+			if location := w.Header().Get("Location"); location != "" {
+				t.Errorf("%s %s redirects to %q", tt.method, tt.path, location)
+			}
+		})
+	}
+}
