@@ -1,0 +1,70 @@
+#!/usr/bin/env bash
+# Everything that has to hold before a change lands, on a laptop as in CI.
+#
+#   scripts/check.sh                 all of it
+#   CHECK_FAST=1 scripts/check.sh    without the downloaded tools and the race
+#                                    detector
+#
+# What cannot be checked on this machine is skipped with a reason.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+staticcheck=honnef.co/go/tools/cmd/staticcheck@v0.8.2
+govulncheck=golang.org/x/vuln/cmd/govulncheck@v1.9.0
+vulnerabilities=https://vuln.go.dev/index/db.json
+
+# The commit is not stamped into binaries: that fails where git distrusts the
+# owner of the tree. GODEBUG could relax what the tests rely on being strict.
+export GOFLAGS="${GOFLAGS:+$GOFLAGS }-buildvcs=false"
+unset GODEBUG
+
+run() {
+  printf '+ %s\n' "$*"
+  "$@"
+}
+skip() {
+  printf -- '- skipped %s: %s\n' "$1" "$2"
+}
+
+printf '+ gofmt -l\n'
+unformatted=$(find . -name '*.go' -not -path '*/testdata/*' -not -path './dist/*' -print0 | xargs -0 gofmt -l)
+if [ -n "$unformatted" ]; then
+  printf 'not formatted:\n%s\n' "$unformatted" >&2
+  exit 1
+fi
+
+run go mod tidy -diff
+run go vet ./...
+
+if [ -n "${CHECK_FAST:-}" ]; then
+  skip "staticcheck and govulncheck" "CHECK_FAST is set"
+else
+  run go run "$staticcheck" ./...
+  if curl --fail --silent --max-time 5 --output /dev/null "$vulnerabilities"; then
+    run go run "$govulncheck" ./...
+  else
+    skip govulncheck "$vulnerabilities is not reachable"
+  fi
+fi
+
+if command -v shellcheck >/dev/null; then
+  run shellcheck scripts/*.sh .ci/run
+else
+  skip shellcheck "it is not installed"
+fi
+
+run scripts/build.sh
+
+if ! command -v s >/dev/null; then
+  skip "rendering s.yaml" "Serverless Devs is not installed (npm install -g @serverless-devs/s)"
+fi
+
+# The tests come last, so that the end of the output tells the outcome.
+run go test ./...
+if [ -n "${CHECK_FAST:-}" ]; then
+  skip "go test -race" "CHECK_FAST is set"
+elif [ "$(go env CGO_ENABLED)" != 1 ]; then
+  skip "go test -race" "it needs a C compiler"
+else
+  run go test -race ./...
+fi
