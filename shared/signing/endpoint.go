@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/netip"
 	"net/url"
+	"strconv"
 	"strings"
 )
 
@@ -36,26 +37,56 @@ func ParseEndpoint(raw string, style Style) (Endpoint, error) {
 		return Endpoint{}, fmt.Errorf("%w: not a URL", ErrEndpoint)
 	case u.User != nil:
 		return Endpoint{}, fmt.Errorf("%w: it has a user", ErrEndpoint)
-	case strings.Trim(u.Path, "/") != "" || u.RawQuery != "" || u.ForceQuery || u.Fragment != "":
+	case u.Path != "" && u.Path != "/" || strings.ContainsAny(raw, "?#"):
 		return Endpoint{}, fmt.Errorf("%w: %q is more than scheme and host", ErrEndpoint, raw)
 	}
 	e := Endpoint{Scheme: u.Scheme, Host: u.Host, Style: style}
-	if _, err := netip.ParseAddr(u.Hostname()); err == nil {
+	if e.isIP() {
 		e.Style = PathStyle
 	}
-	return e, e.check()
+	if err := e.check(); err != nil {
+		return Endpoint{}, err
+	}
+	return e, nil
+}
+
+func (e Endpoint) isIP() bool {
+	_, err := netip.ParseAddr((&url.URL{Host: e.Host}).Hostname())
+	return err == nil
 }
 
 func (e Endpoint) check() error {
 	switch {
 	case e.Scheme != "http" && e.Scheme != "https":
 		return fmt.Errorf("%w: scheme %q is not http or https", ErrEndpoint, e.Scheme)
-	case e.Host == "" || strings.HasPrefix(e.Host, ":") || strings.HasSuffix(e.Host, ":") || strings.ContainsAny(e.Host, "/?#@ \t\r\n"):
+	case !isHost(e.Host):
 		return fmt.Errorf("%w: host %q", ErrEndpoint, e.Host)
 	case e.Style < VirtualHosted || e.Style > CNAME:
 		return fmt.Errorf("%w: style %d", ErrEndpoint, e.Style)
 	}
 	return nil
+}
+
+// isHost reports whether host is a name or an IP address, with or without a
+// port. A zone, as in [fe80::1%eth0], means nothing on another machine.
+func isHost(host string) bool {
+	u := url.URL{Host: host}
+	name, port := u.Hostname(), u.Port()
+	if port != "" {
+		if n, err := strconv.ParseUint(port, 10, 16); err != nil || n == 0 {
+			return false
+		}
+		port = ":" + port
+	}
+	if addr, err := netip.ParseAddr(name); err == nil && addr.Is6() {
+		return addr.Zone() == "" && host == "["+name+"]"+port
+	}
+	for label := range strings.SplitSeq(name, ".") {
+		if label == "" || strings.Trim(label, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-") != "" {
+			return false
+		}
+	}
+	return host == name+port
 }
 
 // URL is the plain, unsigned URL of an object.

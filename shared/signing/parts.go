@@ -3,6 +3,7 @@ package signing
 import (
 	"fmt"
 	"maps"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -38,8 +39,9 @@ const (
 // Presign.
 func (s *Signer) PresignParts(cred Credentials, req Request, withLength bool, now time.Time) (*Parts, error) {
 	const lengthHeader = "content-length"
-	// Neither stands in any value that is signed around it: digits are put in
-	// their place, and percent-encoding leaves no NUL in a query.
+	// Digits are put in their place. Neither stands anywhere around them:
+	// percent-encoding leaves no control character in path and query, and
+	// headers are refused with one.
 	const number, length = "\x00", "\x01"
 	if _, ok := req.Query["partNumber"]; ok {
 		return nil, fmt.Errorf("%w: partNumber is set part by part", ErrQuery)
@@ -64,22 +66,31 @@ func (s *Signer) PresignParts(cred Credentials, req Request, withLength bool, no
 	if err != nil {
 		return nil, err
 	}
-	p.query["partNumber"] = number
+	// Stands in for the number until the query is encoded. No other parameter
+	// can be named partNumber, so "partNumber=0" is there once.
+	p.query["partNumber"] = "0"
 	if withLength {
 		p.header[lengthHeader] = length
 	}
-	canonical := canonicalRequest(req.Method, p.uri, canonicalQuery(p.query), canonicalHeader(p.header), p.additional)
+	canonical := canonicalRequest(req.Method, p.uri, withNumber(canonicalQuery(p.query), number), canonicalHeader(p.header), p.additional)
 	parts := &Parts{withLength: withLength, datetime: p.datetime, scope: p.scope, key: p.key, expiresAt: p.expiresAt}
 	var rest string
-	parts.beforeNumber, rest, _ = strings.Cut(canonical, escape(number))
+	parts.beforeNumber, rest, _ = strings.Cut(canonical, number)
 	parts.afterNumber, parts.afterLength, _ = strings.Cut(rest, length)
 
-	p.query["partNumber"] = PartNumberPlaceholder
-	p.query["x-oss-signature"] = SignaturePlaceholder
-	parts.template = p.object + "?" + strings.NewReplacer(
-		escape(PartNumberPlaceholder), PartNumberPlaceholder, escape(SignaturePlaceholder), SignaturePlaceholder,
-	).Replace(encodeQuery(p.query))
+	const signature = "x-oss-signature="
+	p.query["x-oss-signature"] = ""
+	head, tail, _ := strings.Cut(withNumber(encodeQuery(p.query), PartNumberPlaceholder), "&"+signature)
+	parts.template = p.object + "?" + head + "&" + signature + SignaturePlaceholder + tail
 	return parts, nil
+}
+
+// withNumber replaces the value of partNumber in an encoded query. The name of
+// another parameter may end in the same letters, so the whole name is matched.
+func withNumber(query, number string) string {
+	params := strings.Split(query, "&")
+	params[slices.Index(params, "partNumber=0")] = "partNumber=" + number
+	return strings.Join(params, "&")
 }
 
 // Template is the URL of every part, with PartNumberPlaceholder and

@@ -67,6 +67,33 @@ func TestPartsEqualPresign(t *testing.T) {
 	}
 }
 
+// What stands for the number and the signature must not be found elsewhere.
+func TestPartsAreNotMisledByPlaceholders(t *testing.T) {
+	s := newSigner(t)
+	for _, odd := range []string{"\x00", "\x01", "%00", "partNumber=0", "&partNumber=0&", "{partNumber}", "{signature}", "&x-oss-signature="} {
+		req := partRequest()
+		req.Key = "k" + odd
+		req.Query["callback"], req.Query["z"] = odd, odd
+		req.Query["apartNumber"], req.Query["a"+odd] = "0", "0"
+		parts, err := s.PresignParts(cred, req, false, now)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := parts.URL(7, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Query["partNumber"] = "7"
+		want, err := s.Presign(cred, req, now)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got != want.URL {
+			t.Errorf("with %q: URL(7, 0) =\n%s\nwant\n%s", odd, got, want.URL)
+		}
+	}
+}
+
 func TestPartsRefuse(t *testing.T) {
 	s := newSigner(t)
 	tests := []struct {

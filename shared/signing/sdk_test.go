@@ -82,9 +82,7 @@ func equalsSDK(t *testing.T, endpoint string, style signing.Style, cred signing.
 	}
 	lower := make(map[string]string)
 	for name, value := range ours.Header {
-		if value != "" {
-			lower[strings.ToLower(name)] = value
-		}
+		lower[strings.ToLower(name)] = value
 	}
 	want := make(map[string]string)
 	for name, value := range theirs.SignedHeaders {

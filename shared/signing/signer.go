@@ -2,6 +2,7 @@ package signing
 
 import (
 	"fmt"
+	"io"
 	"log/slog"
 	"maps"
 	"net/url"
@@ -19,7 +20,9 @@ const (
 	maxKey     = 1023 // bytes
 )
 
-// Credentials sign. SecurityToken is empty for a permanent key.
+// Credentials sign. SecurityToken is empty for a permanent key. However they are
+// printed, logged or encoded, only the id shows. (Package fmt calls no method on
+// an unexported field: a struct that keeps them in one must not be printed.)
 type Credentials struct {
 	AccessKeyID     string
 	AccessKeySecret string
@@ -32,8 +35,15 @@ func (c Credentials) String() string { return fmt.Sprintf("access key %q", c.Acc
 // GoString is String.
 func (c Credentials) GoString() string { return c.String() }
 
+// Format is String for every verb: a verb that is not for strings, %d for one,
+// passes String by and shows the fields.
+func (c Credentials) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, c.String()) }
+
 // LogValue is String.
 func (c Credentials) LogValue() slog.Value { return slog.StringValue(c.String()) }
+
+// MarshalText is String, for encoding/json and its like.
+func (c Credentials) MarshalText() ([]byte, error) { return []byte(c.String()), nil }
 
 // Request is what a URL will allow.
 type Request struct {
@@ -63,7 +73,7 @@ type Request struct {
 type Presigned struct {
 	Method    string
 	URL       string
-	Header    map[string]string // as in Request.Header
+	Header    map[string]string // as in Request.Header, but for empty values; never nil
 	ExpiresAt time.Time         // from here on OSS refuses it
 }
 
@@ -83,6 +93,9 @@ func New(region string, endpoint Endpoint) (*Signer, error) {
 	if err := endpoint.check(); err != nil {
 		return nil, err
 	}
+	if endpoint.isIP() {
+		endpoint.Style = PathStyle
+	}
 	return &Signer{region: region, endpoint: endpoint}, nil
 }
 
@@ -98,9 +111,21 @@ func (s *Signer) Presign(cred Credentials, req Request, now time.Time) (Presigne
 	return Presigned{
 		Method:    req.Method,
 		URL:       p.object + "?" + encodeQuery(p.query),
-		Header:    maps.Clone(req.Header),
+		Header:    withoutEmpty(req.Header),
 		ExpiresAt: p.expiresAt,
 	}, nil
+}
+
+// withoutEmpty leaves out what is not signed because it is empty: a client that
+// sent it would break the signature.
+func withoutEmpty(header map[string]string) map[string]string {
+	kept := make(map[string]string, len(header))
+	for name, value := range header {
+		if value != "" {
+			kept[name] = value
+		}
+	}
+	return kept
 }
 
 // prepared is a checked request, with everything in the form that is signed.
@@ -161,9 +186,13 @@ func check(cred Credentials, req Request) error {
 		return fmt.Errorf("%w: %q", ErrMethod, req.Method)
 	}
 	switch {
-	case cred.AccessKeyID == "" || cred.AccessKeySecret == "" || strings.ContainsAny(cred.AccessKeyID, "/\r\n"):
+	case cred.AccessKeyID == "" || cred.AccessKeySecret == "" || strings.Contains(cred.AccessKeyID, "/"):
 		return ErrCredentials
-	case req.Bucket == "" || strings.Trim(req.Bucket, "abcdefghijklmnopqrstuvwxyz0123456789-") != "":
+	case strings.ContainsFunc(cred.AccessKeyID+cred.AccessKeySecret+cred.SecurityToken, unicode.IsControl):
+		// A line break left by the file or variable that a secret was read from.
+		return fmt.Errorf("%w: a control character is in them", ErrCredentials)
+	case len(req.Bucket) < 3 || len(req.Bucket) > 63 || strings.Trim(req.Bucket, "-") != req.Bucket ||
+		strings.Trim(req.Bucket, "abcdefghijklmnopqrstuvwxyz0123456789-") != "":
 		return fmt.Errorf("%w: %q", ErrBucket, req.Bucket)
 	case req.Key == "" || len(req.Key) > maxKey:
 		return fmt.Errorf("%w: %d bytes, want 1 to %d", ErrKey, len(req.Key), maxKey)
@@ -174,14 +203,36 @@ func check(cred Credentials, req Request) error {
 	case req.Expires < time.Second || req.Expires > maxExpires || req.Expires%time.Second != 0:
 		return fmt.Errorf("%w: %v, want whole seconds up to %v", ErrExpires, req.Expires, maxExpires)
 	}
-	for name := range req.Query {
-		switch name {
-		case "", "x-oss-signature", "x-oss-signature-version", "x-oss-credential", "x-oss-date",
-			"x-oss-expires", "x-oss-security-token", "x-oss-additional-headers":
+	for name, value := range req.Query {
+		if name == "" || ofSignature(strings.ToLower(name)) || !utf8.ValidString(name) || !utf8.ValidString(value) {
 			return fmt.Errorf("%w: %q", ErrQuery, name)
 		}
 	}
 	return nil
+}
+
+// ofSignature reports whether OSS reads a query parameter, in lower case, as
+// part of a signature: one of this version, or of versions 1 and 2, which would
+// give the URL two signatures that contradict each other.
+func ofSignature(name string) bool {
+	switch name {
+	case "x-oss-signature", "x-oss-signature-version", "x-oss-credential", "x-oss-date",
+		"x-oss-expires", "x-oss-security-token", "x-oss-additional-headers",
+		"ossaccesskeyid", "signature", "expires", "security-token", "x-oss-access-key-id":
+		return true
+	}
+	return false
+}
+
+// authenticates reports whether OSS reads a header, in lower case, as part of a
+// signature in headers. It refuses some of them beside one in the URL, and
+// x-oss-content-sha256 would take the place of UNSIGNED-PAYLOAD.
+func authenticates(name string) bool {
+	switch name {
+	case "authorization", "x-oss-date", "x-oss-content-sha256", "x-oss-security-token":
+		return true
+	}
+	return false
 }
 
 // signedHeaders returns the headers to sign under names in lower case, and
@@ -202,27 +253,29 @@ func signedHeaders(req Request) (header map[string]string, additional []string, 
 		wanted[low] = true
 	}
 	header = make(map[string]string, len(req.Header))
+	seen := make(map[string]bool, len(req.Header)) // empty ones too, unlike header
 	for name, value := range req.Header {
 		low := strings.ToLower(name)
-		if value == "" {
-			continue
-		}
 		trimmed := strings.Trim(value, " ")
-		_, repeated := header[low]
 		switch {
 		case !isToken(low):
 			return nil, nil, fmt.Errorf("%w: name %q", ErrHeader, name)
-		case repeated:
+		case seen[low]:
 			return nil, nil, fmt.Errorf("%w: %q stands twice", ErrHeader, low)
+		case authenticates(low):
+			return nil, nil, fmt.Errorf("%w: %q belongs to a signature", ErrHeader, low)
 		case !signedByDefault(low) && !wanted[low]:
 			return nil, nil, fmt.Errorf("%w: nothing would sign %q", ErrHeader, name)
 		case strings.ContainsFunc(value, unicode.IsControl) || !utf8.ValidString(value):
 			return nil, nil, fmt.Errorf("%w: the value of %q has control characters", ErrHeader, name)
-		case trimmed != strings.TrimSpace(value):
+		case trimmed != strings.TrimFunc(value, isTrimmedBySome):
 			// Signers differ on which spaces they trim.
 			return nil, nil, fmt.Errorf("%w: the value of %q begins or ends with an odd space", ErrHeader, name)
 		}
-		header[low] = trimmed
+		seen[low] = true
+		if value != "" {
+			header[low] = trimmed
+		}
 	}
 	for _, low := range slices.Sorted(maps.Keys(wanted)) {
 		if _, ok := header[low]; !ok {
@@ -232,6 +285,10 @@ func signedHeaders(req Request) (header map[string]string, additional []string, 
 	}
 	return header, additional, nil
 }
+
+// isTrimmedBySome reports whether the trim function of some language takes r for
+// white space: JavaScript's takes the byte order mark, Go's does not.
+func isTrimmedBySome(r rune) bool { return unicode.IsSpace(r) || r == '\uFEFF' }
 
 // isToken reports whether s can be a header's name (RFC 9110, 5.6.2), in lower
 // case.

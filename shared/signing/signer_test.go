@@ -1,6 +1,7 @@
 package signing_test
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
@@ -89,6 +90,23 @@ func TestRefuses(t *testing.T) {
 			r.Header["a_b"] = "c"
 			r.AdditionalHeaders = append(r.AdditionalHeaders, "a_b")
 		}, signing.ErrHeader},
+		{"a secret with a line break", func(c *signing.Credentials, r *signing.Request) { c.AccessKeySecret += "\n" }, signing.ErrCredentials},
+		{"a token with a line break", func(c *signing.Credentials, r *signing.Request) { c.SecurityToken += "\n" }, signing.ErrCredentials},
+		{"a bucket that begins with a hyphen", func(c *signing.Credentials, r *signing.Request) { r.Bucket = "-bucket" }, signing.ErrBucket},
+		{"a bucket of 64 bytes", func(c *signing.Credentials, r *signing.Request) { r.Bucket = strings.Repeat("b", 64) }, signing.ErrBucket},
+		{"a parameter of the signature in other case", func(c *signing.Credentials, r *signing.Request) { r.Query["X-Oss-Expires"] = "9" }, signing.ErrQuery},
+		{"a parameter of signature version 1", func(c *signing.Credentials, r *signing.Request) { r.Query["Signature"] = "9" }, signing.ErrQuery},
+		{"a token of signature version 1", func(c *signing.Credentials, r *signing.Request) { r.Query["security-token"] = "9" }, signing.ErrQuery},
+		{"a query value that is not UTF-8", func(c *signing.Credentials, r *signing.Request) { r.Query["callback-var"] = "\xff" }, signing.ErrQuery},
+		{"a payload hash", func(c *signing.Credentials, r *signing.Request) { r.Header["x-oss-content-sha256"] = "abc" }, signing.ErrHeader},
+		{"a token as header", func(c *signing.Credentials, r *signing.Request) { r.Header["X-Oss-Security-Token"] = "abc" }, signing.ErrHeader},
+		{"a second signature as header", func(c *signing.Credentials, r *signing.Request) {
+			r.Header["authorization"], r.AdditionalHeaders = "abc", append(r.AdditionalHeaders, "authorization")
+		}, signing.ErrHeader},
+		{"an empty header that nothing signs", func(c *signing.Credentials, r *signing.Request) { r.Header["cache-control"] = "" }, signing.ErrHeader},
+		{"an empty header twice in two cases", func(c *signing.Credentials, r *signing.Request) { r.Header["content-type"] = "" }, signing.ErrHeader},
+		{"an empty header", func(c *signing.Credentials, r *signing.Request) { r.Header["x-oss-meta-a"] = "" }, nil},
+		{"a byte order mark at the end of a value", func(c *signing.Credentials, r *signing.Request) { r.Header["x-oss-meta-a"] = "b\uFEFF" }, signing.ErrHeader},
 		{"an empty additional header", func(_ *signing.Credentials, r *signing.Request) { r.AdditionalHeaders = []string{""} }, signing.ErrHeader},
 	}
 	s := newSigner(t)
@@ -143,10 +161,22 @@ func TestParseEndpoint(t *testing.T) {
 			t.Errorf("URL at %q = %s, want %s", tt.raw, u, tt.url)
 		}
 	}
-	for _, bad := range []string{"", "https://", "ftp://h", "https://u@h", "https://h/p", "https://h?q", "https://h?", "https://h#f", "h h", "https://h:"} {
+	for _, bad := range []string{"", "https://", "ftp://h", "https://u@h", "https://h/p", "https://h?q", "https://h?", "https://h#f", "h h", "https://h:",
+		"https://h//", "https://h#", "https://h:0", "https://h:65536", "https://h<x>", "https://a..b", "https://%E4%B8%AD.com", "http://[fe80::1%25eth0]"} {
 		if got, err := signing.ParseEndpoint(bad, signing.VirtualHosted); !errors.Is(err, signing.ErrEndpoint) {
 			t.Errorf("ParseEndpoint(%q) = %+v, %v, want ErrEndpoint", bad, got, err)
 		}
+	}
+}
+
+func TestNewKnowsIPAddresses(t *testing.T) {
+	s, err := signing.New("cn-hangzhou", signing.Endpoint{Scheme: "http", Host: "127.0.0.1:8581"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := s.Presign(cred, put(), now)
+	if err != nil || !strings.HasPrefix(got.URL, "http://127.0.0.1:8581/examplebucket/a/b.png?") {
+		t.Errorf("Presign = %.60q, %v, want path style", got.URL, err)
 	}
 }
 
@@ -216,9 +246,13 @@ func TestKeysOfManyDaysAndSecrets(t *testing.T) {
 }
 
 func TestCredentialsPrintNoSecret(t *testing.T) {
-	for _, format := range []string{"%v", "%+v", "%#v", "%s"} {
+	for _, format := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%d", "%t"} {
 		if got := fmt.Sprintf(format, cred); strings.Contains(got, "secret") || strings.Contains(got, "token") {
 			t.Errorf("Sprintf(%q) = %s", format, got)
 		}
+	}
+	got, err := json.Marshal(map[string]any{"cred": cred})
+	if err != nil || strings.Contains(string(got), "secret") || strings.Contains(string(got), "token") {
+		t.Errorf("Marshal = %s, %v", got, err)
 	}
 }
