@@ -45,4 +45,5 @@ var (
 	ErrHeader      = errors.New("header is not valid")
 	ErrExpires     = errors.New("life of the URL is not valid")
 	ErrPart        = errors.New("part is not valid")
+	ErrForm        = errors.New("form is not valid")
 )

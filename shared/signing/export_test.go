@@ -26,3 +26,8 @@ func (s *Signer) Explain(cred Credentials, req Request, now time.Time) (canonica
 	canonical = canonicalRequest(req.Method, p.uri, canonicalQuery(p.query), canonicalHeader(p.header), p.additional)
 	return canonical, stringToSign(p.datetime, p.scope, canonical), nil
 }
+
+// SignPolicy signs a policy in base64 with a key derived from secret.
+func SignPolicy(secret, date, region, policy string) string {
+	return deriveKey(secret, date, region, product).signPolicy(policy)
+}

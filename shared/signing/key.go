@@ -28,6 +28,11 @@ func (k signingKey) sign(datetime, scope, canonicalRequest string) string {
 	return hex.EncodeToString(mac(k[:], stringToSign(datetime, scope, canonicalRequest)))
 }
 
+// signPolicy returns the signature of a form's policy, given in base64.
+func (k signingKey) signPolicy(policy string) string {
+	return hex.EncodeToString(mac(k[:], policy))
+}
+
 func stringToSign(datetime, scope, canonicalRequest string) string {
 	sum := sha256.Sum256([]byte(canonicalRequest))
 	return algorithm + "\n" + datetime + "\n" + scope + "\n" + hex.EncodeToString(sum[:])

@@ -1,0 +1,134 @@
+package signing_test
+
+import (
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"os"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+
+	"ossupload/shared/signing"
+)
+
+// testdata/post_v4.json: no published form has a known secret, so these were
+// computed with two other programs, from policies of the OSS document.
+func TestPolicyVectors(t *testing.T) {
+	text, err := os.ReadFile("testdata/post_v4.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var file struct {
+		Vectors []struct {
+			ID        string `json:"id"`
+			Secret    string `json:"access_key_secret"`
+			Region    string `json:"region"`
+			Date      string `json:"date"`
+			Policy    string `json:"policy_base64"`
+			Signature string `json:"signature"`
+		} `json:"vectors"`
+	}
+	if err := json.Unmarshal(text, &file); err != nil {
+		t.Fatal(err)
+	}
+	if len(file.Vectors) < 3 {
+		t.Fatalf("%d vectors, want 3", len(file.Vectors))
+	}
+	for _, v := range file.Vectors {
+		if got := signing.SignPolicy(v.Secret, v.Date, v.Region, v.Policy); got != v.Signature {
+			t.Errorf("%s: signature = %s, want %s", v.ID, got, v.Signature)
+		}
+	}
+}
+
+func form() signing.Form {
+	return signing.Form{
+		Bucket: "examplebucket", Key: "a/b.png", MinSize: 1, MaxSize: 10, Expires: 15 * time.Minute,
+		Fields: map[string]string{"Content-Type": "image/png", "Cache-Control": "", "x-oss-meta-price": "5$"},
+	}
+}
+
+func TestPresignForm(t *testing.T) {
+	got, err := newSigner(t).PresignForm(cred, form(), now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := "https://examplebucket.oss-cn-hangzhou.aliyuncs.com/"; got.URL != want {
+		t.Errorf("URL = %s, want %s", got.URL, want)
+	}
+	policy, err := base64.StdEncoding.DecodeString(got.Fields["policy"])
+	if err != nil {
+		t.Fatal(err)
+	}
+	var decoded struct {
+		Expiration string `json:"expiration"`
+		Conditions []any  `json:"conditions"`
+	}
+	if err := json.Unmarshal(policy, &decoded); err != nil {
+		t.Fatal(err)
+	}
+	eq := func(name, value string) any { return []any{"eq", "$" + name, value} }
+	const credential = "LTAIexample/20261120/cn-hangzhou/oss/aliyun_v4_request"
+	want := []any{
+		map[string]any{"bucket": "examplebucket"},
+		[]any{"content-length-range", 1.0, 10.0},
+		eq("Cache-Control", ""), eq("Content-Type", "image/png"), eq("key", "a/b.png"), eq("x-oss-credential", credential),
+		eq("x-oss-date", "20261120T101240Z"), eq("x-oss-meta-price", `5\$`), eq("x-oss-security-token", "example-token"),
+		eq("x-oss-signature-version", "OSS4-HMAC-SHA256"),
+	}
+	if decoded.Expiration != "2026-11-20T10:27:40.000Z" || !reflect.DeepEqual(decoded.Conditions, want) {
+		t.Errorf("policy = %s", policy)
+	}
+	// Every field but the two that cannot be is pinned.
+	if len(got.Fields) != len(want)-2+2 {
+		t.Errorf("%d fields, want one for each condition, the policy and the signature: %v", len(got.Fields), got.Fields)
+	}
+	if s := signing.SignPolicy(cred.AccessKeySecret, "20261120", "cn-hangzhou", got.Fields["policy"]); got.Fields["x-oss-signature"] != s {
+		t.Errorf("signature = %s, want %s", got.Fields["x-oss-signature"], s)
+	}
+	if got.Fields["x-oss-meta-price"] != "5$" {
+		t.Errorf("field = %q, want the value itself", got.Fields["x-oss-meta-price"])
+	}
+}
+
+func TestPresignFormRefuses(t *testing.T) {
+	tests := []struct {
+		name   string
+		change func(*signing.Form)
+		want   error
+	}{
+		{"nothing wrong", func(*signing.Form) {}, nil},
+		{"no field at all", func(f *signing.Form) { f.Fields = nil }, nil},
+		{"no key", func(f *signing.Form) { f.Key = "" }, signing.ErrKey},
+		{"a key for OSS to fill in", func(f *signing.Form) { f.Key = "u/${filename}" }, signing.ErrKey},
+		{"no bucket", func(f *signing.Form) { f.Bucket = "" }, signing.ErrBucket},
+		{"a negative size", func(f *signing.Form) { f.MinSize = -1 }, signing.ErrForm},
+		{"sizes the wrong way round", func(f *signing.Form) { f.MinSize = 11 }, signing.ErrForm},
+		{"5 GB", func(f *signing.Form) { f.MaxSize = 5 << 30 }, nil},
+		{"over 5 GB", func(f *signing.Form) { f.MaxSize = 5<<30 + 1 }, signing.ErrForm},
+		{"no life", func(f *signing.Form) { f.Expires = 0 }, signing.ErrExpires},
+		{"a key among the fields", func(f *signing.Form) { f.Fields["Key"] = "x" }, signing.ErrForm},
+		{"a policy among the fields", func(f *signing.Form) { f.Fields["policy"] = "x" }, signing.ErrForm},
+		{"a file among the fields", func(f *signing.Form) { f.Fields["file"] = "x" }, signing.ErrForm},
+		{"a date among the fields", func(f *signing.Form) { f.Fields["X-Oss-Date"] = "x" }, signing.ErrForm},
+		{"a field in two cases", func(f *signing.Form) { f.Fields["content-type"] = "x" }, signing.ErrForm},
+		{"a name with a quote", func(f *signing.Form) { f.Fields[`a"b`] = "x" }, signing.ErrForm},
+		{"a name with a dollar", func(f *signing.Form) { f.Fields[`$a`] = "x" }, signing.ErrForm},
+		{"a line break in a value", func(f *signing.Form) { f.Fields["x-oss-meta-a"] = "x\r\ny" }, signing.ErrForm},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			f := form()
+			tt.change(&f)
+			got, err := newSigner(t).PresignForm(cred, f, now)
+			if !errors.Is(err, tt.want) {
+				t.Errorf("PresignForm = %v, want %v", err, tt.want)
+			}
+			if err != nil && (got.Fields != nil || strings.Contains(err.Error(), "example-secret")) {
+				t.Errorf("PresignForm = %v, %v", got, err)
+			}
+		})
+	}
+}
