@@ -31,6 +31,8 @@ type Claims struct {
 	ContentType string `json:"t,omitempty"`
 	// CRC64 is the declared CRC-64/XZ of the object in decimal, or empty.
 	CRC64 string `json:"c,omitempty"`
+	// Tags is how many tags were granted; the object may have no more.
+	Tags int `json:"g,omitempty"`
 	// Filename is set only where the object cannot carry it as metadata.
 	Filename string `json:"f,omitempty"`
 

@@ -59,9 +59,12 @@ const (
 	// Grant tokens are stored with the object, as metadata. They open whatever
 	// their age: they testify what was granted, and give nobody access.
 	Grant Purpose = "grant"
+
+	// session is the purpose of capabilities; see SealSession.
+	session Purpose = "session"
 )
 
-var purposes = []Purpose{Upload, Multipart, Grant}
+var purposes = []Purpose{Upload, Multipart, Grant, session}
 
 // The reasons for which a token is refused. Callers are told none of them
 // apart; logs are.
@@ -124,7 +127,11 @@ func NewKeyring(keys []Key, random io.Reader) (*Keyring, error) {
 // Seal returns c as a token for p. The only error that depends on c is
 // ErrTooLong.
 func (k *Keyring) Seal(p Purpose, c Claims) (string, error) {
-	plain, err := json.Marshal(c)
+	return k.seal(p, c, MaxLen)
+}
+
+func (k *Keyring) seal(p Purpose, claims any, maxLen int) (string, error) {
+	plain, err := json.Marshal(claims)
 	if err != nil {
 		return "", fmt.Errorf("encoding claims: %w", err)
 	}
@@ -138,8 +145,8 @@ func (k *Keyring) Seal(p Purpose, c Claims) (string, error) {
 	}
 	sealed := aead.Seal(salt[:], salt[saltLen/2:], plain, additionalData(k.first, p))
 	token := version + "." + k.first + "." + base64.RawURLEncoding.EncodeToString(sealed)
-	if len(token) > MaxLen {
-		return "", fmt.Errorf("%w: %d bytes, at most %d", ErrTooLong, len(token), MaxLen)
+	if len(token) > maxLen {
+		return "", fmt.Errorf("%w: %d bytes, at most %d", ErrTooLong, len(token), maxLen)
 	}
 	return token, nil
 }
@@ -147,38 +154,45 @@ func (k *Keyring) Seal(p Purpose, c Claims) (string, error) {
 // Open returns what token, sealed for p, holds. now decides whether it has
 // expired; a Grant is opened at any age.
 func (k *Keyring) Open(p Purpose, token string, now time.Time) (Claims, error) {
-	if len(token) > MaxLen {
-		return Claims{}, fmt.Errorf("%w: %d bytes", ErrMalformed, len(token))
-	}
-	v, rest, _ := strings.Cut(token, ".")
-	kid, body, ok := strings.Cut(rest, ".")
-	if v != version || !ok {
-		return Claims{}, ErrMalformed
-	}
-	if _, ok := k.keys[kid]; !ok {
-		return Claims{}, ErrKey
-	}
-	// Strict, so that a token has one spelling only.
-	sealed, err := base64.RawURLEncoding.Strict().DecodeString(body)
-	if err != nil || len(sealed) < saltLen || strings.ContainsAny(body, "\r\n") {
-		return Claims{}, ErrMalformed
-	}
-	aead, err := k.aead(p, kid, sealed[:saltLen])
-	if err != nil {
-		return Claims{}, err
-	}
-	plain, err := aead.Open(nil, sealed[saltLen/2:saltLen], sealed[saltLen:], additionalData(kid, p))
-	if err != nil {
-		return Claims{}, ErrForged
-	}
 	var c Claims
-	if err := json.Unmarshal(plain, &c); err != nil {
-		return Claims{}, fmt.Errorf("%w: %v", ErrMalformed, err)
+	if err := k.open(p, token, MaxLen, &c); err != nil {
+		return Claims{}, err
 	}
 	if p != Grant && now.Unix() >= c.ExpiresAt {
 		return Claims{}, ErrExpired
 	}
 	return c, nil
+}
+
+func (k *Keyring) open(p Purpose, token string, maxLen int, claims any) error {
+	if len(token) > maxLen {
+		return fmt.Errorf("%w: %d bytes", ErrMalformed, len(token))
+	}
+	v, rest, _ := strings.Cut(token, ".")
+	kid, body, ok := strings.Cut(rest, ".")
+	if v != version || !ok {
+		return ErrMalformed
+	}
+	if _, ok := k.keys[kid]; !ok {
+		return ErrKey
+	}
+	// Strict, so that a token has one spelling only.
+	sealed, err := base64.RawURLEncoding.Strict().DecodeString(body)
+	if err != nil || len(sealed) < saltLen || strings.ContainsAny(body, "\r\n") {
+		return ErrMalformed
+	}
+	aead, err := k.aead(p, kid, sealed[:saltLen])
+	if err != nil {
+		return err
+	}
+	plain, err := aead.Open(nil, sealed[saltLen/2:saltLen], sealed[saltLen:], additionalData(kid, p))
+	if err != nil {
+		return ErrForged
+	}
+	if err := json.Unmarshal(plain, claims); err != nil {
+		return fmt.Errorf("%w: %v", ErrMalformed, err)
+	}
+	return nil
 }
 
 func (k *Keyring) aead(p Purpose, kid string, salt []byte) (cipher.AEAD, error) {
