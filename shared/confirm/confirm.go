@@ -182,6 +182,9 @@ func Check(claims uploadtoken.Claims, object storage.Object) error {
 		// V4 signs none of these headers, so any holder of the URL could add them;
 		// nothing grants them.
 		return mismatch("it has a Content-Encoding, Content-Disposition, Cache-Control or Expires that nobody granted")
+	case object.Tags > claims.Tags:
+		// A form could have carried them: OSS applies fields that no condition names.
+		return mismatch("it has %d tags, granted were %d", object.Tags, claims.Tags)
 	case claims.CRC64 != "" && object.CRC64 != claims.CRC64:
 		return &ChecksumError{Expected: claims.CRC64, Actual: object.CRC64}
 	}

@@ -161,6 +161,8 @@ func TestCheck(t *testing.T) {
 		{"a Content-Disposition", func(c *uploadtoken.Claims, o *storage.Object) { o.ContentDisposition = "inline" }, false},
 		{"a Cache-Control", func(c *uploadtoken.Claims, o *storage.Object) { o.CacheControl = "no-store" }, false},
 		{"an Expires", func(c *uploadtoken.Claims, o *storage.Object) { o.Expires = "0" }, false},
+		{"a tag that nobody granted", func(c *uploadtoken.Claims, o *storage.Object) { o.Tags = 1 }, false},
+		{"a tag that was granted", func(c *uploadtoken.Claims, o *storage.Object) { c.Tags, o.Tags = 1, 1 }, true},
 		{"another CRC-64", func(c *uploadtoken.Claims, o *storage.Object) { o.CRC64 = "43" }, false},
 		{"no CRC-64 where one was declared", func(c *uploadtoken.Claims, o *storage.Object) { o.CRC64 = "" }, false},
 		{"a CRC-64 that nobody declared", func(c *uploadtoken.Claims, o *storage.Object) { c.CRC64 = "" }, true},

@@ -113,7 +113,7 @@ func (p Policy) Grant(caller callerauth.Caller, w Wish, now time.Time, random io
 	maxSize := p.checkSize(caller, w, &f)
 	partSize := p.partSize(w, &f)
 	header := p.header(w, contentType, &f)
-	f.add("filename", checkFilename(w.Filename))
+	f.add("filename", CheckFilename(w.Filename))
 	f.add("checksum.crc64", checkCRC64(w.CRC64))
 	f.add("vars", checkVars(w.Vars))
 	expires := p.expires(w, &f)
@@ -142,6 +142,7 @@ func (p Policy) Grant(caller callerauth.Caller, w Wish, now time.Time, random io
 		MaxSize:     maxSize,
 		ContentType: contentType,
 		CRC64:       w.CRC64,
+		Tags:        len(w.Tags),
 		PartSize:    partSize,
 		Vars:        w.Vars,
 		Context:     caller.Upload.Context,
@@ -151,7 +152,7 @@ func (p Policy) Grant(caller callerauth.Caller, w Wish, now time.Time, random io
 	if w.Method == uploadtoken.URL {
 		claims.Filename = w.Filename
 	} else {
-		header[MetaPrefix+MetaName] = escape(w.Filename)
+		header[MetaPrefix+MetaName] = Escape(w.Filename)
 		header[overwrite] = "true"
 	}
 	return Grant{Claims: claims, Header: header, Expires: expires}, nil
@@ -239,13 +240,19 @@ func (p Policy) partSize(w Wish, f *faults) int64 {
 }
 
 func (p Policy) expires(w Wish, f *faults) time.Duration {
+	if w.Expires != nil && *w.Expires < 1 {
+		f.add("expiresIn", "must be at least 1 second")
+	}
+	return p.Life(w.Expires)
+}
+
+// Life is how long a URL may live for which so many seconds were asked, or nil
+// for none.
+func (p Policy) Life(seconds *int64) time.Duration {
 	life := defaultLife
-	if w.Expires != nil {
-		if *w.Expires < 1 {
-			f.add("expiresIn", "must be at least 1 second")
-		}
+	if seconds != nil {
 		// Longer than any cap, and far from overflow.
-		life = time.Duration(min(*w.Expires, 1<<30)) * time.Second
+		life = time.Duration(min(*seconds, 1<<30)) * time.Second
 	}
 	return min(life, p.MaxExpires)
 }
@@ -272,7 +279,11 @@ func (p Policy) header(w Wish, contentType string, f *faults) map[string]string 
 		}
 		return h
 	}
-	if w.MD5 != "" {
+	switch {
+	case w.MD5 == "":
+	case w.Method != uploadtoken.Put:
+		f.add("checksum.md5", `can be used with "put" only`)
+	default:
 		f.add("checksum.md5", checkMD5(w.MD5))
 		h["Content-MD5"] = w.MD5
 	}
@@ -287,7 +298,7 @@ func (p Policy) header(w Wish, contentType string, f *faults) map[string]string 
 	}
 	total := 0
 	for _, name := range slices.Sorted(maps.Keys(w.Metadata)) {
-		value := escape(w.Metadata[name])
+		value := Escape(w.Metadata[name])
 		total += len(name) + len(value)
 		f.add("metadata."+printable(name), checkMetadata(name, w.Metadata[name]))
 		h[MetaPrefix+name] = value

@@ -80,7 +80,7 @@ func TestGrantPut(t *testing.T) {
 	id := uuidOf(now)
 	wantClaims := uploadtoken.Claims{
 		ID: id, Method: uploadtoken.Put, Bucket: "examplebucket", Key: "u/alice/2026/11/" + id + ".jpg",
-		Subject: "alice", Size: ptr(5), MaxSize: grant.MaxSingle, ContentType: "image/jpeg", CRC64: "0",
+		Subject: "alice", Size: ptr(5), MaxSize: grant.MaxSingle, ContentType: "image/jpeg", CRC64: "0", Tags: 2,
 		Vars: map[string]string{"k": "v"}, Context: json.RawMessage(`{"order":1}`),
 		IssuedAt: now.Unix(), ExpiresAt: now.Unix() + 168*3600,
 	}

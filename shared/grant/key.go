@@ -40,13 +40,34 @@ func CheckPrefix(prefix string) error {
 // OwnPrefix is the prefix under which every key of subject lies, and no key of
 // anybody else.
 func (p Policy) OwnPrefix(subject string) string {
-	return p.Prefix + subjectSegment(subject) + "/"
+	return p.Prefix + SubjectSegment(subject) + "/"
 }
 
-// subjectSegment maps subjects to path segments one to one: bytes outside
+// STSPrefix is the prefix for what subject uploads with credentials of its own.
+// No OwnPrefix lies below it, nor it below one: "_sts" is no subject's segment,
+// since "_" becomes "_5f".
+func (p Policy) STSPrefix(subject string) string {
+	return p.Prefix + "_sts/" + SubjectSegment(subject) + "/"
+}
+
+// CheckKey says what is wrong with a key that a client names, or nothing. A "."
+// or ".." segment is plain text to OSS, but HTTP clients resolve it.
+func CheckKey(key string) string {
+	if !plainText(key) {
+		return "must be UTF-8 without control characters"
+	}
+	for segment := range strings.SplitSeq(key, "/") {
+		if segment == "." || segment == ".." {
+			return `must not have a "." or ".." segment`
+		}
+	}
+	return ""
+}
+
+// SubjectSegment maps subjects to path segments one to one: bytes outside
 // [a-z0-9-] become _hh. A segment that would be too long is replaced by "__"
 // and a hash; no other segment begins so, since "_" itself becomes "_5f".
-func subjectSegment(subject string) string {
+func SubjectSegment(subject string) string {
 	var b strings.Builder
 	for _, c := range []byte(subject) {
 		if 'a' <= c && c <= 'z' || '0' <= c && c <= '9' || c == '-' {

@@ -93,6 +93,11 @@ func FuzzSubjectsShareNoPrefix(f *testing.F) {
 		if strings.HasPrefix(pa, pb) || strings.HasPrefix(pb, pa) {
 			t.Errorf("subjects %q and %q share the prefixes %q and %q", a, b, pa, pb)
 		}
+		for _, p := range []string{policy().STSPrefix(a), policy().STSPrefix(b)} {
+			if strings.HasPrefix(p, pa) || strings.HasPrefix(pa, p) {
+				t.Errorf("STS prefix %q and prefix %q lie within one another", p, pa)
+			}
+		}
 		for _, p := range []string{pa, pb} {
 			if strings.Count(p, "/") != 2 || strings.ContainsAny(p, "*?%\\") {
 				t.Errorf("prefix %q is not one plain segment", p)

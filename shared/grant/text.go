@@ -9,14 +9,14 @@ import (
 	"unicode/utf8"
 )
 
-// escape makes any text fit an HTTP header: percent-encoded UTF-8, the form in
+// Escape makes any text fit an HTTP header: percent-encoded UTF-8, the form in
 // which metadata travels.
-func escape(s string) string {
+func Escape(s string) string {
 	return strings.ReplaceAll(url.QueryEscape(s), "+", "%20")
 }
 
-// Unescape is the inverse of what Grant does to metadata values and file
-// names. Text that was not encoded so comes back as it is.
+// Unescape is the inverse of Escape. Text that was not encoded so comes back as
+// it is.
 func Unescape(s string) string {
 	if t, err := url.PathUnescape(s); err == nil && utf8.ValidString(t) {
 		return t
@@ -30,7 +30,8 @@ func IsOwnMetadata(name string) bool {
 	return name == ownPrefix || strings.HasPrefix(name, ownPrefix+"-")
 }
 
-func checkFilename(name string) string {
+// CheckFilename says what is wrong with a file name, or nothing.
+func CheckFilename(name string) string {
 	switch {
 	case name == "":
 		return "is required"

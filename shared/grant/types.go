@@ -85,6 +85,21 @@ func typeOf(filename string) string {
 	return "application/octet-stream"
 }
 
+// InlineType is the type as which a browser may show an object with this key,
+// by its extension. harmless is false for what could run as a document of the
+// bucket's origin, and for what is not known.
+func InlineType(key string) (contentType string, harmless bool) {
+	contentType = typeOf(key)
+	major, minor, _ := strings.Cut(contentType, "/")
+	switch {
+	case active(minor):
+		return contentType, false
+	case major == "image" || major == "audio" || major == "video":
+		return contentType, true
+	}
+	return contentType, contentType == "text/plain" || contentType == "application/pdf"
+}
+
 var extensionTypes = map[string]string{
 	".avif": "image/avif", ".bmp": "image/bmp", ".gif": "image/gif", ".heic": "image/heic",
 	".jpeg": "image/jpeg", ".jpg": "image/jpeg", ".png": "image/png", ".svg": "image/svg+xml",

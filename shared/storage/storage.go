@@ -83,6 +83,7 @@ type Object struct {
 	VersionID    string
 	LastModified time.Time
 	Metadata     map[string]string // names in lower case, without x-oss-meta-
+	Tags         int               // how many, if OSS tells this role
 
 	ContentEncoding, ContentDisposition, CacheControl, Expires string
 }
@@ -156,6 +157,7 @@ func (c *Client) Head(ctx context.Context, key string) (Object, error) {
 		VersionID:          oss.ToString(res.VersionId),
 		LastModified:       oss.ToTime(res.LastModified).UTC(),
 		Metadata:           make(map[string]string, len(res.Metadata)),
+		Tags:               int(res.TaggingCount),
 		ContentEncoding:    oss.ToString(res.ContentEncoding),
 		ContentDisposition: oss.ToString(res.ContentDisposition),
 		CacheControl:       oss.ToString(res.CacheControl),
