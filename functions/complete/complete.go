@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"net/http"
 	"strings"
@@ -22,8 +23,27 @@ type completeRequest struct {
 // partReference is a part as the client knows it. Uppy may send more fields,
 // and ETags with quotes or without.
 type partReference struct {
-	PartNumber int64  `json:"PartNumber"`
-	ETag       string `json:"ETag"`
+	PartNumber int64
+	ETag       string
+}
+
+// UnmarshalJSON reads the two fields by their exact names. Beside them Uppy 5
+// hands the response headers of each part to the application, and encoding/json
+// by itself would take "etag" among those for ETag.
+func (p *partReference) UnmarshalJSON(text []byte) error {
+	var members map[string]json.RawMessage
+	if err := json.Unmarshal(text, &members); err != nil {
+		return err
+	}
+	if number, ok := members["PartNumber"]; ok {
+		if err := json.Unmarshal(number, &p.PartNumber); err != nil {
+			return err
+		}
+	}
+	if etag, ok := members["ETag"]; ok {
+		return json.Unmarshal(etag, &p.ETag)
+	}
+	return nil
 }
 
 // complete answers POST /s3/multipart/{uploadId}/complete. Nothing is created

@@ -21,9 +21,9 @@ type confirmRequest struct {
 // confirm answers POST /confirm: the receipt of an upload whose announcement
 // was lost. The event is delivered, or delivered again, under its one id.
 func (h *handler) confirm(r *http.Request) (any, error) {
-	caller, err := h.caller.Authenticate(r)
+	caller, err := h.authenticate(r)
 	if err != nil {
-		return nil, problem(err)
+		return nil, err
 	}
 	var in confirmRequest
 	faults, err := request.Decode(r, &in, request.Refuse)

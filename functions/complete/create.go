@@ -40,9 +40,9 @@ type createResponse struct {
 
 // create answers POST /s3/multipart.
 func (h *handler) create(r *http.Request) (any, error) {
-	caller, err := h.caller.Authenticate(r)
+	caller, err := h.authenticate(r)
 	if err != nil {
-		return nil, problem(err)
+		return nil, err
 	}
 	var in createRequest
 	faults, err := request.Decode(r, &in, request.Ignore)
@@ -63,12 +63,7 @@ func (h *handler) create(r *http.Request) (any, error) {
 	}
 	granted, err := h.policy.Grant(caller, wish, h.now(), h.random)
 	if refusal := new(grant.Refusal); errors.As(err, &refusal) {
-		for i := range refusal.Faults {
-			if refusal.Faults[i].Field == "contentType" {
-				refusal.Faults[i].Field = "type" // as Uppy calls it
-			}
-		}
-		faults = request.Merge(faults, refusal.Faults)
+		faults = request.Merge(faults, uppysNames(refusal.Faults))
 	}
 	if len(faults) > 0 {
 		return nil, fchttp.Invalid(faults)

@@ -32,22 +32,51 @@ type handler struct {
 }
 
 func (h *handler) routes() http.Handler {
-	return fchttp.NewMux(
-		fchttp.Route{Method: "POST", Pattern: "/s3/multipart", Handle: h.create},
-		fchttp.Route{Method: "GET", Pattern: "/s3/multipart/{uploadId}", Handle: h.list},
-		fchttp.Route{Method: "GET", Pattern: "/s3/multipart/{uploadId}/{partNumber}", Handle: h.part},
-		fchttp.Route{Method: "POST", Pattern: "/s3/multipart/{uploadId}/complete", Handle: h.complete},
-		fchttp.Route{Method: "DELETE", Pattern: "/s3/multipart/{uploadId}", Handle: h.abort},
-		fchttp.Route{Method: "POST", Pattern: "/confirm", Handle: h.confirm},
-	)
+	s3 := []fchttp.Route{
+		{Method: "GET", Pattern: "/s3/params", Handle: h.params},
+		{Method: "POST", Pattern: "/s3/multipart", Handle: h.create},
+		{Method: "GET", Pattern: "/s3/multipart/{uploadId}", Handle: h.list},
+		{Method: "GET", Pattern: "/s3/multipart/{uploadId}/{partNumber}", Handle: h.part},
+		{Method: "GET", Pattern: "/s3/multipart/{uploadId}/batch", Handle: h.batch},
+		{Method: "POST", Pattern: "/s3/multipart/{uploadId}/complete", Handle: h.complete},
+		{Method: "DELETE", Pattern: "/s3/multipart/{uploadId}", Handle: h.abort},
+	}
+	routes := append(s3, fchttp.Route{Method: "POST", Pattern: "/confirm", Handle: h.confirm})
+	for _, route := range s3 {
+		route.Pattern = "/c/{capability}" + route.Pattern
+		routes = append(routes, route)
+	}
+	return fchttp.NewMux(routes...)
+}
+
+// authenticate finds out who is asking: by a capability in the path, for clients
+// that send no headers, else as configured. A request with both counts as the
+// capability's.
+func (h *handler) authenticate(r *http.Request) (callerauth.Caller, error) {
+	if capability := r.PathValue("capability"); capability != "" {
+		session, err := h.keyring.OpenSession(capability, h.now())
+		if err != nil {
+			return callerauth.Caller{}, &fchttp.Error{Code: fchttp.InvalidToken, Message: "The session is not valid.", Reason: "token", Err: err}
+		}
+		return callerauth.Caller{
+			Subject: session.Subject,
+			Expires: time.Unix(session.ExpiresAt, 0),
+			Upload:  callerauth.Upload{Context: session.Context, MaxSize: session.MaxSize, ContentTypes: session.ContentTypes},
+		}, nil
+	}
+	caller, err := h.caller.Authenticate(r)
+	if err != nil {
+		return callerauth.Caller{}, problem(err)
+	}
+	return caller, nil
 }
 
 // upload authenticates the caller and opens the upload id in the path, which
 // must be the caller's own. A key in the query must be the upload's.
 func (h *handler) upload(r *http.Request) (uploadtoken.Claims, error) {
-	caller, err := h.caller.Authenticate(r)
+	caller, err := h.authenticate(r)
 	if err != nil {
-		return uploadtoken.Claims{}, problem(err)
+		return uploadtoken.Claims{}, err
 	}
 	claims, err := h.open(caller, r.PathValue("uploadId"), uploadtoken.Multipart)
 	if err != nil {

@@ -85,7 +85,9 @@ func run(log *slog.Logger) error {
 		policy:  s.Policy,
 		caller:  s.Caller,
 		keyring: keyring,
-		issuer:  issuer.Issuer{Signer: signer, Credentials: credentials, Now: time.Now},
+		issuer: issuer.Issuer{
+			Signer: signer, Credentials: credentials, Keyring: keyring, CallbackURL: s.CallbackURL, Now: time.Now,
+		},
 		storage: store,
 		confirmer: &confirm.Confirmer{
 			Storage:       store,

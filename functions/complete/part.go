@@ -5,12 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"strconv"
 	"time"
 
 	"ossupload/shared/fchttp"
 	"ossupload/shared/grant"
-	"ossupload/shared/signing"
 	"ossupload/shared/storage"
 	"ossupload/shared/uploadtoken"
 )
@@ -35,41 +33,34 @@ func (h *handler) part(r *http.Request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	signed, err := h.issuer.Presign(r.Context(), partRequest(claims, number), min(partLife, h.policy.MaxExpires))
+	parts, expires, err := h.issuer.Parts(r.Context(), claims, min(partLife, h.policy.MaxExpires))
 	if err != nil {
 		return nil, problem(err)
 	}
-	return partResponse{Method: signed.Method, URL: signed.URL, Expires: signed.Expires}, nil
+	length, _ := claims.PartLength(number)
+	url, err := parts.URL(number, length)
+	if err != nil {
+		return nil, err
+	}
+	return partResponse{Method: http.MethodPut, URL: url, Expires: expires}, nil
 }
 
-// partRequest is the upload of one part. Where size and part size are agreed
-// the exact length is signed; a Content-Type never is, since browsers send none
-// with a part.
-func partRequest(claims uploadtoken.Claims, number int64) signing.Request {
-	req := signing.Request{
-		Method: http.MethodPut,
-		Bucket: claims.Bucket,
-		Key:    claims.Key,
-		Query:  map[string]string{"partNumber": strconv.FormatInt(number, 10), "uploadId": claims.UploadID},
-	}
-	if length, ok := claims.PartLength(number); ok {
-		req.Header = map[string]string{"content-length": strconv.FormatInt(length, 10)}
-		req.AdditionalHeaders = []string{"content-length"}
-	}
-	return req
-}
-
-// partNumber reads a part number in its one decimal form.
+// partNumber reads the part number of a path.
 func partNumber(claims uploadtoken.Claims, text string) (int64, error) {
-	most := int64(grant.MaxParts)
-	if count := claims.PartCount(); count > 0 {
-		most = count
-	}
-	n, err := strconv.ParseInt(text, 10, 32)
-	if err != nil || n < 1 || n > most || strconv.FormatInt(n, 10) != text {
+	most := lastPart(claims)
+	n, ok := parsePartNumber(text, most)
+	if !ok {
 		return 0, fchttp.Invalid([]fchttp.Fault{{Field: "partNumber", Reason: fmt.Sprintf("must be a whole number from 1 to %d", most)}})
 	}
 	return n, nil
+}
+
+// lastPart is the greatest number that a part of the upload may have.
+func lastPart(claims uploadtoken.Claims) int64 {
+	if count := claims.PartCount(); count > 0 {
+		return count
+	}
+	return grant.MaxParts
 }
 
 type listedPart struct {

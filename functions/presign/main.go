@@ -1,8 +1,8 @@
-// Presign decides who may upload what, and issues presigned PUTs.
+// Presign decides who may upload what, and issues presigned PUTs, POST forms,
+// download URLs, scoped STS credentials and session endpoints.
 //
 // It is an FC 3.0 function on the go1 runtime, triggered through an API gateway
-// or an HTTP trigger, and answers POST /presign with a URL, the headers to send
-// with it and an upload token. The environment that it reads is settings.Presign.
+// or an HTTP trigger. The environment that it reads is settings.Presign.
 package main
 
 import (
@@ -50,24 +50,39 @@ func run(log *slog.Logger) error {
 	if err != nil {
 		return fmt.Errorf("making signer: %w", err)
 	}
-	var credentials rolecreds.Source = rolecreds.FromContext{Now: time.Now, Fallback: assumerole.DefaultChain(time.Now)}
-	if s.Role.ARN != "" {
-		credentials, err = assumerole.New(assumerole.Config{
-			Base: credentials, RoleARN: s.Role.ARN, SessionName: "ossupload-presign", Duration: s.Role.Duration,
+	var own rolecreds.Source = rolecreds.FromContext{Now: time.Now, Fallback: assumerole.DefaultChain(time.Now)}
+	assume := func(sessionName, policy string, duration time.Duration) (rolecreds.Source, error) {
+		return assumerole.New(assumerole.Config{
+			Base: own, RoleARN: s.Role.ARN, SessionName: sessionName, Policy: policy, Duration: duration,
 			Endpoint: s.Role.STSEndpoint, CAFile: s.Role.STSCAFile, Region: s.Storage.Region, Now: time.Now, Log: log,
 		})
-		if err != nil {
+	}
+	credentials := own
+	if s.Role.ARN != "" {
+		if credentials, err = assume("ossupload-presign", "", s.Role.Duration); err != nil {
 			return err
 		}
 	}
+	downloads, err := signing.New(s.Storage.Region, s.Storage.Download)
+	if err != nil {
+		return fmt.Errorf("making signer of downloads: %w", err)
+	}
 	h := &handler{
-		policy:      s.Policy,
-		caller:      s.Caller,
-		keyring:     keyring,
-		issuer:      issuer.Issuer{Signer: signer, Credentials: credentials, Now: time.Now},
-		callbackURL: s.CallbackURL,
-		now:         time.Now,
-		random:      rand.Reader,
+		policy: s.Policy,
+		caller: s.Caller,
+		issuer: issuer.Issuer{
+			Signer: signer, Credentials: credentials, Keyring: keyring, CallbackURL: s.CallbackURL, Now: time.Now,
+		},
+		downloads: issuer.Issuer{Signer: downloads, Credentials: credentials, Now: time.Now},
+		storage:   s.Storage,
+		publicURL: s.PublicURL,
+		now:       time.Now,
+		random:    rand.Reader,
+	}
+	if s.STSEnabled {
+		h.assume = func(sessionName, policy string) (rolecreds.Source, error) {
+			return assume(sessionName, policy, min(s.Role.Duration, time.Hour))
+		}
 	}
 	adapter := &fchttp.Adapter{Handler: h.routes(), CORSOrigins: s.CORSOrigins, Log: log, Now: time.Now}
 	fc.Start(func(ctx context.Context, event []byte) (json.RawMessage, error) {

@@ -2,16 +2,12 @@ package main
 
 import (
 	"errors"
-	"maps"
 	"net/http"
-	"strconv"
 	"time"
 
 	"ossupload/shared/fchttp"
 	"ossupload/shared/grant"
-	"ossupload/shared/osscallback"
 	"ossupload/shared/request"
-	"ossupload/shared/signing"
 	"ossupload/shared/uploadtoken"
 )
 
@@ -19,7 +15,7 @@ type presignRequest struct {
 	Filename     string             `json:"filename" validate:"required"`
 	Size         *int64             `json:"size" validate:"omitempty,min=0"`
 	ContentType  string             `json:"contentType"`
-	As           uploadtoken.Method `json:"as" validate:"omitempty,oneof=put url"`
+	As           uploadtoken.Method `json:"as" validate:"omitempty,oneof=put form url"`
 	Checksum     *checksum          `json:"checksum"`
 	Metadata     map[string]string  `json:"metadata"`
 	StorageClass string             `json:"storageClass"`
@@ -36,14 +32,15 @@ type checksum struct {
 type presignResponse struct {
 	Method      string            `json:"method"`
 	URL         string            `json:"url"`
-	Headers     map[string]string `json:"headers"` // to be sent as they are
+	Headers     map[string]string `json:"headers,omitzero"` // of a PUT, to be sent as they are
+	Fields      map[string]string `json:"fields,omitempty"` // of a form, likewise, the file last
 	Key         string            `json:"key"`
 	Expires     int64             `json:"expires"` // seconds
 	ExpiresAt   time.Time         `json:"expiresAt"`
 	UploadToken string            `json:"uploadToken"`
 }
 
-// presign answers POST /presign with a signed PUT.
+// presign answers POST /presign with a signed PUT or form.
 func (h *handler) presign(r *http.Request) (any, error) {
 	caller, err := h.caller.Authenticate(r)
 	if err != nil {
@@ -81,55 +78,22 @@ func (h *handler) presign(r *http.Request) (any, error) {
 	if err != nil {
 		return nil, problem(err)
 	}
-	out, err := h.put(r, granted)
+	issue := h.issuer.Put
+	if wish.Method == uploadtoken.Form {
+		issue = h.issuer.Form
+	}
+	upload, err := issue(r.Context(), granted)
 	if err != nil {
 		return nil, problem(err)
 	}
-	return out, nil
-}
-
-// put signs the PUT that was granted. A PUT with headers stores the sealed
-// grant with the object; the url kind has no headers to store it in.
-func (h *handler) put(r *http.Request, g grant.Grant) (presignResponse, error) {
-	token, err := h.keyring.Seal(uploadtoken.Upload, g.Claims)
-	if err != nil {
-		return presignResponse{}, err
-	}
-	callback, err := osscallback.Param(h.callbackURL, token)
-	if err != nil {
-		return presignResponse{}, err
-	}
-	if g.Claims.Method != uploadtoken.URL {
-		stored, err := h.keyring.Seal(uploadtoken.Grant, g.Claims)
-		if err != nil {
-			return presignResponse{}, err
-		}
-		g.Header[grant.MetaPrefix+grant.MetaGrant] = stored
-	}
-	req := signing.Request{
-		Method: http.MethodPut,
-		Bucket: g.Claims.Bucket,
-		Key:    g.Claims.Key,
-		Query:  map[string]string{"callback": callback},
-		Header: maps.Clone(g.Header),
-	}
-	if g.Claims.Size != nil {
-		// Signed, and not among the answer's headers: every client sends it by
-		// itself, and browsers let nobody set it.
-		req.Header["content-length"] = strconv.FormatInt(*g.Claims.Size, 10)
-		req.AdditionalHeaders = []string{"content-length"}
-	}
-	signed, err := h.issuer.Presign(r.Context(), req, g.Expires)
-	if err != nil {
-		return presignResponse{}, err
-	}
 	return presignResponse{
-		Method:      signed.Method,
-		URL:         signed.URL,
-		Headers:     g.Header,
-		Key:         g.Claims.Key,
-		Expires:     signed.Expires,
-		ExpiresAt:   signed.ExpiresAt.UTC(),
-		UploadToken: token,
+		Method:      upload.Method,
+		URL:         upload.URL,
+		Headers:     upload.Headers,
+		Fields:      upload.Fields,
+		Key:         upload.Key,
+		Expires:     upload.Expires,
+		ExpiresAt:   upload.ExpiresAt.UTC(),
+		UploadToken: upload.Token,
 	}, nil
 }

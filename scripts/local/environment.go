@@ -49,6 +49,7 @@ func defaultEnvironment(at addresses, id identity, stsCAFile string) environment
 		{"UPLOAD_ROLE_ARN", uploadRole},
 		{"STS_ENDPOINT", strings.TrimPrefix(at.sts, "https://")},
 		{"STS_CA_FILE", stsCAFile},
+		{"STS_ENABLED", "true"},
 		{"CALLBACK_URL", at.gateway + "/callback"},
 		{"CALLBACK_KEY_URLS", at.oss + keyPath},
 		{"AUTH_MODE", "jwt"},

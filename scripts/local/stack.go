@@ -123,6 +123,10 @@ func start(ctx context.Context, o options) (_ *stack, err error) {
 	}
 	caFile := filepath.Join(data, "sts-ca.pem")
 	s.settings = defaultEnvironment(at, id, caFile).override(o.overrides)
+	if s.settings.get("UPLOAD_ROLE_ARN") == "" {
+		// Without the role there are no credentials to hand out.
+		s.settings = s.settings.override(map[string]string{"STS_ENABLED": ""})
+	}
 	s.ready = ready{
 		Gateway: at.gateway, OSS: at.oss, STS: at.sts,
 		Bucket: s.settings.get("OSS_BUCKET"), Region: s.settings.get("OSS_REGION"),
@@ -250,7 +254,8 @@ func (s *stack) startSTS(l net.Listener, caFile string) error {
 	}
 	var roles []localram.Role
 	if arn := s.settings.get("UPLOAD_ROLE_ARN"); arn != "" {
-		uploads, err := policy(allow(s.objects(), "oss:PutObject", "oss:PutObjectTagging"))
+		uploads, err := policy(allow(s.objects(),
+			"oss:PutObject", "oss:PutObjectTagging", "oss:GetObject", "oss:AbortMultipartUpload", "oss:ListParts"))
 		if err != nil {
 			return err
 		}

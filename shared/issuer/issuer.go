@@ -1,10 +1,12 @@
-// Package issuer signs URLs with a role's credentials and tells how long they
-// really live: never longer than asked, than policy allows, or than the
-// credentials themselves, whichever ends first.
+// Package issuer turns a grant into what an uploader gets: a presigned PUT, a
+// POST form or part URLs, with the upload token and the callback inside. It signs
+// with a role's credentials and tells how long the result really lives: never
+// longer than asked, than policy allows, or than the credentials themselves,
+// whichever ends first.
 //
-// It imports signing and rolecreds, which it brings together, assumerole for
-// the reasons why credentials may be missing, and fchttp for what a client is
-// told then.
+// It imports signing, rolecreds, grant, uploadtoken and osscallback, which it
+// brings together, assumerole for the reasons why credentials may be missing,
+// and fchttp for what a client is told then.
 package issuer
 
 import (
@@ -17,6 +19,7 @@ import (
 	"ossupload/shared/fchttp"
 	"ossupload/shared/rolecreds"
 	"ossupload/shared/signing"
+	"ossupload/shared/uploadtoken"
 )
 
 // least is how long credentials must last for a URL to be worth issuing.
@@ -25,10 +28,12 @@ const least = 60 * time.Second
 // ErrExpiring means that the credentials have under a minute left.
 var ErrExpiring = errors.New("credentials are about to expire")
 
-// Issuer issues presigned URLs. It is safe for concurrent use.
+// Issuer issues presigned requests. It is safe for concurrent use.
 type Issuer struct {
 	Signer      *signing.Signer
 	Credentials rolecreds.Source
+	Keyring     *uploadtoken.Keyring // seals tokens and grants
+	CallbackURL string               // where OSS announces PUTs and forms
 	Now         func() time.Time
 }
 

@@ -33,6 +33,8 @@ type Presign struct {
 	Role        Role
 	CallbackURL string
 	Caller      callerauth.Authenticator
+	STSEnabled  bool
+	PublicURL   string // base of session endpoints; empty: none are issued
 	CORSOrigins []string
 	Warnings    []string
 }
@@ -54,6 +56,7 @@ type Complete struct {
 	Policy        grant.Policy
 	TokenKeys     []uploadtoken.Key
 	Role          Role
+	CallbackURL   string // of the forms that it issues
 	Caller        callerauth.Authenticator
 	CORSOrigins   []string
 	ReceiptSecret []byte
@@ -66,6 +69,7 @@ type Storage struct {
 	Region   string
 	Bucket   string
 	Public   signing.Endpoint // in URLs that clients get
+	Download signing.Endpoint // in download URLs
 	Internal signing.Endpoint // of the function's own calls
 }
 
@@ -88,17 +92,47 @@ type Webhook struct {
 func LoadPresign(lookup Lookup) (Presign, error) {
 	r := &reader{lookup: lookup}
 	s := Presign{
-		Storage:     r.storage(),
+		Storage:     r.downloads(r.storage()),
 		Policy:      r.policy(),
 		TokenKeys:   r.tokenKeys(),
 		Role:        r.role(),
 		CallbackURL: r.callbackURL(),
 		Caller:      r.caller(),
+		PublicURL:   strings.TrimSuffix(r.httpURL("PUBLIC_URL", r.text("PUBLIC_URL", ""), true), "/"),
 		CORSOrigins: r.corsOrigins(),
 	}
+	s.STSEnabled = r.stsEnabled(s.Role)
 	s.Policy.Bucket = s.Storage.Bucket
 	s.Warnings = r.warns
 	return s, r.err()
+}
+
+// downloads adds what only downloads need.
+func (r *reader) downloads(s Storage) Storage {
+	own := r.text("OSS_DOWNLOAD_ENDPOINT", "")
+	if own == "" {
+		return s
+	}
+	// A domain that is not OSS's is the bucket's own, or of a CDN before it.
+	style := signing.CNAME
+	switch {
+	case s.Public.Style == signing.PathStyle:
+		style = signing.PathStyle
+	case strings.HasSuffix(own, ".aliyuncs.com"):
+		style = signing.VirtualHosted
+	}
+	s.Download = r.endpoint("OSS_DOWNLOAD_ENDPOINT", own, style)
+	return s
+}
+
+// stsEnabled needs a role to narrow: the function's own could do more than
+// upload.
+func (r *reader) stsEnabled(role Role) bool {
+	enabled := r.boolean("STS_ENABLED")
+	if enabled && role.ARN == "" {
+		r.fault("STS_ENABLED", "needs UPLOAD_ROLE_ARN")
+	}
+	return enabled
 }
 
 // LoadCallback reads what functions/callback needs.
@@ -126,6 +160,7 @@ func LoadComplete(lookup Lookup) (Complete, error) {
 		Policy:        r.policy(),
 		TokenKeys:     r.tokenKeys(),
 		Role:          r.role(),
+		CallbackURL:   r.callbackURL(),
 		Caller:        r.caller(),
 		CORSOrigins:   r.corsOrigins(),
 		ReceiptSecret: r.receiptSecret(),
@@ -164,7 +199,7 @@ func (r *reader) storage() Storage {
 		r.fault("OSS_ENDPOINT", "is required with OSS_CNAME")
 	}
 	s.Public = r.endpoint("OSS_ENDPOINT", public, style)
-	s.Internal = s.Public
+	s.Internal, s.Download = s.Public, s.Public
 	if own := r.text("OSS_INTERNAL_ENDPOINT", ""); own != "" {
 		s.Internal = r.endpoint("OSS_INTERNAL_ENDPOINT", own, internal)
 	}

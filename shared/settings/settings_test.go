@@ -50,7 +50,7 @@ func TestDefaults(t *testing.T) {
 		t.Fatalf("LoadPresign: %v", err)
 	}
 	public := signing.Endpoint{Scheme: "https", Host: "oss-ap-southeast-1.aliyuncs.com", Style: signing.VirtualHosted}
-	if want := (settings.Storage{Region: "ap-southeast-1", Bucket: "examplebucket", Public: public, Internal: public}); p.Storage != want {
+	if want := (settings.Storage{Region: "ap-southeast-1", Bucket: "examplebucket", Public: public, Download: public, Internal: public}); p.Storage != want {
 		t.Errorf("Storage = %+v, want %+v", p.Storage, want)
 	}
 	wantPolicy := grant.Policy{
@@ -108,6 +108,26 @@ func TestEndpoints(t *testing.T) {
 	// OSS_CNAME speaks of the public endpoint only.
 	if want := (signing.Endpoint{Scheme: "https", Host: "oss-ap-southeast-1-internal.aliyuncs.com"}); p.Storage.Internal != want {
 		t.Errorf("Internal = %+v, want %+v", p.Storage.Internal, want)
+	}
+}
+
+func TestDownloadEndpoint(t *testing.T) {
+	tests := []struct {
+		name string
+		env  map[string]string
+		want signing.Endpoint
+	}{
+		{"a domain of one's own", map[string]string{"OSS_DOWNLOAD_ENDPOINT": "cdn.example.com"}, signing.Endpoint{Scheme: "https", Host: "cdn.example.com", Style: signing.CNAME}},
+		{"acceleration", map[string]string{"OSS_DOWNLOAD_ENDPOINT": "oss-accelerate.aliyuncs.com"}, signing.Endpoint{Scheme: "https", Host: "oss-accelerate.aliyuncs.com"}},
+		{"path style", map[string]string{"OSS_DOWNLOAD_ENDPOINT": "http://127.0.0.1:1", "OSS_ENDPOINT": "http://127.0.0.1:2"}, signing.Endpoint{Scheme: "http", Host: "127.0.0.1:1", Style: signing.PathStyle}},
+	}
+	for _, tt := range tests {
+		env := environment()
+		maps.Copy(env, tt.env)
+		p, err := settings.LoadPresign(lookup(env))
+		if err != nil || p.Storage.Download != tt.want {
+			t.Errorf("%s: Download = %+v, %v, want %+v", tt.name, p.Storage.Download, err, tt.want)
+		}
 	}
 }
 
@@ -173,6 +193,9 @@ func TestRefuses(t *testing.T) {
 		{"a secret of two uses", map[string]string{"AUTH_JWT_SECRET": "base64:" + b64(secretA)}, "AUTH_JWT_SECRET: holds the same secret as UPLOAD_TOKEN_SECRETS"},
 		{"a role that is no ARN", map[string]string{"UPLOAD_ROLE_ARN": "uploader"}, "UPLOAD_ROLE_ARN:"},
 		{"a role for under 15 minutes", map[string]string{"UPLOAD_ROLE_DURATION": "899"}, "UPLOAD_ROLE_DURATION:"},
+		{"STS without a role", map[string]string{"STS_ENABLED": "true"}, "STS_ENABLED: needs UPLOAD_ROLE_ARN"},
+		{"a download endpoint with a path", map[string]string{"OSS_DOWNLOAD_ENDPOINT": "https://x.example.com/p"}, "OSS_DOWNLOAD_ENDPOINT:"},
+		{"a public URL over http", map[string]string{"PUBLIC_URL": "http://api.example.com"}, "PUBLIC_URL: must be https"},
 		{"no callback URL", map[string]string{"CALLBACK_URL": ""}, "CALLBACK_URL: is required"},
 		{"a callback URL without a scheme", map[string]string{"CALLBACK_URL": "api.example.com/callback"}, "CALLBACK_URL:"},
 		{"no mode of authentication", map[string]string{"AUTH_MODE": ""}, "AUTH_MODE: is required"},
