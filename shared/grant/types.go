@@ -61,14 +61,15 @@ func validType(s string) bool {
 	return ok && validToken(major) && validToken(minor)
 }
 
-// validToken is restricted-name of RFC 6838, 4.2, in lower case.
+// validToken is restricted-name of RFC 6838, 4.2, in lower case and without "$",
+// which no registered type has and a form cannot carry.
 func validToken(s string) bool {
 	if s == "" || len(s) > 127 {
 		return false
 	}
 	for i, c := range []byte(s) {
 		alnum := 'a' <= c && c <= 'z' || '0' <= c && c <= '9'
-		if !alnum && (i == 0 || strings.IndexByte("!#$&-^_.+", c) < 0) {
+		if !alnum && (i == 0 || strings.IndexByte("!#&-^_.+", c) < 0) {
 			return false
 		}
 	}
