@@ -123,7 +123,7 @@ func (f Form) check() error {
 		case !utf8.ValidString(value) || strings.ContainsFunc(value, unicode.IsControl):
 			return fmt.Errorf("%w: the value of field %q has control characters", ErrForm, name)
 		case strings.Contains(value, "$"):
-			// A policy spells it "\\$", which is no JSON; how OSS reads the variants
+			// A policy spells it "\$", which is no JSON; how OSS reads the variants
 			// is not documented.
 			return fmt.Errorf("%w: the value of field %q has a dollar sign", ErrForm, name)
 		}

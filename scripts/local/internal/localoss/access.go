@@ -84,35 +84,56 @@ func checkToken(p *presented, account Account, now time.Time) *apiError {
 	return nil
 }
 
-// authorize decides whether account may do what the route does, and
+// authorize decides whether the caller may do what the route does, and
 // everything that the headers ask for on top of it.
 //
 // unconfirmed: is the policy judged before the bucket is known to exist?
-func (c *call) authorize(account *Account, op route) *apiError {
-	if account == nil {
-		if op.publicRead && c.isPublicRead() {
-			return nil
-		}
-		return errorf(http.StatusForbidden, codeAccessDenied, "0003-00001201",
-			"Anonymous access is forbidden for this operation.")
+func (c *call) authorize(op route) *apiError {
+	switch {
+	case c.account == nil && op.publicRead && c.isPublicRead():
+		return nil
+	case c.account == nil:
+		return errAnonymous()
+	case op.action == "":
+		return nil
 	}
 	actions := []string{op.action}
 	if op.action == "oss:PutObject" {
-		if c.r.Header.Get("x-oss-tagging") != "" {
-			actions = append(actions, "oss:PutObjectTagging")
-		}
-		// unconfirmed: does OSS ask for this action when the ACL comes
-		// with the upload?
-		if c.r.Header.Get("x-oss-object-acl") != "" {
-			actions = append(actions, "oss:PutObjectAcl")
-		}
+		actions = uploadActions(c.r.Header)
 	}
-	resource := "acs:oss:*:*:" + c.target.bucket
-	if c.target.key != "" {
-		resource += "/" + c.target.key
+	if c.query.get("versionId") != "" {
+		actions = append(actions, op.action+"Version")
+	}
+	return c.permit(c.target.bucket, c.target.key, actions...)
+}
+
+// uploadActions are the RAM actions that an upload with these headers needs.
+//
+// unconfirmed: does OSS ask for oss:PutObjectAcl when the ACL comes with the
+// upload? It is asked for here, but not for "default", which sets nothing.
+func uploadActions(header http.Header) []string {
+	actions := []string{"oss:PutObject"}
+	if header.Get("x-oss-tagging") != "" {
+		actions = append(actions, "oss:PutObjectTagging")
+	}
+	if acl := header.Get("x-oss-object-acl"); acl != "" && acl != "default" {
+		actions = append(actions, "oss:PutObjectAcl")
+	}
+	return actions
+}
+
+// permit refuses the first of the actions that the policy of the caller does
+// not allow on a key, or on the bucket if key is "".
+func (c *call) permit(bucket, key string, actions ...string) *apiError {
+	if c.account == nil {
+		return errAnonymous()
+	}
+	resource := "acs:oss:*:*:" + bucket
+	if key != "" {
+		resource += "/" + key
 	}
 	for _, action := range actions {
-		if account.Allows != nil && !account.Allows(action, resource) {
+		if c.account.Allows != nil && !c.account.Allows(action, resource) {
 			e := errorf(http.StatusForbidden, codeAccessDenied, "0003-00000801",
 				"You have no right to access this object because of RAM policy.")
 			e.AuthAction = action
@@ -122,9 +143,14 @@ func (c *call) authorize(account *Account, op route) *apiError {
 	return nil
 }
 
+func errAnonymous() *apiError {
+	return errorf(http.StatusForbidden, codeAccessDenied, "0003-00001201",
+		"Anonymous access is forbidden for this operation.")
+}
+
 // isPublicRead reports whether the object was stored with an ACL that lets
 // strangers read it.
 func (c *call) isPublicRead() bool {
-	o, err := c.s.store.object(c.target.bucket, c.target.key)
+	o, err := c.s.store.version(c.target.bucket, c.target.key, c.query.get("versionId"))
 	return err == nil && (o.ACL == "public-read" || o.ACL == "public-read-write")
 }

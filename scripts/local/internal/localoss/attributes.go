@@ -59,9 +59,11 @@ func readAttributes(header http.Header) (attributes, error) {
 		if !ok {
 			continue
 		}
-		// unconfirmed: how is a name with an underscore refused? The
-		// documents allow letters, digits and hyphens.
-		if meta == "" || strings.Contains(meta, "_") {
+		// unconfirmed: how is another name refused? The documents allow
+		// letters, digits and hyphens.
+		if meta == "" || strings.ContainsFunc(meta, func(r rune) bool {
+			return !('a' <= r && r <= 'z' || '0' <= r && r <= '9' || r == '-')
+		}) {
 			return attributes{}, invalidArgument(name, "", "", "The name of the metadata is invalid.")
 		}
 		a.Metadata[meta] = strings.Join(values, ",")

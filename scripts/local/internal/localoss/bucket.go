@@ -41,10 +41,6 @@ func (c *call) putBucket() error {
 }
 
 func (c *call) getBucketInfo() error {
-	type owner struct {
-		ID          string
-		DisplayName string
-	}
 	type info struct {
 		Name             string
 		Location         string
@@ -70,6 +66,11 @@ func (c *call) getBucketInfo() error {
 	}})
 }
 
+type owner struct {
+	ID          string
+	DisplayName string
+}
+
 type listedObject struct {
 	Key          string
 	LastModified string
@@ -77,6 +78,7 @@ type listedObject struct {
 	Type         string
 	Size         int64
 	StorageClass string
+	Owner        *owner `xml:",omitempty"`
 }
 
 type commonPrefix struct{ Prefix string }
@@ -146,10 +148,14 @@ func (c *call) listObjectsV2() error {
 			result.CommonPrefixes = append(result.CommonPrefixes, commonPrefix{encode(name)})
 			continue
 		}
-		result.Contents = append(result.Contents, listedObject{
+		listed := listedObject{
 			Key: encode(o.Key), LastModified: o.Modified.Format(xmlTimeLayout), ETag: quote(o.ETag),
 			Type: o.Type, Size: o.Size, StorageClass: o.StorageClass,
-		})
+		}
+		if c.query.get("fetch-owner") == "true" {
+			listed.Owner = &owner{ID: accountID, DisplayName: accountID}
+		}
+		result.Contents = append(result.Contents, listed)
 	}
 	return c.writeXML(result)
 }

@@ -33,7 +33,8 @@ type call struct {
 	target    target
 	query     params
 	operation string
-	code      code // of the error that was answered, for the log
+	account   *Account // who asks; nil for a stranger
+	code      code     // of the error that was answered, for the log
 }
 
 func newCall(s *Server, w http.ResponseWriter, r *http.Request) *call {
@@ -105,12 +106,14 @@ func (c *call) log() {
 }
 
 // writeXML answers 200 with a document.
-func (c *call) writeXML(document any) error {
+func (c *call) writeXML(document any) error { return c.writeDocument(http.StatusOK, document) }
+
+func (c *call) writeDocument(status int, document any) error {
 	body, err := xml.MarshalIndent(document, "", "  ")
 	if err != nil {
 		return fmt.Errorf("encoding the answer of %s: %w", c.operation, err)
 	}
-	return c.writeBody(http.StatusOK, "application/xml", append([]byte(xml.Header), append(body, '\n')...))
+	return c.writeBody(status, "application/xml", append([]byte(xml.Header), append(body, '\n')...))
 }
 
 func (c *call) writeBody(status int, contentType string, body []byte) error {
@@ -183,15 +186,16 @@ func (c *call) intParam(name string, low, high, fallback int) (int, error) {
 	return n, nil
 }
 
-// boolHeader reads a header that is "true", "false" or absent.
-func (c *call) boolHeader(name string) (bool, error) {
-	switch value := c.r.Header.Get(name); value {
+// forbidsOverwrite reads x-oss-forbid-overwrite: "true", "false" or absent.
+func forbidsOverwrite(header http.Header) (bool, error) {
+	const name = "x-oss-forbid-overwrite"
+	switch value := header.Get(name); value {
 	case "true":
 		return true, nil
 	case "", "false":
 		return false, nil
 	default:
-		return false, invalidArgument(name, value, "", "The value must be true or false.")
+		return false, invalidArgument(name, value, "0017-00000279", "The value must be true or false.")
 	}
 }
 

@@ -54,18 +54,19 @@ func (c *call) readCallback() (*callback, error) {
 	if c.s.cfg.CallbackKey == nil {
 		return nil, errNotImplemented("callbacks without a callback key")
 	}
-	return parseCallback(name, value, vars)
+	variables, err := callbackVars(name+"-var", vars)
+	if err != nil {
+		return nil, err
+	}
+	return parseCallback(name, value, variables)
 }
 
 // parseCallback checks a configuration and its variables as the error pages
 // of OSS describe it. name is where the value was found.
-func parseCallback(name, value, vars string) (*callback, error) {
+func parseCallback(name, value string, vars map[string]string) (*callback, error) {
 	bad := func(ec, message string) (*callback, error) { return nil, invalidArgument(name, value, ec, message) }
-	switch {
-	case len(value) > maxCallback:
+	if len(value) > maxCallback {
 		return bad("", "The length of callback exceed max value.")
-	case len(vars) > maxCallback:
-		return nil, invalidArgument(name+"-var", vars, "", "The length of callback var exceed max value.")
 	}
 	text, err := base64.StdEncoding.DecodeString(value)
 	if err != nil {
@@ -75,7 +76,7 @@ func parseCallback(name, value, vars string) (*callback, error) {
 	if err := json.Unmarshal(text, &config); err != nil || config == nil {
 		return bad("0007-00000003", "The callback configuration is not json format.")
 	}
-	cb := &callback{}
+	cb := &callback{vars: vars}
 	rawURL, ok := stringField(config, "callbackUrl", "")
 	if !ok {
 		return bad("0007-00000004", "The callbackUrl is invalid.")
@@ -102,9 +103,6 @@ func parseCallback(name, value, vars string) (*callback, error) {
 	var ec string
 	if cb.headers, ec, ok = callbackHeaders(config["additionalHeaders"]); !ok {
 		return bad(ec, "The additionalHeaders are invalid.")
-	}
-	if cb.vars, err = callbackVars(name+"-var", vars); err != nil {
-		return nil, err
 	}
 	template, ok := stringField(config, "callbackBody", "")
 	switch {
@@ -196,8 +194,11 @@ func callbackHeaders(raw json.RawMessage) (headers map[string]string, ec string,
 }
 
 func callbackVars(name, value string) (map[string]string, error) {
-	if value == "" {
+	switch {
+	case value == "":
 		return nil, nil
+	case len(value) > maxCallback:
+		return nil, invalidArgument(name, value, "", "The length of callback var exceed max value.")
 	}
 	text, err := base64.StdEncoding.DecodeString(value)
 	if err != nil {

@@ -266,7 +266,7 @@ func (c *call) callbackVariables(o *object) map[string]string {
 		"reqId":      c.requestID,
 		"operation":  c.operation,
 	}
-	if _, f, err := c.s.store.open(c.target.bucket, o.Key); err == nil {
+	if _, f, err := c.s.store.open(c.target.bucket, o.Key, o.VersionID); err == nil {
 		defer f.Close()
 		if config, format, err := image.DecodeConfig(f); err == nil {
 			values["imageInfo.height"] = strconv.Itoa(config.Height)

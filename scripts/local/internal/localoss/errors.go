@@ -16,8 +16,10 @@ const (
 	codeCallbackFailed          code = "CallbackFailed"
 	codeEntityTooLarge          code = "EntityTooLarge"
 	codeEntityTooSmall          code = "EntityTooSmall"
+	codeFieldItemTooLong        code = "FieldItemTooLong"
 	codeFileAlreadyExists       code = "FileAlreadyExists"
 	codeIncompleteBody          code = "IncompleteBody"
+	codeIncorrectNumberOfFiles  code = "IncorrectNumberOfFilesInPOSTRequest"
 	codeInternalError           code = "InternalError"
 	codeInvalidAccessKeyID      code = "InvalidAccessKeyId"
 	codeInvalidArgument         code = "InvalidArgument"
@@ -26,11 +28,13 @@ const (
 	codeInvalidObjectName       code = "InvalidObjectName"
 	codeInvalidPart             code = "InvalidPart"
 	codeInvalidPartOrder        code = "InvalidPartOrder"
+	codeInvalidPolicyDocument   code = "InvalidPolicyDocument"
 	codeInvalidRange            code = "InvalidRange"
 	codeInvalidRequest          code = "InvalidRequest"
 	codeInvalidSecurityToken    code = "InvalidSecurityToken"
 	codeInvalidTag              code = "InvalidTag"
 	codeInvalidTargetType       code = "InvalidTargetType"
+	codeMalformedPOSTRequest    code = "MalformedPOSTRequest"
 	codeMalformedXML            code = "MalformedXML"
 	codeMethodNotAllowed        code = "MethodNotAllowed"
 	codeMissingContentLength    code = "MissingContentLength"
@@ -42,6 +46,7 @@ const (
 	codeNotModified             code = "NotModified"
 	codeNotSymlink              code = "NotSymlink"
 	codePreconditionFailed      code = "PreconditionFailed"
+	codeRequestIsNotMultipart   code = "RequestIsNotMultiPartContent"
 	codeRequestTimeTooSkewed    code = "RequestTimeTooSkewed"
 	codeSecurityTokenExpired    code = "SecurityTokenExpired"
 	codeServiceUnavailable      code = "ServiceUnavailable"
@@ -164,7 +169,7 @@ func (c *call) writeError(e *apiError) {
 		e.RecommendDoc = "https://api.aliyun.com/troubleshoot?q=" + e.EC
 		header.Set("x-oss-ec", e.EC)
 	}
-	if e.Status == http.StatusMethodNotAllowed {
+	if e.Status == http.StatusMethodNotAllowed && header.Get("Allow") == "" {
 		header.Set("Allow", "GET DELETE HEAD PUT POST OPTIONS")
 	}
 	body, err := xml.MarshalIndent(e, "", "  ")

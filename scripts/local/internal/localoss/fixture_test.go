@@ -213,7 +213,7 @@ func (f *fixture) put(key, body string) {
 // stored returns the body of an object, and whether there is one.
 func (f *fixture) stored(key string) (string, bool) {
 	f.t.Helper()
-	_, file, err := f.s.store.open(testBucket, key)
+	_, file, err := f.s.store.open(testBucket, key, "")
 	if err != nil {
 		return "", false
 	}

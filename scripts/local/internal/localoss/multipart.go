@@ -33,7 +33,7 @@ func (c *call) initiateMultipartUpload() error {
 	if err != nil {
 		return err
 	}
-	forbid, err := c.boolHeader("x-oss-forbid-overwrite")
+	forbid, err := forbidsOverwrite(c.r.Header)
 	if err != nil {
 		return err
 	}
@@ -113,7 +113,7 @@ func (c *call) completeMultipartUpload() error {
 	if err != nil {
 		return err
 	}
-	forbid, err := c.boolHeader("x-oss-forbid-overwrite")
+	forbid, err := forbidsOverwrite(c.r.Header)
 	if err != nil {
 		return err
 	}
@@ -131,6 +131,7 @@ func (c *call) completeMultipartUpload() error {
 	}
 	c.w.Header().Set("ETag", quote(o.ETag))
 	c.w.Header().Set("x-oss-hash-crc64ecma", strconv.FormatUint(o.CRC, 10))
+	c.writeVersion(o)
 	if callback != nil {
 		return c.sendCallback(callback, o)
 	}
@@ -196,7 +197,7 @@ func (c *call) joinParts(wanted []wantedPart, acl string, forbid bool) (*object,
 		return nil, err
 	}
 	// An early look saves joining gigabytes for nothing; complete decides.
-	if _, err := c.s.store.object(c.target.bucket, c.target.key); err == nil && forbid {
+	if forbid && c.s.store.protects(c.target.bucket, c.target.key) {
 		return nil, errFileAlreadyExists()
 	}
 	body, err := c.s.store.join(u, parts)

@@ -27,7 +27,7 @@ func (c *call) putObject() error {
 	if err != nil {
 		return err
 	}
-	forbid, err := c.boolHeader("x-oss-forbid-overwrite")
+	forbid, err := forbidsOverwrite(c.r.Header)
 	if err != nil {
 		return err
 	}
@@ -45,6 +45,7 @@ func (c *call) putObject() error {
 		return err
 	}
 	writeContentHeaders(c.w.Header(), o.content)
+	c.writeVersion(o)
 	if callback != nil {
 		return c.sendCallback(callback, o)
 	}
@@ -131,40 +132,17 @@ func writeContentHeaders(header http.Header, content content) {
 	}
 }
 
-// checkVersion refuses a version: buckets here have none, and an object
-// without versions is version "null".
-func (c *call) checkVersion() error {
-	if id := c.query.get("versionId"); id != "" && id != "null" {
-		return errorf(http.StatusNotFound, codeNoSuchVersion, "", "The specified version does not exist.")
-	}
-	return nil
-}
-
-// deleteObject answers 204 whether or not there was an object.
-func (c *call) deleteObject() error {
-	if err := c.checkVersion(); err != nil {
-		return err
-	}
-	if err := c.s.store.remove(c.target.bucket, c.target.key); err != nil {
-		return err
-	}
-	return c.writeEmpty(http.StatusNoContent)
-}
-
 // headObject describes an object.
 //
 // unconfirmed: does a caller without list permission get 403 for a key that
 // does not exist? It gets 404 here.
 func (c *call) headObject() error {
-	if err := c.checkVersion(); err != nil {
-		return err
-	}
 	o, f, err := c.openObject()
 	if err != nil {
 		return err
 	}
 	f.Close()
-	if err := c.checkConditions(o); err != nil {
+	if err := c.checkConditions("", o); err != nil {
 		return err
 	}
 	c.describe(o)
@@ -173,18 +151,16 @@ func (c *call) headObject() error {
 	return nil
 }
 
-// getObject sends an object or one range of it.
+// getObject sends an object or one range of it, as it was stored: what
+// x-oss-process asks for is not done, only told in x-oss-local-process.
 func (c *call) getObject() error {
-	if err := c.checkVersion(); err != nil {
-		return err
-	}
 	o, f, err := c.openObject()
 	if err != nil {
 		return err
 	}
 	defer f.Close()
 	header := c.w.Header()
-	if err := c.checkConditions(o); err != nil {
+	if err := c.checkConditions("", o); err != nil {
 		return err
 	}
 	start, end, partial, err := c.readRange(o.Size)
@@ -198,6 +174,9 @@ func (c *call) getObject() error {
 		}
 	}
 	header.Set("Content-Length", strconv.FormatInt(end-start, 10))
+	if process := c.query.get("x-oss-process"); process != "" {
+		header.Set("x-oss-local-process", process)
+	}
 	status := http.StatusOK
 	if partial {
 		status = http.StatusPartialContent
@@ -213,14 +192,15 @@ func (c *call) describe(o *object) {
 	header := c.w.Header()
 	o.attributes.write(header)
 	writeContentHeaders(header, o.content)
+	c.writeVersion(o)
 	header.Set("x-oss-object-type", o.Type)
 	header.Set("Last-Modified", o.Modified.Format(http.TimeFormat))
 	header.Set("Accept-Ranges", "bytes")
 }
 
-// checkConditions judges If-Match and its kin. An unmet condition of a cache
-// is 304, which has no body.
-func (c *call) checkConditions(o *object) error {
+// checkConditions judges If-Match and its kin, whose names begin with prefix.
+// An unmet condition of a cache is 304, which has no body.
+func (c *call) checkConditions(prefix string, o *object) error {
 	modified := o.Modified.Truncate(time.Second)
 	failed := func() error {
 		return errorf(http.StatusPreconditionFailed, codePreconditionFailed, "", "At least one of the pre-conditions you specified did not hold.")
@@ -229,16 +209,16 @@ func (c *call) checkConditions(o *object) error {
 		c.w.Header().Set("ETag", quote(o.ETag))
 		return errorf(http.StatusNotModified, codeNotModified, "", "Not modified.")
 	}
-	if value := c.r.Header.Get("If-Match"); value != "" && strings.Trim(value, `"`) != o.ETag {
+	if value := c.r.Header.Get(prefix + "If-Match"); value != "" && strings.Trim(value, `"`) != o.ETag {
 		return failed()
 	}
-	if t, err := http.ParseTime(c.r.Header.Get("If-Unmodified-Since")); err == nil && modified.After(t) {
+	if t, err := http.ParseTime(c.r.Header.Get(prefix + "If-Unmodified-Since")); err == nil && modified.After(t) {
 		return failed()
 	}
-	if value := c.r.Header.Get("If-None-Match"); value != "" && strings.Trim(value, `"`) == o.ETag {
+	if value := c.r.Header.Get(prefix + "If-None-Match"); value != "" && strings.Trim(value, `"`) == o.ETag {
 		return notModified()
 	}
-	if t, err := http.ParseTime(c.r.Header.Get("If-Modified-Since")); err == nil && !modified.After(t) {
+	if t, err := http.ParseTime(c.r.Header.Get(prefix + "If-Modified-Since")); err == nil && !modified.After(t) {
 		return notModified()
 	}
 	return nil

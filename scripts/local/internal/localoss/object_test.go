@@ -84,6 +84,24 @@ func TestRange(t *testing.T) {
 	f.wantError(got, 416, codeInvalidRange, "")
 }
 
+// TestProcess asks for a smaller picture and gets the whole one, with a header
+// that says so.
+func TestProcess(t *testing.T) {
+	f := newFixture(t)
+	f.put("k", "hello")
+	const process = "image/resize,w_100/format,webp"
+	signed := f.presign(permanent, &oss.GetObjectRequest{Bucket: oss.Ptr(testBucket), Key: oss.Ptr("k"), Process: oss.Ptr(process)})
+	got := f.send(signed.Method, signed.URL, nil, "")
+	f.wantStatus(got, 200)
+	if got.body != "hello" || got.header.Get("x-oss-local-process") != process {
+		t.Errorf("answer = %q, x-oss-local-process = %q", got.body, got.header.Get("x-oss-local-process"))
+	}
+	f.wantError(f.send("GET", strings.Replace(signed.URL, "w_100", "w_101", 1), nil, ""), 403, codeSignatureDoesNotMatch, "0002-00000040")
+	f.wantError(f.send("GET", f.web.URL+"/bucket/k?x-oss-process="+url.QueryEscape(process), nil, ""), 403, codeAccessDenied, "0003-00001201")
+	plain := f.presign(permanent, &oss.GetObjectRequest{Bucket: oss.Ptr(testBucket), Key: oss.Ptr("k")})
+	f.wantError(f.send("GET", plain.URL+"&x-oss-process=image/info", nil, ""), 403, codeSignatureDoesNotMatch, "0002-00000040")
+}
+
 func TestConditions(t *testing.T) {
 	f := newFixture(t)
 	f.put("k", "hello")
@@ -144,7 +162,7 @@ func TestBodyLength(t *testing.T) {
 		{"an empty body", "Content-Length: 0\r\n\r\n", 200, ""},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			f.s.store.remove(testBucket, "k")
+			f.s.store.remove(testBucket, "k", "")
 			got, err := f.raw(head+test.rest, true)
 			if err != nil {
 				t.Fatal(err)
@@ -200,7 +218,7 @@ func TestMethodNotAllowed(t *testing.T) {
 		t.Errorf("Allow = %q, Method = %q", got.header.Get("Allow"), got.Method)
 	}
 	f.wantError(f.send("PATCH", f.web.URL+"/bucket/key", nil, ""), 405, codeMethodNotAllowed, "")
-	f.wantError(f.send("POST", f.web.URL+"/bucket/", nil, ""), 501, codeNotImplemented, "")
+	f.wantError(f.send("POST", f.web.URL+"/bucket/?append", nil, ""), 501, codeNotImplemented, "")
 	f.wantError(f.send("GET", f.web.URL+"/bucket/key?acl", nil, ""), 501, codeNotImplemented, "")
 }
 

@@ -224,6 +224,17 @@ func TestSDKList(t *testing.T) {
 	}
 }
 
+func TestSDKListOwner(t *testing.T) {
+	f := newFixture(t)
+	f.put("k", "hello")
+	for _, fetch := range []bool{false, true} {
+		list := must[*oss.ListObjectsV2Result](t)(f.client(permanent).ListObjectsV2(t.Context(), &oss.ListObjectsV2Request{Bucket: oss.Ptr(testBucket), FetchOwner: fetch}))
+		if got := list.Contents[0].Owner != nil; got != fetch {
+			t.Errorf("with FetchOwner %v, there is an owner: %v", fetch, got)
+		}
+	}
+}
+
 func TestSDKPresign(t *testing.T) {
 	f := newFixture(t)
 	bucket, key := oss.Ptr(testBucket), oss.Ptr("a b/é.txt")

@@ -14,10 +14,12 @@
 // with "unconfirmed:".
 //
 // Known differences from OSS: callbacks may go to private addresses, which is
-// what local means, and https callbacks always send SNI; buckets have no
-// versions; the CORS rules belong to the server, not to a bucket; signature
-// version 1 and form uploads answer 501 NotImplemented, as does every
-// operation that is not in the table of routes.
+// what local means, and https callbacks always send SNI; x-oss-process on a
+// GET changes nothing and comes back as x-oss-local-process, since there is no
+// image library here; versions are turned on by the program and cannot be
+// suspended or listed; the CORS rules belong to the server, not to a bucket;
+// signature version 1 answers 501 NotImplemented, as does every operation that
+// is not in the table of routes.
 package localoss
 
 import (
@@ -127,6 +129,15 @@ func (s *Server) CreateBucket(name string) error {
 	return s.store.createBucket(name)
 }
 
+// EnableVersioning makes every later upload to a bucket a version of its own,
+// for good. What is there already becomes version "null".
+func (s *Server) EnableVersioning(bucket string) error {
+	if err := s.store.enableVersioning(bucket); err != nil {
+		return fmt.Errorf("enabling versions of bucket %q: %w", bucket, err)
+	}
+	return nil
+}
+
 // level is what a request addresses.
 type level int
 
@@ -141,23 +152,29 @@ type route struct {
 	level     level
 	sub       string // its subresources, sorted, joined by "&"
 	operation string // the name in the API reference, which faults use too
-	action    string // the RAM action
+	action    string // the RAM action; "" when the operation asks for each object
 	serve     func(*call) error
 
 	publicRead bool // open to strangers if the object's ACL says so
+	versions   bool // takes a versionId
+	copies     bool // has x-oss-copy-source, which nothing else may have
 }
 
-// routes is the whole API of the stand-in.
+// routes is the whole API of the stand-in but for PostObject, which is told by
+// its form, and the preflight.
 var routes = []route{
 	{method: "PUT", level: onBucket, sub: "", operation: "PutBucket", action: "oss:PutBucket", serve: (*call).putBucket},
 	{method: "GET", level: onBucket, sub: "bucketInfo", operation: "GetBucketInfo", action: "oss:GetBucketInfo", serve: (*call).getBucketInfo},
 	{method: "GET", level: onBucket, sub: "list-type", operation: "ListObjectsV2", action: "oss:ListObjects", serve: (*call).listObjectsV2},
 	{method: "GET", level: onBucket, sub: "uploads", operation: "ListMultipartUploads", action: "oss:ListMultipartUploads", serve: (*call).listMultipartUploads},
+	{method: "POST", level: onBucket, sub: "delete", operation: "DeleteMultipleObjects", action: "", serve: (*call).deleteMultipleObjects},
 
 	{method: "PUT", level: onObject, sub: "", operation: "PutObject", action: "oss:PutObject", serve: (*call).putObject},
-	{method: "GET", level: onObject, sub: "", operation: "GetObject", action: "oss:GetObject", serve: (*call).getObject, publicRead: true},
-	{method: "HEAD", level: onObject, sub: "", operation: "HeadObject", action: "oss:GetObject", serve: (*call).headObject, publicRead: true},
-	{method: "DELETE", level: onObject, sub: "", operation: "DeleteObject", action: "oss:DeleteObject", serve: (*call).deleteObject},
+	{method: "PUT", level: onObject, sub: "", operation: "CopyObject", action: "oss:PutObject", serve: (*call).copyObject, copies: true},
+	{method: "GET", level: onObject, sub: "", operation: "GetObject", action: "oss:GetObject", serve: (*call).getObject, publicRead: true, versions: true},
+	{method: "GET", level: onObject, sub: "x-oss-process", operation: "GetObject", action: "oss:GetObject", serve: (*call).getObject, publicRead: true, versions: true},
+	{method: "HEAD", level: onObject, sub: "", operation: "HeadObject", action: "oss:GetObject", serve: (*call).headObject, publicRead: true, versions: true},
+	{method: "DELETE", level: onObject, sub: "", operation: "DeleteObject", action: "oss:DeleteObject", serve: (*call).deleteObject, versions: true},
 	{method: "PUT", level: onObject, sub: "symlink", operation: "PutSymlink", action: "oss:PutObject", serve: (*call).putSymlink},
 	{method: "GET", level: onObject, sub: "symlink", operation: "GetSymlink", action: "oss:GetObject", serve: (*call).getSymlink},
 	{method: "PUT", level: onObject, sub: "tagging", operation: "PutObjectTagging", action: "oss:PutObjectTagging", serve: (*call).putObjectTagging},
@@ -225,11 +242,11 @@ func (c *call) serve() error {
 }
 
 func (c *call) perform(op route) error {
-	account, fault := c.authenticate()
-	if fault != nil {
+	var fault *apiError
+	if c.account, fault = c.authenticate(); fault != nil {
 		return fault
 	}
-	if fault := c.authorize(account, op); fault != nil {
+	if fault := c.authorize(op); fault != nil {
 		return fault
 	}
 	if c.target.key != "" {
@@ -250,8 +267,6 @@ func (c *call) isFormUpload() bool {
 		len(c.subresources()) == 0
 }
 
-func (c *call) postObject() error { return errNotImplemented("PostObject") }
-
 // route finds the operation that method, level and subresources name.
 func (c *call) route() (route, error) {
 	at := onObject
@@ -262,8 +277,12 @@ func (c *call) route() (route, error) {
 		at = onBucket
 	}
 	sub := strings.Join(c.subresources(), "&")
+	copies := c.r.Header.Get("x-oss-copy-source") != ""
 	for _, op := range routes {
-		if op.method == c.r.Method && op.level == at && op.sub == sub {
+		if op.method == c.r.Method && op.level == at && op.sub == sub && op.copies == copies {
+			if c.query.has("versionId") && !op.versions {
+				return route{}, errNotImplemented("versionId for " + op.operation)
+			}
 			return op, nil
 		}
 	}

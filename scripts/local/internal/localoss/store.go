@@ -23,7 +23,7 @@ import (
 //
 //	<dir>/staging/                        uploads that are not committed yet
 //	<dir>/buckets/<bucket>/bucket.json
-//	<dir>/buckets/<bucket>/objects/<sha256 of the key>.json
+//	<dir>/buckets/<bucket>/objects/<sha256 of the key>[-<version id>].json
 //	<dir>/buckets/<bucket>/data/<random>  the bytes; an object names its file
 //	<dir>/buckets/<bucket>/uploads/<upload id>/upload.json, <number>.json, <random>
 //
@@ -41,12 +41,14 @@ type store struct {
 }
 
 type bucket struct {
-	Name    string
-	Created time.Time
+	Name      string
+	Created   time.Time
+	Versioned bool `json:",omitempty"`
 
-	dir     string
-	objects map[string]*object
-	uploads map[string]*upload
+	dir      string
+	objects  map[string]*object
+	versions map[string][]*object // see store_version.go
+	uploads  map[string]*upload
 }
 
 // object is the metadata of one object. A stored object is never modified,
@@ -58,6 +60,8 @@ type object struct {
 	content
 	attributes
 	SymlinkTarget string `json:",omitempty"`
+	VersionID     string `json:",omitempty"` // "" is version "null"
+	Sequence      int    `json:",omitempty"` // orders the versions of a key
 }
 
 // content describes stored bytes.
@@ -107,7 +111,7 @@ func openStore(dir string, now func() time.Time) (*store, error) {
 }
 
 func openBucket(dir string) (*bucket, error) {
-	b := &bucket{dir: dir, objects: map[string]*object{}, uploads: map[string]*upload{}}
+	b := newBucket(dir)
 	if err := readJSON(filepath.Join(dir, "bucket.json"), b); err != nil {
 		return nil, err
 	}
@@ -122,8 +126,10 @@ func openBucket(dir string) (*bucket, error) {
 			return nil, err
 		}
 		b.objects[o.Key] = o
+		b.versions[o.Key] = append(b.versions[o.Key], o)
 		used[o.File] = true
 	}
+	b.sortVersions()
 	if err := removeOthers(filepath.Join(dir, "data"), used); err != nil {
 		return nil, err
 	}
@@ -152,11 +158,19 @@ func (st *store) staging() string { return filepath.Join(st.dir, "staging") }
 
 func (b *bucket) dataFile(name string) string { return filepath.Join(b.dir, "data", name) }
 
-// objectFile names the metadata file of a key: keys are longer than file names
-// may be and hold any character.
-func (b *bucket) objectFile(key string) string {
-	sum := sha256.Sum256([]byte(key))
-	return filepath.Join(b.dir, "objects", hex.EncodeToString(sum[:])+".json")
+// objectFile names the metadata file of an object: keys are longer than file
+// names may be and hold any character.
+func (b *bucket) objectFile(o *object) string {
+	sum := sha256.Sum256([]byte(o.Key))
+	name := hex.EncodeToString(sum[:])
+	if o.VersionID != "" {
+		name += "-" + o.VersionID
+	}
+	return filepath.Join(b.dir, "objects", name+".json")
+}
+
+func newBucket(dir string) *bucket {
+	return &bucket{dir: dir, objects: map[string]*object{}, versions: map[string][]*object{}, uploads: map[string]*upload{}}
 }
 
 func (st *store) hasBucket(name string) bool {
@@ -171,10 +185,8 @@ func (st *store) createBucket(name string) error {
 	if st.buckets[name] != nil {
 		return nil
 	}
-	b := &bucket{
-		Name: name, Created: st.now().UTC(), dir: filepath.Join(st.dir, "buckets", name),
-		objects: map[string]*object{}, uploads: map[string]*upload{},
-	}
+	b := newBucket(filepath.Join(st.dir, "buckets", name))
+	b.Name, b.Created = name, st.now().UTC()
 	for _, d := range []string{"objects", "data", "uploads"} {
 		if err := os.MkdirAll(filepath.Join(b.dir, d), 0o700); err != nil {
 			return fmt.Errorf("creating bucket %q: %w", name, err)
@@ -226,7 +238,8 @@ func (st *store) stage(r io.Reader) (*stagedFile, error) {
 func (f *stagedFile) discard() { os.Remove(f.path) }
 
 // commit makes o the object of its key, with the bytes of f. With forbid an
-// existing object is errExists, and of many commits at once one wins.
+// existing object is errExists, and of many commits at once one wins; where
+// there are versions, forbid has no effect.
 func (st *store) commit(bucketName string, o *object, f *stagedFile, forbid bool) error {
 	st.mu.Lock()
 	defer st.mu.Unlock()
@@ -238,8 +251,7 @@ func (st *store) commitLocked(bucketName string, o *object, f *stagedFile, forbi
 	if b == nil {
 		return errNotStored
 	}
-	old := b.objects[o.Key]
-	if forbid && old != nil {
+	if forbid && b.protects(o.Key) {
 		return errExists
 	}
 	// A random name of its own: whoever reads the old object keeps its file.
@@ -247,39 +259,26 @@ func (st *store) commitLocked(bucketName string, o *object, f *stagedFile, forbi
 	if err := os.Rename(f.path, b.dataFile(o.File)); err != nil {
 		return fmt.Errorf("storing the bytes of %q: %w", o.Key, err)
 	}
-	o.Modified = st.now().UTC()
-	if err := st.writeJSON(b.objectFile(o.Key), o); err != nil {
+	if err := st.addLocked(b, o); err != nil {
 		os.Remove(b.dataFile(o.File))
-		return fmt.Errorf("storing the metadata of %q: %w", o.Key, err)
-	}
-	b.objects[o.Key] = o
-	if old != nil {
-		os.Remove(b.dataFile(old.File))
+		return err
 	}
 	return nil
 }
 
 // object returns the metadata of a key. It must not be modified.
 func (st *store) object(bucketName, key string) (*object, error) {
-	st.mu.RLock()
-	defer st.mu.RUnlock()
-	return st.objectLocked(bucketName, key)
+	return st.version(bucketName, key, "")
 }
 
-func (st *store) objectLocked(bucketName, key string) (*object, error) {
-	if b := st.buckets[bucketName]; b != nil && b.objects[key] != nil {
-		return b.objects[key], nil
-	}
-	return nil, errNotStored
-}
-
-// open returns metadata and bytes that belong together.
-func (st *store) open(bucketName, key string) (*object, *os.File, error) {
+// open returns metadata and bytes of a version that belong together. Of a
+// delete marker it returns the metadata and errDeleteMarker.
+func (st *store) open(bucketName, key, versionID string) (*object, *os.File, error) {
 	st.mu.RLock()
 	defer st.mu.RUnlock()
-	o, err := st.objectLocked(bucketName, key)
+	o, err := st.versionLocked(bucketName, key, versionID)
 	if err != nil {
-		return nil, nil, err
+		return o, nil, err
 	}
 	f, err := os.Open(st.buckets[bucketName].dataFile(o.File))
 	if err != nil {
@@ -292,33 +291,19 @@ func (st *store) open(bucketName, key string) (*object, *os.File, error) {
 func (st *store) setTags(bucketName, key string, tags []tag) error {
 	st.mu.Lock()
 	defer st.mu.Unlock()
-	old, err := st.objectLocked(bucketName, key)
+	old, err := st.versionLocked(bucketName, key, "")
 	if err != nil {
 		return err
 	}
 	b, tagged := st.buckets[bucketName], *old
 	tagged.Tags = tags
-	if err := st.writeJSON(b.objectFile(key), tagged); err != nil {
+	if err := st.writeJSON(b.objectFile(&tagged), tagged); err != nil {
 		return fmt.Errorf("storing the tags of %q: %w", key, err)
 	}
+	// The current version is the last one.
+	versions := b.versions[key]
+	versions[len(versions)-1] = &tagged
 	b.objects[key] = &tagged
-	return nil
-}
-
-// remove deletes an object; one that is not there is no error.
-func (st *store) remove(bucketName, key string) error {
-	st.mu.Lock()
-	defer st.mu.Unlock()
-	o, err := st.objectLocked(bucketName, key)
-	if err != nil {
-		return nil
-	}
-	b := st.buckets[bucketName]
-	if err := os.Remove(b.objectFile(key)); err != nil {
-		return fmt.Errorf("deleting %q: %w", key, err)
-	}
-	delete(b.objects, key)
-	os.Remove(b.dataFile(o.File))
 	return nil
 }
 

@@ -70,7 +70,7 @@ func (st *store) initiate(bucketName, key string, a attributes, forbid bool) (*u
 	if b == nil {
 		return nil, errNotStored
 	}
-	if forbid && b.objects[key] != nil {
+	if forbid && b.protects(key) {
 		return nil, errExists
 	}
 	u := &upload{ID: randomHex(16), Key: key, Initiated: st.now().UTC(), attributes: a, parts: map[int]*part{}}

@@ -19,7 +19,7 @@ func (c *call) putSymlink() error {
 	if err != nil {
 		return err
 	}
-	forbid, err := c.boolHeader("x-oss-forbid-overwrite")
+	forbid, err := forbidsOverwrite(c.r.Header)
 	if err != nil {
 		return err
 	}
@@ -33,6 +33,7 @@ func (c *call) putSymlink() error {
 		return err
 	}
 	c.w.Header().Set("ETag", quote(o.ETag))
+	c.writeVersion(o)
 	return c.writeEmpty(http.StatusOK)
 }
 
@@ -57,15 +58,15 @@ func (c *call) getSymlink() error {
 // bytes, their size, ETag and checksums are the target's, everything else is
 // the symlink's own, and its type stays Symlink ("HeadObject", "GetObject").
 func (c *call) openObject() (*object, *os.File, error) {
-	o, f, err := c.s.store.open(c.target.bucket, c.target.key)
-	if errors.Is(err, errNotStored) {
-		return nil, nil, errNoSuchKey(c.target.key)
+	o, f, err := c.s.store.open(c.target.bucket, c.target.key, c.query.get("versionId"))
+	if err != nil {
+		return nil, nil, c.versionError(o, err)
 	}
-	if err != nil || o.Type != typeSymlink {
-		return o, f, err
+	if o.Type != typeSymlink {
+		return o, f, nil
 	}
 	f.Close()
-	linked, f, err := c.s.store.open(c.target.bucket, o.SymlinkTarget)
+	linked, f, err := c.s.store.open(c.target.bucket, o.SymlinkTarget, "")
 	if errors.Is(err, errNotStored) {
 		return nil, nil, errorf(http.StatusNotFound, codeSymlinkTargetNotExist, "", "The symlink target object does not exist.")
 	}

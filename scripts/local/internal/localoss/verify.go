@@ -310,10 +310,15 @@ func (p *presented) verify(secret string) *apiError {
 	if subtle.ConstantTimeCompare([]byte(p.signature), []byte(p.expectedSignature(secret))) == 1 {
 		return nil
 	}
-	e := errorf(http.StatusForbidden, codeSignatureDoesNotMatch, "0002-00000040",
+	e := errSignatureDoesNotMatch(p, "0002-00000040")
+	e.StringToSign, e.CanonicalRequest = p.stringToSign(), p.canonicalRequest
+	return e
+}
+
+func errSignatureDoesNotMatch(p *presented, ec string) *apiError {
+	e := errorf(http.StatusForbidden, codeSignatureDoesNotMatch, ec,
 		"The request signature we calculated does not match the signature you provided. Check your key and signing method.")
 	e.OSSAccessKeyID, e.SignatureProvided = p.accessKeyID, p.signature
-	e.StringToSign, e.CanonicalRequest = p.stringToSign(), p.canonicalRequest
 	return e
 }
 
