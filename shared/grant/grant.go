@@ -14,6 +14,7 @@
 package grant
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -342,7 +343,11 @@ func checkVars(vars map[string]string) string {
 	if len(vars) == 0 {
 		return ""
 	}
-	if text, err := json.Marshal(vars); err != nil || len(text) > maxVars {
+	// As a client would write it: json.Marshal turns "&" into six bytes.
+	var text bytes.Buffer
+	encoder := json.NewEncoder(&text)
+	encoder.SetEscapeHTML(false)
+	if err := encoder.Encode(vars); err != nil || text.Len()-len("\n") > maxVars {
 		return fmt.Sprintf("must be at most %d bytes of JSON", maxVars)
 	}
 	return ""

@@ -140,6 +140,7 @@ func TestGrantRefuses(t *testing.T) {
 		{"metadata of one byte more", func(w *grant.Wish) { w.Metadata = map[string]string{"a": strings.Repeat("x", 2048)} }, "metadata"},
 		{"metadata over 2 KiB once encoded", func(w *grant.Wish) { w.Metadata = map[string]string{"a": strings.Repeat("夏", 228)} }, "metadata"},
 		{"vars of exactly 1 KiB", func(w *grant.Wish) { w.Vars = map[string]string{"k": strings.Repeat("x", 1024-8)} }, ""},
+		{"vars of 1 KiB that JSON could escape", func(w *grant.Wish) { w.Vars = map[string]string{"k": strings.Repeat("&", 1024-8)} }, ""},
 		{"vars of one byte more", func(w *grant.Wish) { w.Vars = map[string]string{"k": strings.Repeat("x", 1024-7)} }, "vars"},
 		{"no time at all", func(w *grant.Wish) { w.Expires = ptr(0) }, "expiresIn"},
 	}

@@ -163,6 +163,20 @@ func TestSealRefusesWhatDoesNotFit(t *testing.T) {
 	}
 }
 
+func TestTokensAreNoLongerThanTheyMustBe(t *testing.T) {
+	k := keyring(t, uploadtoken.Key{ID: "k1", Secret: secretA})
+	plain, odd := sample(), sample()
+	plain.Vars, odd.Vars = map[string]string{"v": strings.Repeat("x", 300)}, map[string]string{"v": strings.Repeat("&", 300)}
+	a, err := k.Seal(uploadtoken.Upload, plain)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := k.Seal(uploadtoken.Upload, odd)
+	if err != nil || len(a) != len(b) {
+		t.Errorf("tokens of 300 x and 300 & have %d and %d bytes, %v, want the same", len(a), len(b), err)
+	}
+}
+
 func TestNewKeyringRefuses(t *testing.T) {
 	tests := []struct {
 		name string
