@@ -67,13 +67,14 @@ func (i Issuer) lease(ctx context.Context, life time.Duration) (signing.Credenti
 	if err != nil {
 		return signing.Credentials{}, time.Time{}, 0, err
 	}
-	now := i.Now().Truncate(time.Second)
-	if left, bounded := c.Remaining(now); bounded {
-		left = left.Truncate(time.Second)
+	clock := i.Now()
+	now := clock.Truncate(time.Second)
+	if left, bounded := c.Remaining(clock); bounded {
 		if left < least {
 			return signing.Credentials{}, time.Time{}, 0, ErrExpiring
 		}
-		life = min(life, left)
+		left, _ = c.Remaining(now)
+		life = min(life, left.Truncate(time.Second))
 	}
 	return signing.Credentials{
 		AccessKeyID: c.AccessKeyID, AccessKeySecret: c.AccessKeySecret, SecurityToken: c.SecurityToken,

@@ -1,0 +1,299 @@
+package issuer_test
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/url"
+	"strconv"
+	"testing"
+	"time"
+
+	"ossupload/shared/assumerole"
+	"ossupload/shared/fchttp"
+	"ossupload/shared/grant"
+	"ossupload/shared/issuer"
+	"ossupload/shared/rolecreds"
+	"ossupload/shared/signing"
+	"ossupload/shared/uploadtoken"
+)
+
+// source gives what it was made with.
+type source struct {
+	credentials rolecreds.Credentials
+	err         error
+}
+
+func (s source) Credentials(context.Context) (rolecreds.Credentials, error) {
+	return s.credentials, s.err
+}
+
+// until are a role's credentials that end at a time; the zero time makes them a
+// permanent key.
+func until(end time.Time) rolecreds.Credentials {
+	c := rolecreds.Credentials{AccessKeyID: "STS.id", AccessKeySecret: "secret", SecurityToken: "token", Expires: end}
+	if end.IsZero() {
+		c.AccessKeyID, c.SecurityToken = "LTAI5tId", ""
+	}
+	return c
+}
+
+func newIssuer(t *testing.T, s rolecreds.Source, now time.Time) issuer.Issuer {
+	t.Helper()
+	endpoint, err := signing.ParseEndpoint("oss-cn-hangzhou.aliyuncs.com", signing.VirtualHosted)
+	if err != nil {
+		t.Fatal(err)
+	}
+	signer, err := signing.New("cn-hangzhou", endpoint)
+	if err != nil {
+		t.Fatal(err)
+	}
+	keyring, err := uploadtoken.NewKeyring([]uploadtoken.Key{{ID: "k1", Secret: []byte("0123456789abcdef0123456789abcdef")}}, rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return issuer.Issuer{
+		Signer: signer, Credentials: s, Keyring: keyring, CallbackURL: "https://api.example.com/callback",
+		Now: func() time.Time { return now },
+	}
+}
+
+// issued is what every way to issue tells about time: what the answer says, and
+// what is signed.
+type issued struct {
+	expires       int64
+	expiresAt     time.Time
+	signedAt      time.Time
+	signedExpires int64
+}
+
+func fromURL(t *testing.T, signed string, expires int64, expiresAt time.Time) issued {
+	t.Helper()
+	u, err := url.Parse(signed)
+	if err != nil {
+		t.Fatal(err)
+	}
+	at, err := time.Parse("20060102T150405Z", u.Query().Get("x-oss-date"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	n, err := strconv.ParseInt(u.Query().Get("x-oss-expires"), 10, 64)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return issued{expires, expiresAt, at, n}
+}
+
+var ways = []struct {
+	name  string
+	issue func(t *testing.T, i issuer.Issuer, life time.Duration) (issued, error)
+}{
+	{"a URL", func(t *testing.T, i issuer.Issuer, life time.Duration) (issued, error) {
+		got, err := i.Presign(t.Context(), signing.Request{Method: "GET", Bucket: "bucket", Key: "key"}, life)
+		if err != nil {
+			return issued{}, err
+		}
+		return fromURL(t, got.URL, got.Expires, got.ExpiresAt), nil
+	}},
+	{"a PUT", func(t *testing.T, i issuer.Issuer, life time.Duration) (issued, error) {
+		got, err := i.Put(t.Context(), granted(uploadtoken.Put, life))
+		if err != nil {
+			return issued{}, err
+		}
+		return fromURL(t, got.URL, got.Expires, got.ExpiresAt), nil
+	}},
+	{"a form", func(t *testing.T, i issuer.Issuer, life time.Duration) (issued, error) {
+		got, err := i.Form(t.Context(), granted(uploadtoken.Form, life))
+		if err != nil {
+			return issued{}, err
+		}
+		policy, err := base64.StdEncoding.DecodeString(got.Fields["policy"])
+		if err != nil {
+			t.Fatal(err)
+		}
+		var p struct{ Expiration time.Time }
+		if err := json.Unmarshal(policy, &p); err != nil {
+			t.Fatal(err)
+		}
+		at, err := time.Parse("20060102T150405Z", got.Fields["x-oss-date"])
+		if err != nil {
+			t.Fatal(err)
+		}
+		return issued{got.Expires, got.ExpiresAt, at, int64(p.Expiration.Sub(at) / time.Second)}, nil
+	}},
+	{"part URLs", func(t *testing.T, i issuer.Issuer, life time.Duration) (issued, error) {
+		parts, expires, err := i.Parts(t.Context(), uploadtoken.Claims{Bucket: "bucket", Key: "key", UploadID: "id"}, life)
+		if err != nil {
+			return issued{}, err
+		}
+		first, err := parts.URL(1, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return fromURL(t, first, expires, parts.ExpiresAt()), nil
+	}},
+}
+
+func granted(method uploadtoken.Method, life time.Duration) grant.Grant {
+	size := int64(5)
+	return grant.Grant{
+		Claims:  uploadtoken.Claims{ID: "id", Method: method, Bucket: "bucket", Key: "key", Subject: "s", Size: &size, MaxSize: 9, ContentType: "image/png"},
+		Header:  map[string]string{"Content-Type": "image/png"},
+		Expires: life,
+	}
+}
+
+func TestLifeIsTheLeastOfAllBounds(t *testing.T) {
+	const none, sub = time.Duration(0), time.Nanosecond
+	noon := time.Date(2026, 11, 20, 12, 0, 0, 0, time.UTC)
+	tests := []struct {
+		name  string
+		clock time.Duration // after noon
+		end   time.Duration // of the credentials, after noon; none: they have none
+		life  time.Duration // that was asked and that policy allows
+		want  int64         // 0: refused as expiring
+	}{
+		{"what was asked", 0, time.Hour, 300 * time.Second, 300},
+		{"one second", 0, time.Hour, time.Second, 1},
+		{"what the credentials have left", 0, 1000 * time.Second, time.Hour, 1000},
+		{"what both allow", 0, 1000 * time.Second, 1000 * time.Second, 1000},
+		{"what was asked, with a permanent key", 0, none, 7 * 24 * time.Hour, 604800},
+		{"a minute exactly", 0, 60 * time.Second, time.Hour, 60},
+		{"less than the minute that is left", 0, 60 * time.Second, 10 * time.Second, 10},
+		{"a second under a minute", 0, 59 * time.Second, time.Hour, 0},
+		{"a second under a minute, although less was asked", 0, 59 * time.Second, 10 * time.Second, 0},
+		{"an instant under a minute", 0, 60*time.Second - sub, time.Hour, 0},
+		{"credentials that end now", 0, sub, time.Hour, 0},
+		{"credentials that have ended", 0, -time.Hour, time.Hour, 0},
+
+		{"a clock between seconds", 700 * time.Millisecond, 1000 * time.Second, time.Hour, 1000},
+		{"an end between seconds", 0, 1000*time.Second + 999*time.Millisecond, time.Hour, 1000},
+		{"both between seconds", 700 * time.Millisecond, 1000*time.Second + 300*time.Millisecond, time.Hour, 1000},
+		{"a minute exactly, between seconds", 700 * time.Millisecond, 60*time.Second + 700*time.Millisecond, time.Hour, 60},
+		{"under a minute, between seconds", 700 * time.Millisecond, 60*time.Second + 700*time.Millisecond - sub, time.Hour, 0},
+		{"under a minute by the clock's fraction", sub, 60 * time.Second, time.Hour, 0},
+	}
+	for _, way := range ways {
+		for _, tt := range tests {
+			t.Run(way.name+" lives for "+tt.name, func(t *testing.T) {
+				clock := noon.Add(tt.clock)
+				var end time.Time
+				if tt.end != none {
+					end = noon.Add(tt.end)
+				}
+				// The zone of the clock has no say.
+				i := newIssuer(t, source{credentials: until(end)}, clock.In(time.FixedZone("", 8*3600)))
+				got, err := way.issue(t, i, tt.life)
+				if tt.want == 0 {
+					if !errors.Is(err, issuer.ErrExpiring) {
+						t.Errorf("err = %v, want %v", err, issuer.ErrExpiring)
+					}
+					return
+				}
+				if err != nil {
+					t.Fatalf("err = %v, want nil", err)
+				}
+				if got.expires != tt.want || got.signedExpires != tt.want {
+					t.Errorf("expires = %d, signed for %d; want %d", got.expires, got.signedExpires, tt.want)
+				}
+				checkTruth(t, got, clock, end)
+			})
+		}
+	}
+}
+
+// checkTruth holds that expiresAt is when the signature ends, and that the
+// credentials have not ended before.
+func checkTruth(t *testing.T, got issued, clock, end time.Time) {
+	t.Helper()
+	if got.signedAt.After(clock) || clock.Sub(got.signedAt) >= time.Second {
+		t.Errorf("signed at %v, want the second of %v", got.signedAt, clock)
+	}
+	if want := got.signedAt.Add(time.Duration(got.signedExpires) * time.Second); !got.expiresAt.Equal(want) {
+		t.Errorf("expiresAt = %v, want date and life that are signed, %v", got.expiresAt, want)
+	}
+	if !end.IsZero() && got.expiresAt.After(end) {
+		t.Errorf("expiresAt = %v, after the end of the credentials at %v", got.expiresAt, end)
+	}
+}
+
+// Whatever fractions clock and credentials have, nothing outlives the
+// credentials.
+func TestNothingOutlivesTheCredentials(t *testing.T) {
+	noon := time.Date(2026, 11, 20, 12, 0, 0, 0, time.UTC)
+	for _, way := range ways {
+		t.Run(way.name, func(t *testing.T) {
+			const step = 125 * time.Millisecond
+			for clock := time.Duration(0); clock < time.Second; clock += step {
+				for end := 59 * time.Second; end < 63*time.Second; end += step {
+					now, ends := noon.Add(clock), noon.Add(end)
+					got, err := way.issue(t, newIssuer(t, source{credentials: until(ends)}, now), time.Hour)
+					if enough := ends.Sub(now) >= time.Minute; enough != (err == nil) {
+						t.Fatalf("with %v left err = %v", ends.Sub(now), err)
+					}
+					if err != nil {
+						continue
+					}
+					checkTruth(t, got, now, ends)
+					if lost := ends.Sub(got.expiresAt); lost >= time.Second {
+						t.Errorf("with %v left the end is %v early, want under a second", ends.Sub(now), lost)
+					}
+				}
+			}
+		})
+	}
+}
+
+func TestNothingIsIssuedWithoutCredentials(t *testing.T) {
+	refused := errors.New("no credentials today")
+	for _, way := range ways {
+		t.Run(way.name, func(t *testing.T) {
+			_, err := way.issue(t, newIssuer(t, source{err: refused}, time.Now()), time.Hour)
+			if !errors.Is(err, refused) {
+				t.Errorf("err = %v, want that of the source", err)
+			}
+		})
+	}
+}
+
+func TestPresignWithoutALife(t *testing.T) {
+	i := newIssuer(t, source{credentials: until(time.Time{})}, time.Now())
+	for _, life := range []time.Duration{0, -time.Second, 1500 * time.Millisecond, 8 * 24 * time.Hour} {
+		if _, err := i.Presign(t.Context(), signing.Request{Method: "GET", Bucket: "bucket", Key: "key"}, life); !errors.Is(err, signing.ErrExpires) {
+			t.Errorf("Presign(%v) = %v, want %v", life, err, signing.ErrExpires)
+		}
+	}
+}
+
+func TestProblem(t *testing.T) {
+	tests := []struct {
+		name string
+		err  error
+		want fchttp.Code
+	}{
+		{"expiring", issuer.ErrExpiring, fchttp.CredentialsExpiring},
+		{"unavailable", assumerole.ErrUnavailable, fchttp.Throttled},
+		{"throttled", assumerole.ErrThrottled, fchttp.Throttled},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			cause := fmt.Errorf("issuing: %w", tt.err)
+			var got *fchttp.Error
+			if err := issuer.Problem(cause); !errors.As(err, &got) {
+				t.Fatalf("Problem(%v) = %v, want an answer", cause, err)
+			}
+			if got.Code != tt.want || got.Code.Status() != 503 || got.RetryAfter < time.Second || got.Message == "" || !errors.Is(got, tt.err) {
+				t.Errorf("Problem(%v) = %+v, want %s with a message and when to try again, because of the same", cause, got, tt.want)
+			}
+		})
+	}
+	// Nothing that will not mend itself asks clients to try again.
+	for _, err := range []error{assumerole.ErrDenied, rolecreds.ErrNone, context.Canceled, errors.New("other"), nil} {
+		if got := issuer.Problem(err); got != err {
+			t.Errorf("Problem(%v) = %v, want it as it is", err, got)
+		}
+	}
+}
