@@ -45,6 +45,10 @@ func (s *stack) routes(trigger localfc.Trigger) http.Handler {
 
 func (s *stack) serveOwn(w http.ResponseWriter, r *http.Request) {
 	switch path := r.URL.Path; {
+	case path == "/" && wantsPage(r), strings.HasPrefix(path, pagePath):
+		s.servePage(w, r)
+	case path == sessionPath:
+		s.serveSession(w, r)
 	case path == "/" && (r.Method == http.MethodGet || r.Method == http.MethodHead):
 		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 		io.WriteString(w, s.pointer())
@@ -63,6 +67,7 @@ func (s *stack) serveOwn(w http.ResponseWriter, r *http.Request) {
 func (s *stack) pointer() string {
 	return fmt.Sprintf(`ossupload local stack
 
+GET  %[1]s/                  in a browser: a page that uploads
 POST %[1]s/presign           ask for an upload, as the caller of the ready line's callerToken
 GET  %[1]s/_local/events     the events that the functions delivered
 POST %[1]s/_local/faults     make the next calls fail: {target, operation, mode, count}

@@ -1,0 +1,142 @@
+package main
+
+import (
+	"embed"
+	"encoding/json"
+	"mime"
+	"net/http"
+	"os"
+	"path"
+	"strings"
+
+	"ossupload/scripts/clients/browser"
+)
+
+// pageFiles are the page at / and what it loads. Together with the browser
+// client they are all of it: there is no build step, and no other host.
+//
+//go:embed page/index.html page/page.js page/page.css page/icon.svg
+var pageFiles embed.FS
+
+const (
+	pagePath    = "/_local/page/"
+	sessionPath = "/_local/session"
+
+	// uppyDirVariable names a folder whose uppy.js is a module that page.js can
+	// load, so that the page can upload with Uppy too.
+	uppyDirVariable = "OSSUPLOAD_UPPY_DIR"
+	uppyFile        = "uppy.js"
+)
+
+// servePage answers GET / and GET /_local/page/…
+func (s *stack) servePage(w http.ResponseWriter, r *http.Request) {
+	if r.Method != http.MethodGet && r.Method != http.MethodHead {
+		w.Header().Set("Allow", "GET, HEAD")
+		http.Error(w, "use GET", http.StatusMethodNotAllowed)
+		return
+	}
+	name := strings.TrimPrefix(r.URL.Path, pagePath)
+	if r.URL.Path == "/" {
+		if !s.ownHost(r) {
+			// localhost, most often. Uploads belong to one origin, and so does
+			// the caller's token.
+			http.Redirect(w, r, s.ready.Gateway+"/", http.StatusTemporaryRedirect)
+			return
+		}
+		name = "index.html"
+	}
+	content, err := readPageFile(name)
+	if err != nil {
+		http.NotFound(w, r)
+		return
+	}
+	header := w.Header()
+	header.Set("Content-Type", contentTypeOf(name))
+	header.Set("Content-Security-Policy", s.pagePolicy())
+	header.Set("Cache-Control", "no-cache")
+	header.Set("X-Content-Type-Options", "nosniff")
+	header.Set("Referrer-Policy", "no-referrer")
+	header.Set("Cross-Origin-Resource-Policy", "same-origin")
+	w.Write(content)
+}
+
+// readPageFile returns one of the files that the page is made of.
+func readPageFile(name string) ([]byte, error) {
+	switch name {
+	case "ossupload.js":
+		return browser.Client, nil
+	case uppyFile:
+		dir := os.Getenv(uppyDirVariable)
+		if dir == "" {
+			return nil, os.ErrNotExist
+		}
+		return os.ReadFile(dir + "/" + uppyFile)
+	}
+	return pageFiles.ReadFile("page/" + name)
+}
+
+// contentTypeOf does not depend on the tables of this machine for what a
+// browser is strict about.
+func contentTypeOf(name string) string {
+	if path.Ext(name) == ".js" {
+		return "text/javascript; charset=utf-8"
+	}
+	return mime.TypeByExtension(path.Ext(name))
+}
+
+// pagePolicy lets the page load what is served here, and talk to this address
+// and to OSS.
+func (s *stack) pagePolicy() string {
+	return "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self' " + s.ready.OSS +
+		"; img-src 'self' blob:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+}
+
+// session is what the page needs to upload as the caller of the ready line.
+type session struct {
+	Endpoint string `json:"endpoint"`
+	Token    string `json:"token"`
+	Bucket   string `json:"bucket"`
+	Region   string `json:"region"`
+	Uppy     bool   `json:"uppy"` // whether uppy.js can be loaded
+}
+
+// serveSession hands the caller's token to the page, and to no other. A foreign
+// page cannot read the answer, since no CORS header allows it, and is refused
+// by what the browser says of it; a page whose host name was made to point here
+// (DNS rebinding) passes for the same site, but sends its own name as Host.
+func (s *stack) serveSession(w http.ResponseWriter, r *http.Request) {
+	if r.Method != http.MethodGet {
+		w.Header().Set("Allow", http.MethodGet)
+		http.Error(w, "use GET", http.StatusMethodNotAllowed)
+		return
+	}
+	site := r.Header.Get("Sec-Fetch-Site")
+	if !s.ownHost(r) || site != "" && site != "same-origin" {
+		http.Error(w, "only the page at "+s.ready.Gateway+"/ may ask", http.StatusForbidden)
+		return
+	}
+	_, err := readPageFile(uppyFile)
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Cache-Control", "no-store")
+	w.Header().Set("X-Content-Type-Options", "nosniff")
+	// The only possible error is that the client has left.
+	_ = json.NewEncoder(w).Encode(session{
+		Endpoint: s.ready.Gateway,
+		Token:    s.ready.CallerToken,
+		Bucket:   s.ready.Bucket,
+		Region:   s.ready.Region,
+		Uppy:     err == nil,
+	})
+}
+
+// ownHost reports whether r was sent to the address that this gateway listens
+// on, by that very name. Browsers leave port 80 out.
+func (s *stack) ownHost(r *http.Request) bool {
+	own := strings.TrimPrefix(s.ready.Gateway, "http://")
+	return strings.TrimSuffix(r.Host, ":80") == strings.TrimSuffix(own, ":80")
+}
+
+// wantsPage tells a browser that shows a page from a program that reads text.
+func wantsPage(r *http.Request) bool {
+	return strings.Contains(r.Header.Get("Accept"), "text/html")
+}
