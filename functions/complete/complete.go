@@ -10,6 +10,7 @@ import (
 
 	"ossupload/shared/confirm"
 	"ossupload/shared/fchttp"
+	"ossupload/shared/grant"
 	"ossupload/shared/request"
 	"ossupload/shared/storage"
 	"ossupload/shared/uploadtoken"
@@ -58,6 +59,11 @@ func (h *handler) complete(r *http.Request) (any, error) {
 	faults, err := request.Decode(r, &in, request.Ignore)
 	if err != nil {
 		return nil, err
+	}
+	if in.Checksum != nil {
+		if reason := grant.CheckCRC64(in.Checksum.CRC64); reason != "" {
+			faults = append(faults, fchttp.Fault{Field: "checksum.crc64", Reason: reason})
+		}
 	}
 	if len(faults) > 0 {
 		return nil, fchttp.Invalid(faults)

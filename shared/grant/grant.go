@@ -115,7 +115,7 @@ func (p Policy) Grant(caller callerauth.Caller, w Wish, now time.Time, random io
 	partSize := p.partSize(w, &f)
 	header := p.header(w, contentType, &f)
 	f.add("filename", CheckFilename(w.Filename))
-	f.add("checksum.crc64", checkCRC64(w.CRC64))
+	f.add("checksum.crc64", CheckCRC64(w.CRC64))
 	f.add("vars", checkVars(w.Vars))
 	expires := p.expires(w, &f)
 	if len(f) > 0 {
@@ -353,7 +353,9 @@ func checkVars(vars map[string]string) string {
 	return ""
 }
 
-func checkCRC64(s string) string {
+// CheckCRC64 says what is wrong with a declared CRC-64, or nothing. An empty one
+// is none.
+func CheckCRC64(s string) string {
 	if s == "" {
 		return ""
 	}
