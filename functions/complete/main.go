@@ -33,6 +33,7 @@ import (
 
 func main() {
 	log := slog.New(slog.NewJSONHandler(os.Stderr, nil))
+	slog.SetDefault(log)
 	if err := run(log); err != nil {
 		log.Error("refusing to start", "error", err.Error())
 		os.Exit(1)

@@ -61,6 +61,8 @@ func problem(err error) error {
 	switch {
 	case errors.Is(err, callerauth.ErrUnauthenticated):
 		return &fchttp.Error{Code: fchttp.Unauthenticated, Message: "The request is not authenticated.", Err: err}
+	case errors.Is(err, callerauth.ErrKeys):
+		return &fchttp.Error{Code: fchttp.Throttled, Message: "Callers cannot be authenticated at the moment. Try again.", RetryAfter: 10 * time.Second, Err: err}
 	case errors.As(err, &refusal):
 		return fchttp.Invalid(refusal.Faults)
 	case errors.Is(err, grant.ErrMethod):

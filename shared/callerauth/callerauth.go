@@ -1,6 +1,7 @@
 // Package callerauth answers one question: who is asking.
 //
-// An Authenticator reads the identity of a request from a bearer token (NewJWT)
+// An Authenticator reads the identity of a request from a bearer token, signed
+// with a shared secret (NewJWT) or with a key that an issuer publishes (NewJWKS),
 // or from a header that a gateway sets (NewHeader), or gives every request the
 // same one (NewNone, for trials). It promises that a Caller is returned only
 // for a request whose proof was verified, that a subject is 1 to 128 bytes of
@@ -10,7 +11,8 @@
 // It refuses rather than guesses: a repeated header, an unknown algorithm, a
 // token without an end, a misspelt limit. Each refusal has one sentinel, for the
 // log; all match ErrUnauthenticated, which is all that a client should learn.
-// No error text holds a token, a secret or a client's words.
+// Only ErrKeys is no refusal: nothing is known of the caller then. No error text
+// holds a token, a secret or a client's words.
 package callerauth
 
 import (
@@ -24,8 +26,14 @@ import (
 	"unicode/utf8"
 )
 
-// ErrUnauthenticated matches every error of an Authenticator.
+// ErrUnauthenticated matches every error of an Authenticator but ErrKeys.
 var ErrUnauthenticated = errors.New("unauthenticated")
+
+// ErrKeys: the keys that verify tokens are not to be had, because their issuer
+// cannot be asked and nothing that it said before is recent enough, or because
+// the request ended before it was. It says nothing of the token, which may be
+// good: the client should try again, in 10 seconds at the soonest.
+var ErrKeys = errors.New("keys are not available")
 
 // Reasons for which a request is refused.
 var (
@@ -37,7 +45,11 @@ var (
 	ErrAlgorithm = fmt.Errorf("%w: algorithm is not allowed", ErrUnauthenticated)
 	// ErrCritical: the token demands an extension (RFC 7515, 4.1.11).
 	ErrCritical = fmt.Errorf("%w: critical header is not understood", ErrUnauthenticated)
-	// ErrSignature: the token was not made with our secret.
+	// ErrNoKey: the issuer publishes no usable key, or more than one, that fits
+	// the token.
+	ErrNoKey = fmt.Errorf("%w: no published key fits the token", ErrUnauthenticated)
+	// ErrSignature: the token was not made with our secret, or with the key that
+	// it names.
 	ErrSignature = fmt.Errorf("%w: signature does not verify", ErrUnauthenticated)
 	// ErrExpired: the token's exp has passed.
 	ErrExpired = fmt.Errorf("%w: token has expired", ErrUnauthenticated)
@@ -89,7 +101,8 @@ type Upload struct {
 }
 
 // Authenticator decides who sent a request. Implementations are safe for
-// concurrent use. An error matches ErrUnauthenticated and one of the reasons.
+// concurrent use. An error matches ErrUnauthenticated and one of the reasons, or
+// ErrKeys.
 type Authenticator interface {
 	Authenticate(r *http.Request) (Caller, error)
 }

@@ -51,6 +51,7 @@ func TestReasonsAreDistinct(t *testing.T) {
 		callerauth.ErrCritical, callerauth.ErrSignature, callerauth.ErrExpired,
 		callerauth.ErrNotYetValid, callerauth.ErrIssuer, callerauth.ErrAudience,
 		callerauth.ErrSubject, callerauth.ErrClaim, callerauth.ErrSecret,
+		callerauth.ErrNoKey,
 	}
 	for i, a := range reasons {
 		if !errors.Is(a, callerauth.ErrUnauthenticated) {

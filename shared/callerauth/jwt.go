@@ -2,6 +2,7 @@ package callerauth
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"net/http"
@@ -55,12 +56,16 @@ func NewJWT(c JWTConfig) (Authenticator, error) {
 		}
 	}
 	secret := bytes.Clone(c.Secret)
-	return newBearer(c, algorithms, func(*jwt.Token) (any, error) { return secret, nil })
+	return newBearer(c, algorithms, func(context.Context, *jwt.Token) (any, error) { return secret, nil })
 }
 
-// newBearer is common to all kinds of keys; key returns the one that verifies a
-// token of one of the algorithms.
-func newBearer(c JWTConfig, algorithms []string, key jwt.Keyfunc) (Authenticator, error) {
+// keyFunc returns the key that verifies a token of one of the pinned algorithms.
+// Its errors are an Authenticator's.
+type keyFunc func(context.Context, *jwt.Token) (any, error)
+
+// newBearer is common to all kinds of keys. Of c it leaves out Secret and
+// Algorithms.
+func newBearer(c JWTConfig, algorithms []string, key keyFunc) (Authenticator, error) {
 	if c.Leeway < 0 || c.Leeway > maxLeeway {
 		return nil, fmt.Errorf("leeway %v is not between 0 and %v", c.Leeway, maxLeeway)
 	}
@@ -98,7 +103,7 @@ func newBearer(c JWTConfig, algorithms []string, key jwt.Keyfunc) (Authenticator
 type bearer struct {
 	parser       *jwt.Parser
 	algorithms   []string
-	key          jwt.Keyfunc
+	key          keyFunc
 	subjectClaim string
 }
 
@@ -108,18 +113,25 @@ func (b *bearer) Authenticate(r *http.Request) (Caller, error) {
 		return Caller{}, err
 	}
 	claims := make(claimSet)
-	token, err := b.parser.ParseWithClaims(text, &claims, b.keyOf)
-	if err != nil {
+	var keyErr error // ours already, and free of the token's words
+	token, err := b.parser.ParseWithClaims(text, &claims, func(token *jwt.Token) (key any, err error) {
+		key, keyErr = b.keyOf(r.Context(), token)
+		return key, keyErr
+	})
+	switch {
+	case keyErr != nil:
+		return Caller{}, keyErr
+	case err != nil:
 		return Caller{}, b.reason(token, err)
 	}
 	return claims.caller(b.subjectClaim)
 }
 
-func (b *bearer) keyOf(token *jwt.Token) (any, error) {
+func (b *bearer) keyOf(ctx context.Context, token *jwt.Token) (any, error) {
 	if _, ok := token.Header["crit"]; ok {
 		return nil, ErrCritical
 	}
-	return b.key(token)
+	return b.key(ctx, token)
 }
 
 // reason turns the library's error into one of ours. Its text is dropped: it
@@ -132,7 +144,6 @@ func (b *bearer) reason(token *jwt.Token, err error) error {
 		return ErrAlgorithm
 	}
 	for _, known := range []struct{ theirs, ours error }{
-		{ErrCritical, ErrCritical},
 		{jwt.ErrTokenSignatureInvalid, ErrSignature},
 		{jwt.ErrTokenExpired, ErrExpired},
 		{jwt.ErrTokenNotValidYet, ErrNotYetValid},

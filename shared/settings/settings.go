@@ -9,6 +9,7 @@
 package settings
 
 import (
+	"log/slog"
 	"regexp"
 	"slices"
 	"strconv"
@@ -321,28 +322,7 @@ func (r *reader) caller() callerauth.Authenticator {
 	)
 	switch mode := r.text("AUTH_MODE", ""); mode {
 	case "jwt":
-		if r.text("AUTH_JWKS_URL", "") != "" {
-			r.fault("AUTH_JWKS_URL", "is not supported by this version: set AUTH_JWT_SECRET")
-			return nil
-		}
-		value := r.required("AUTH_JWT_SECRET")
-		if value == "" {
-			return nil
-		}
-		secret := r.secret("AUTH_JWT_SECRET", value, 32)
-		if secret == nil {
-			return nil
-		}
-		a, err = callerauth.NewJWT(callerauth.JWTConfig{
-			Secret:       secret,
-			Algorithms:   r.list("AUTH_JWT_ALGS", "HS256"),
-			Issuer:       r.text("AUTH_ISSUER", ""),
-			Audience:     r.text("AUTH_AUDIENCE", ""),
-			SubjectClaim: r.text("AUTH_SUBJECT_CLAIM", ""),
-		})
-		if err != nil {
-			r.fault("AUTH_JWT_ALGS", "%v", err)
-		}
+		return r.tokenCaller()
 	case "header":
 		name, value := r.required("AUTH_HEADER"), r.required("AUTH_HEADER_SECRET")
 		if name == "" || value == "" {
@@ -366,6 +346,59 @@ func (r *reader) caller() callerauth.Authenticator {
 		r.fault("AUTH_MODE", "is required: jwt, header or none")
 	default:
 		r.fault("AUTH_MODE", "%q is not jwt, header or none", mode)
+	}
+	return a
+}
+
+// tokenCaller reads whose tokens are believed: those of whoever shares a secret
+// with us, or those of an issuer that publishes its keys. Never both: a token
+// would then choose what it is verified with.
+func (r *reader) tokenCaller() callerauth.Authenticator {
+	value, keys := r.text("AUTH_JWT_SECRET", ""), r.text("AUTH_JWKS_URL", "")
+	switch {
+	case value == "" && keys == "":
+		r.fault("AUTH_JWT_SECRET", "is required, or AUTH_JWKS_URL")
+		return nil
+	case value != "" && keys != "":
+		r.fault("AUTH_JWKS_URL", "cannot be set beside AUTH_JWT_SECRET")
+		return nil
+	case keys != "":
+		return r.issuerCaller(keys)
+	}
+	secret := r.secret("AUTH_JWT_SECRET", value, 32)
+	if secret == nil {
+		return nil
+	}
+	a, err := callerauth.NewJWT(callerauth.JWTConfig{
+		Secret:       secret,
+		Algorithms:   r.list("AUTH_JWT_ALGS", "HS256"),
+		Issuer:       r.text("AUTH_ISSUER", ""),
+		Audience:     r.text("AUTH_AUDIENCE", ""),
+		SubjectClaim: r.text("AUTH_SUBJECT_CLAIM", ""),
+	})
+	if err != nil {
+		r.fault("AUTH_JWT_ALGS", "%v", err)
+	}
+	return a
+}
+
+func (r *reader) issuerCaller(keys string) callerauth.Authenticator {
+	known := len(r.faults)
+	r.httpURL("AUTH_JWKS_URL", keys, true)
+	audience := r.required("AUTH_AUDIENCE")
+	if len(r.faults) > known {
+		return nil
+	}
+	a, err := callerauth.NewJWKS(callerauth.JWKSConfig{
+		URL:          keys,
+		Algorithms:   r.list("AUTH_JWT_ALGS", ""),
+		Issuer:       r.text("AUTH_ISSUER", ""),
+		Audience:     audience,
+		SubjectClaim: r.text("AUTH_SUBJECT_CLAIM", ""),
+		Log:          slog.Default(),
+	})
+	if err != nil {
+		r.fault("AUTH_JWT_ALGS", "%v", err)
 	}
 	return a
 }

@@ -21,6 +21,8 @@ const (
 	secretD = "0123456789abcdef0123456789abcdeD"
 )
 
+const jwksURL = "https://login.example.com/keys"
+
 func b64(s string) string { return base64.StdEncoding.EncodeToString([]byte(s)) }
 
 // environment is the least that all three functions start with, and a webhook.
@@ -204,6 +206,14 @@ func TestRefuses(t *testing.T) {
 		{"no JWT secret", map[string]string{"AUTH_JWT_SECRET": ""}, "AUTH_JWT_SECRET: is required"},
 		{"alg none", map[string]string{"AUTH_JWT_ALGS": "none"}, "AUTH_JWT_ALGS:"},
 		{"RS256 with a shared secret", map[string]string{"AUTH_JWT_ALGS": "RS256"}, "AUTH_JWT_ALGS:"},
+		{"neither a JWT secret nor keys", map[string]string{"AUTH_JWT_SECRET": "", "AUTH_AUDIENCE": "uploads"}, "AUTH_JWT_SECRET: is required, or AUTH_JWKS_URL"},
+		{"a JWT secret beside keys", map[string]string{"AUTH_JWKS_URL": jwksURL, "AUTH_AUDIENCE": "uploads"}, "AUTH_JWKS_URL: cannot be set beside AUTH_JWT_SECRET"},
+		{"keys without an audience", map[string]string{"AUTH_JWT_SECRET": "", "AUTH_JWKS_URL": jwksURL}, "AUTH_AUDIENCE: is required"},
+		{"keys over http", map[string]string{"AUTH_JWT_SECRET": "", "AUTH_JWKS_URL": "http://login.example.com/keys", "AUTH_AUDIENCE": "uploads"}, "AUTH_JWKS_URL: must be https"},
+		{"keys at no URL", map[string]string{"AUTH_JWT_SECRET": "", "AUTH_JWKS_URL": "login.example.com", "AUTH_AUDIENCE": "uploads"}, "AUTH_JWKS_URL:"},
+		{"keys at a URL with a user", map[string]string{"AUTH_JWT_SECRET": "", "AUTH_JWKS_URL": "https://me@login.example.com/keys", "AUTH_AUDIENCE": "uploads"}, "AUTH_JWKS_URL:"},
+		{"HS256 with keys", map[string]string{"AUTH_JWT_SECRET": "", "AUTH_JWKS_URL": jwksURL, "AUTH_AUDIENCE": "uploads", "AUTH_JWT_ALGS": "RS256,HS256"}, "AUTH_JWT_ALGS:"},
+		{"PS256 with keys", map[string]string{"AUTH_JWT_SECRET": "", "AUTH_JWKS_URL": jwksURL, "AUTH_AUDIENCE": "uploads", "AUTH_JWT_ALGS": "PS256"}, "AUTH_JWT_ALGS:"},
 		{"header mode without a header", map[string]string{"AUTH_MODE": "header", "AUTH_HEADER_SECRET": secretC}, "AUTH_HEADER: is required"},
 		{"header mode without a secret", map[string]string{"AUTH_MODE": "header", "AUTH_HEADER": "X-User"}, "AUTH_HEADER_SECRET: is required"},
 		{"none without a second word", map[string]string{"AUTH_MODE": "none"}, "AUTH_ALLOW_NONE"},
@@ -233,6 +243,26 @@ func TestRefuses(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+func TestKeysOfAnIssuer(t *testing.T) {
+	for _, set := range []map[string]string{
+		{"AUTH_JWKS_URL": jwksURL},
+		{"AUTH_JWKS_URL": jwksURL, "AUTH_JWT_ALGS": "ES256, EdDSA", "AUTH_ISSUER": "https://login.example.com", "AUTH_SUBJECT_CLAIM": "uid"},
+		{"AUTH_JWKS_URL": "http://127.0.0.1:8580/keys"},
+	} {
+		env := environment()
+		env["AUTH_JWT_SECRET"], env["AUTH_AUDIENCE"] = "", "uploads"
+		maps.Copy(env, set)
+		p, err := settings.LoadPresign(lookup(env))
+		if err != nil || p.Caller == nil {
+			t.Errorf("LoadPresign with %v = Caller %v, %v, want one", set, p.Caller, err)
+		}
+		c, err := settings.LoadComplete(lookup(env))
+		if err != nil || c.Caller == nil {
+			t.Errorf("LoadComplete with %v = Caller %v, %v, want one", set, c.Caller, err)
+		}
 	}
 }
 

@@ -1,0 +1,134 @@
+package callerauth
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"slices"
+	"time"
+
+	"github.com/golang-jwt/jwt/v5"
+)
+
+// JWKSConfig says whose tokens are believed, where the issuer publishes its keys.
+type JWKSConfig struct {
+	// URL is of the issuer's JSON Web Key Set. HTTPS, or plain on loopback.
+	URL string
+	// Algorithms is the pinned set, of RS256, ES256 and EdDSA. Empty: all.
+	Algorithms []string
+	// Audience must be in the token's aud. It is required, because an issuer's
+	// keys sign for all of its applications. Issuer must match if it is not
+	// empty.
+	Issuer, Audience string
+	// SubjectClaim is the top-level claim that holds the identity. Empty: sub.
+	SubjectClaim string
+	// Leeway is for clocks that differ, at most 5 minutes. Zero: 5 seconds.
+	Leeway time.Duration
+	// Now is the clock. Nil: time.Now.
+	Now func() time.Time
+	// Client fetches the keys; it is copied, and the copy follows no redirects
+	// and keeps no cookies. Nil: one that uses no proxy either.
+	Client *http.Client
+	// Log is told of every fetch. Nil: nobody is.
+	Log *slog.Logger
+}
+
+// NewJWKS returns an Authenticator for tokens in the Authorization header, scheme
+// Bearer, signed with one of the keys that an issuer publishes (RFC 7517). What
+// is asked of a token is the same as for NewJWT.
+//
+// The key is the one that the token's kid names, or the only one that fits if it
+// names none. A token brings no keys: jku, jwk, x5u and x5c in its header are
+// not looked at. Keys of 2048-bit RSA or more, P-256 and Ed25519 are used, each
+// with the one algorithm of its type; all others in the set are left alone.
+//
+// Keys are fetched when the first token arrives, renewed after 10 minutes or as
+// long as the answer's max-age says (a minute to an hour), and once a minute at
+// most if a token names an unknown one. While they cannot be renewed the old
+// ones serve for up to 24 hours after their fetch; with none at all the error
+// matches ErrKeys. A set that was fetched and holds no usable key is the
+// issuer's word, and replaces the old one.
+func NewJWKS(c JWKSConfig) (Authenticator, error) {
+	algorithms := []string{jwt.SigningMethodRS256.Alg(), jwt.SigningMethodES256.Alg(), jwt.SigningMethodEdDSA.Alg()}
+	for _, name := range c.Algorithms {
+		if !slices.Contains(algorithms, name) {
+			return nil, fmt.Errorf("algorithm %q is not one of RS256, ES256, EdDSA", name)
+		}
+	}
+	if len(c.Algorithms) > 0 {
+		algorithms = slices.Clone(c.Algorithms)
+	}
+	if c.Audience == "" {
+		return nil, errors.New("audience is required with published keys")
+	}
+	cache, err := newKeyCache(c)
+	if err != nil {
+		return nil, err
+	}
+	config := JWTConfig{Issuer: c.Issuer, Audience: c.Audience, SubjectClaim: c.SubjectClaim, Leeway: c.Leeway, Now: c.Now}
+	return newBearer(config, algorithms, cache.keyOf)
+}
+
+// keyOf returns the published key that a token must be verified with.
+func (c *keyCache) keyOf(ctx context.Context, token *jwt.Token) (any, error) {
+	var id *string
+	if value, ok := token.Header["kid"]; ok {
+		name, ok := value.(string)
+		if !ok {
+			return nil, fmt.Errorf("%w: kid is not a string", ErrMalformed)
+		}
+		id = &name
+	}
+	set, err := c.find(ctx, id)
+	if err != nil {
+		return nil, err
+	}
+	return set.key(token.Method.Alg(), id)
+}
+
+func newKeyCache(c JWKSConfig) (*keyCache, error) {
+	u, err := url.Parse(c.URL)
+	switch {
+	case err != nil || u.Host == "" || u.Opaque != "" || u.User != nil || u.Fragment != "":
+		return nil, errors.New("URL of the keys is not an absolute URL without user and fragment")
+	case u.Scheme != "https" && !(u.Scheme == "http" && isLoopback(u.Hostname())):
+		return nil, errors.New("URL of the keys must be https")
+	}
+	cache := &keyCache{
+		url:  c.URL,
+		name: u.Scheme + "://" + u.Host + u.EscapedPath(),
+		now:  c.Now,
+		log:  c.Log,
+	}
+	if cache.now == nil {
+		cache.now = time.Now
+	}
+	if cache.log == nil {
+		cache.log = slog.New(slog.DiscardHandler)
+	}
+	// A copy, because the rules hold for a caller's client too.
+	client := http.Client{Transport: &http.Transport{
+		Proxy:                  nil, // the environment has no say in whom we trust
+		DisableKeepAlives:      true,
+		MaxResponseHeaderBytes: maxAnswerHeader,
+	}}
+	if c.Client != nil {
+		client = *c.Client
+	}
+	client.Jar = nil
+	client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	cache.client = &client
+	return cache, nil
+}
+
+func isLoopback(host string) bool {
+	if host == "localhost" {
+		return true
+	}
+	addr, err := netip.ParseAddr(host)
+	return err == nil && addr.IsLoopback()
+}
