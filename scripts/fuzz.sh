@@ -1,0 +1,31 @@
+#!/usr/bin/env bash
+# Runs the fuzz targets that guard what strangers can send, each for FUZZ_TIME.
+#
+#   scripts/fuzz.sh                 30 s each
+#   FUZZ_TIME=10m scripts/fuzz.sh
+#
+# Whatever a target finds is kept below its package's testdata/fuzz and runs
+# with every go test from then on.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+targets=(
+  shared/fchttp:FuzzInvoke
+  shared/fchttp:FuzzCORSOrigin
+  shared/osscallback:FuzzVerify
+  shared/osscallback:FuzzParseNotice
+  shared/uploadtoken:FuzzOpen
+  shared/grant:FuzzSubjectsShareNoPrefix
+  shared/process:FuzzCheck
+  shared/callerauth:FuzzAuthorization
+  shared/signing:FuzzPresignEqualsSDK
+  functions/complete:FuzzParsePartNumbers
+  functions/presign:FuzzDispositionName
+  scripts/local/internal/localoss:FuzzSDKSignature
+)
+for target in "${targets[@]}"; do
+  package=./${target%%:*}
+  name=${target##*:}
+  printf '+ go test -fuzz %s %s\n' "$name" "$package"
+  go test -run '^$' -fuzz "^$name\$" -fuzztime "${FUZZ_TIME:-30s}" "$package" | tail -n 3
+done
