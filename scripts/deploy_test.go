@@ -145,8 +145,11 @@ type trigger struct {
 	Name   string `json:"triggerName"`
 	Type   string `json:"triggerType"`
 	Config struct {
-		AuthType string   `json:"authType"`
-		Methods  []string `json:"methods"`
+		AuthType       string   `json:"authType"`
+		Methods        []string `json:"methods"`
+		CronExpression string   `json:"cronExpression"`
+		Enable         bool     `json:"enable"`
+		Payload        string   `json:"payload"`
 	} `json:"triggerConfig"`
 }
 
@@ -191,7 +194,7 @@ func TestDeploymentRenders(t *testing.T) {
 		"callback": {"POST"},
 		"complete": {"GET", "POST", "DELETE", "OPTIONS"},
 	}
-	timeout := map[string]int{"presign": 30, "callback": 4, "complete": 30}
+	timeout := map[string]int{"presign": 30, "callback": 4, "complete": 60}
 	for name, load := range load {
 		t.Run(name, func(t *testing.T) {
 			strict := json.NewDecoder(strings.NewReader(string(whole.Resources[name].Props)))
@@ -224,6 +227,11 @@ func TestDeploymentRenders(t *testing.T) {
 			}
 			want.Triggers[0].Config.AuthType = "anonymous"
 			want.Triggers[0].Config.Methods = methods[name]
+			if name == "complete" {
+				sweep := trigger{Name: "sweep", Type: "timer"}
+				sweep.Config.CronExpression, sweep.Config.Enable, sweep.Config.Payload = "@every 15m", true, `{"delete":false}`
+				want.Triggers = append(want.Triggers, sweep)
+			}
 			if !reflect.DeepEqual(p, want) {
 				t.Errorf("props = %+v, want %+v", p, want)
 			}

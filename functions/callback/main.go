@@ -67,19 +67,22 @@ func run(log *slog.Logger) error {
 			return err
 		}
 	}
+	store := storage.New(storage.Config{
+		Region: s.Storage.Region, Bucket: s.Storage.Bucket, Endpoint: s.Storage.Internal,
+		Credentials: rolecreds.FromContext{Now: time.Now, Fallback: rolecreds.Env{Lookup: os.LookupEnv, Now: time.Now}},
+	})
 	h := &handler{
 		bucket:   s.Storage.Bucket,
 		uri:      uri,
 		verifier: verifier,
 		keyring:  keyring,
 		confirmer: &confirm.Confirmer{
-			Storage: storage.New(storage.Config{
-				Region: s.Storage.Region, Bucket: s.Storage.Bucket, Endpoint: s.Storage.Internal,
-				Credentials: rolecreds.FromContext{Now: time.Now, Fallback: rolecreds.Env{Lookup: os.LookupEnv, Now: time.Now}},
-			}),
+			Storage:       store,
 			Keyring:       keyring,
 			Location:      func(key string) string { return s.Storage.Public.URL(s.Storage.Bucket, key) },
 			Notifier:      confirm.NewOnce(notifier, time.Now),
+			Marks:         store,
+			Log:           log,
 			ReceiptSecret: s.ReceiptSecret,
 		},
 		now: time.Now,

@@ -9,7 +9,6 @@ import (
 	"strings"
 	"time"
 
-	"ossupload/shared/fchttp"
 	"ossupload/shared/grant"
 	"ossupload/shared/request"
 	"ossupload/shared/uploadtoken"
@@ -66,7 +65,7 @@ func (h *handler) create(r *http.Request) (any, error) {
 		faults = request.Merge(faults, uppysNames(refusal.Faults))
 	}
 	if len(faults) > 0 {
-		return nil, fchttp.Invalid(faults)
+		return nil, invalid(faults)
 	}
 	if err != nil {
 		return nil, problem(err)

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"io"
 	"net/http"
@@ -16,7 +17,13 @@ import (
 	"ossupload/shared/uploadtoken"
 )
 
-const deliveryBudget = 8 * time.Second
+const (
+	deliveryBudget = 8 * time.Second
+	// Each call has its own limit, but one after the other they may take longer
+	// than gateways and browsers wait. What is not done by then can be asked for
+	// again.
+	answerWithin = 14 * time.Second
+)
 
 // handler runs multipart uploads. Clients know an upload by its token alone,
 // which is what they call the upload id; owner, key and limits are in it.
@@ -46,7 +53,19 @@ func (h *handler) routes() http.Handler {
 		route.Pattern = "/c/{capability}" + route.Pattern
 		routes = append(routes, route)
 	}
+	for i, route := range routes {
+		routes[i].Handle = inTime(route.Handle)
+	}
 	return fchttp.NewMux(routes...)
+}
+
+// inTime bounds all that a handler waits for.
+func inTime(handle func(*http.Request) (any, error)) func(*http.Request) (any, error) {
+	return func(r *http.Request) (any, error) {
+		ctx, cancel := context.WithTimeout(r.Context(), answerWithin)
+		defer cancel()
+		return handle(r.WithContext(ctx))
+	}
 }
 
 // authenticate finds out who is asking: by a capability in the path, for clients

@@ -3,8 +3,8 @@
 //
 // It is an FC 3.0 function on the go1 runtime, triggered through an API gateway
 // or an HTTP trigger, and answers the routes below /s3/multipart, whose names
-// and shapes are Uppy's, and POST /confirm. The environment that it reads is
-// settings.Complete.
+// and shapes are Uppy's, and POST /confirm. A timer makes it sweep. The
+// environment that it reads is settings.Complete.
 package main
 
 import (
@@ -28,6 +28,7 @@ import (
 	"ossupload/shared/settings"
 	"ossupload/shared/signing"
 	"ossupload/shared/storage"
+	"ossupload/shared/sweep"
 	"ossupload/shared/uploadtoken"
 )
 
@@ -82,6 +83,15 @@ func run(log *slog.Logger) error {
 	store := storage.New(storage.Config{
 		Region: s.Storage.Region, Bucket: s.Storage.Bucket, Endpoint: s.Storage.Internal, Credentials: own,
 	})
+	confirmer := &confirm.Confirmer{
+		Storage:       store,
+		Keyring:       keyring,
+		Location:      func(key string) string { return s.Storage.Public.URL(s.Storage.Bucket, key) },
+		Notifier:      confirm.NewOnce(notifier, time.Now),
+		Marks:         store,
+		Log:           log,
+		ReceiptSecret: s.ReceiptSecret,
+	}
 	h := &handler{
 		policy:  s.Policy,
 		caller:  s.Caller,
@@ -89,18 +99,18 @@ func run(log *slog.Logger) error {
 		issuer: issuer.Issuer{
 			Signer: signer, Credentials: credentials, Keyring: keyring, CallbackURL: s.CallbackURL, Now: time.Now,
 		},
-		storage: store,
-		confirmer: &confirm.Confirmer{
-			Storage:       store,
-			Keyring:       keyring,
-			Location:      func(key string) string { return s.Storage.Public.URL(s.Storage.Bucket, key) },
-			Notifier:      confirm.NewOnce(notifier, time.Now),
-			ReceiptSecret: s.ReceiptSecret,
-		},
-		now:    time.Now,
-		random: rand.Reader,
+		storage:   store,
+		confirmer: confirmer,
+		now:       time.Now,
+		random:    rand.Reader,
 	}
-	adapter := &fchttp.Adapter{Handler: h.routes(), CORSOrigins: s.CORSOrigins, Log: log, Now: time.Now}
+	sweeper := &sweep.Sweeper{
+		Prefix: s.Policy.Prefix, Bucket: s.Storage.Bucket, TokenTTL: s.Policy.TokenTTL,
+		Storage: store, Confirmer: confirmer, Now: time.Now, Log: log,
+	}
+	adapter := &fchttp.Adapter{
+		Handler: h.routes(), CORSOrigins: s.CORSOrigins, Log: log, Now: time.Now, Timer: timer(sweeper, log),
+	}
 	fc.Start(func(ctx context.Context, event []byte) (json.RawMessage, error) {
 		invocation, _ := fccontext.FromContext(ctx)
 		given := invocation.Credentials

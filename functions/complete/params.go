@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"fmt"
 	"net/http"
 	"net/url"
 	"strings"
@@ -34,7 +35,7 @@ func (h *handler) params(r *http.Request) (any, error) {
 		Metadata:    queryMetadata(query),
 	}, h.now(), h.random)
 	if refusal := new(grant.Refusal); errors.As(err, &refusal) {
-		return nil, fchttp.Invalid(uppysNames(refusal.Faults))
+		return nil, invalid(uppysNames(refusal.Faults))
 	}
 	if err != nil {
 		return nil, problem(err)
@@ -66,4 +67,16 @@ func uppysNames(faults []fchttp.Fault) []fchttp.Fault {
 		}
 	}
 	return faults
+}
+
+// invalid refuses an upload that Uppy may have asked for. Of a refusal Uppy
+// shows the message alone, so the message tells each fault.
+func invalid(faults []fchttp.Fault) error {
+	told := make([]string, len(faults))
+	for i, f := range faults {
+		told[i] = f.Field + " " + f.Reason
+	}
+	refusal := fchttp.Invalid(faults)
+	refusal.Message = fmt.Sprintf("%s: %s.", strings.TrimSuffix(refusal.Message, "."), strings.Join(told, "; "))
+	return refusal
 }

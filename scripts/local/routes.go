@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
@@ -58,9 +59,36 @@ func (s *stack) serveOwn(w http.ResponseWriter, r *http.Request) {
 		s.hook.Events().ServeHTTP(w, r)
 	case path == "/_local/faults":
 		s.faults.ServeHTTP(w, r)
+	case path == "/_local/timer":
+		s.serveTimer(w, r)
+	case path == "/_local/functions":
+		s.serveFunctions(w, r)
 	default:
 		http.NotFound(w, r)
 	}
+}
+
+// process is a function that runs, for programs that measure or kill it.
+type process struct {
+	Name string `json:"name"`
+	PID  int    `json:"pid"` // 0 between two processes
+}
+
+// serveFunctions answers GET /_local/functions.
+func (s *stack) serveFunctions(w http.ResponseWriter, r *http.Request) {
+	if r.Method != http.MethodGet {
+		w.Header().Set("Allow", http.MethodGet)
+		http.Error(w, "use GET", http.StatusMethodNotAllowed)
+		return
+	}
+	var list []process
+	for _, name := range functionNames {
+		list = append(list, process{name, s.functions[name].Pid()})
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Cache-Control", "no-store")
+	// The only possible error is that the client has left.
+	_ = json.NewEncoder(w).Encode(list)
 }
 
 // pointer tells somebody who opens the address in a browser where to go.
@@ -70,7 +98,9 @@ func (s *stack) pointer() string {
 GET  %[1]s/                  in a browser: a page that uploads
 POST %[1]s/presign           ask for an upload, as the caller of the ready line's callerToken
 GET  %[1]s/_local/events     the events that the functions delivered
+GET  %[1]s/_local/functions  their processes: [{name, pid}]
 POST %[1]s/_local/faults     make the next calls fail: {target, operation, mode, count}
+POST %[1]s/_local/timer      let complete sweep now; the body is the timer's payload: {dryRun, delete, minAgeSeconds, …}
 OSS  %[2]s                   bucket %[3]s
 STS  %[4]s
 `, s.ready.Gateway, s.ready.OSS, s.ready.Bucket, s.ready.STS)

@@ -19,6 +19,8 @@ func TestRoutes(t *testing.T) {
 		{"no events yet", "GET", "/_local/events", nil, 200, "[]"},
 		{"an event that is not there", "POST", "/_local/events/evt_1/resend", nil, 404, "no verified delivery"},
 		{"no faults yet", "GET", "/_local/faults", nil, 200, "[]"},
+		{"the functions' processes", "GET", "/_local/functions", nil, 200, `{"name":"callback","pid":`},
+		{"starting processes", "POST", "/_local/functions", nil, 405, ""},
 		{"a fault from another site's page", "DELETE", "/_local/faults", http.Header{"Sec-Fetch-Site": {"cross-site"}}, 403, ""},
 		{"an event from nobody", "POST", "/_local/webhook", nil, 401, "does not verify"},
 		{"reading the webhook", "GET", "/_local/webhook", nil, 405, ""},

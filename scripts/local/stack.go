@@ -237,9 +237,12 @@ func (s *stack) account(accessKeyID string) (localoss.Account, bool) {
 	}, ok
 }
 
+// bucket is the resource name of the bucket itself, on which lists are allowed.
+func (s *stack) bucket() string { return "acs:oss:*:*:" + s.ready.Bucket }
+
 // objects is the resource name of all that the functions may touch.
 func (s *stack) objects() string {
-	return "acs:oss:*:*:" + s.ready.Bucket + "/" + s.settings.get("UPLOAD_PREFIX") + "*"
+	return s.bucket() + "/" + s.settings.get("UPLOAD_PREFIX") + "*"
 }
 
 // startSTS serves STS with the one role that the functions' role may assume,
@@ -255,7 +258,7 @@ func (s *stack) startSTS(l net.Listener, caFile string) error {
 	var roles []localram.Role
 	if arn := s.settings.get("UPLOAD_ROLE_ARN"); arn != "" {
 		uploads, err := policy(allow(s.objects(),
-			"oss:PutObject", "oss:PutObjectTagging", "oss:GetObject", "oss:AbortMultipartUpload", "oss:ListParts"))
+			"oss:PutObject", "oss:PutObjectTagging", "oss:GetObject", "oss:GetObjectVersion", "oss:AbortMultipartUpload", "oss:ListParts"))
 		if err != nil {
 			return err
 		}
@@ -274,12 +277,15 @@ func (s *stack) startSTS(l net.Listener, caFile string) error {
 var timeouts = map[string]time.Duration{
 	"presign":  30 * time.Second,
 	"callback": 4 * time.Second,
-	"complete": 30 * time.Second,
+	"complete": 60 * time.Second,
 }
 
 func (s *stack) startFunctions(ctx context.Context, binaries string, logged io.Writer) error {
-	statements := []statement{allow(s.objects(),
-		"oss:PutObject", "oss:PutObjectTagging", "oss:GetObject", "oss:ListParts", "oss:AbortMultipartUpload")}
+	statements := []statement{
+		allow(s.objects(),
+			"oss:PutObject", "oss:PutObjectTagging", "oss:GetObject", "oss:ListParts", "oss:AbortMultipartUpload", "oss:DeleteObject"),
+		allow(s.bucket(), "oss:ListObjects", "oss:ListMultipartUploads"),
+	}
 	if arn := s.settings.get("UPLOAD_ROLE_ARN"); arn != "" {
 		statements = append(statements, allow(arn, "sts:AssumeRole"))
 	}

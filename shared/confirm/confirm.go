@@ -8,9 +8,14 @@
 // Every delivery for the same bytes of the same upload carries the same event
 // id; other bytes have another. Delivery is at least once.
 //
+// What was announced is marked, with an empty object whose key follows from the
+// upload's (grant.Place.Marker), so that the sweep finds what was not. The
+// uploader does not wait for a mark that fails: one that is missing means one
+// more delivery under the same id.
+//
 // It imports storage for what a HEAD shows, uploadtoken for what was granted,
-// and grant for the names and the encoding of metadata, which must be read as
-// they were written.
+// and grant for the names of markers and for the names and the encoding of
+// metadata, which must be read as they were written.
 package confirm
 
 import (
@@ -20,6 +25,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"time"
 
 	"ossupload/shared/grant"
@@ -35,6 +41,8 @@ var (
 	// ErrDelivery means that the event was not taken. The object is stored, and
 	// confirming again repairs it.
 	ErrDelivery = errors.New("event was not delivered")
+	// ErrMark means that the event was taken and that this was not marked.
+	ErrMark = errors.New("announcement was not marked")
 )
 
 // ChecksumError is an ErrMismatch whose cause is the declared CRC-64.
@@ -68,7 +76,9 @@ type Receipt struct {
 	ReceiptToken string            `json:"receiptToken,omitempty"`
 }
 
-// event is the webhook's body, as Standard Webhooks lays it out.
+// event is the webhook's body, as Standard Webhooks lays it out. It has no
+// version: fields are only added, to it and to the receipt, and none is renamed
+// or removed or changes its meaning. Receivers ignore what they do not know.
 type event struct {
 	Type      string    `json:"type"`
 	Timestamp time.Time `json:"timestamp"` // of the upload, not of the delivery
@@ -93,12 +103,24 @@ type Header interface {
 	Head(ctx context.Context, key string) (storage.Object, error)
 }
 
+// Marks keeps empty objects: storage.Client.
+type Marks interface {
+	Put(ctx context.Context, key string, content []byte) error
+}
+
+// markTimeout bounds what marking may add to an uploader's answer.
+const markTimeout = 500 * time.Millisecond
+
 // Confirmer confirms uploads to one bucket. It is safe for concurrent use.
 type Confirmer struct {
 	Storage  Header
 	Keyring  *uploadtoken.Keyring
 	Location func(key string) string // the object's unsigned URL
 	Notifier Notifier
+	// Marks remembers what was announced; nil: nothing does.
+	Marks Marks
+	// Log gets a line for a mark that failed; nil: slog.Default().
+	Log *slog.Logger
 	// ReceiptSecret signs receipt tokens; empty: receipts carry none.
 	ReceiptSecret []byte
 }
@@ -138,6 +160,49 @@ func (c *Confirmer) Stored(ctx context.Context, key string) (uploadtoken.Claims,
 
 // Announce is Confirm for an object whose HEAD is at hand.
 func (c *Confirmer) Announce(ctx context.Context, claims uploadtoken.Claims, object storage.Object) (Receipt, error) {
+	receipt, err := c.announce(ctx, claims, object)
+	if err != nil {
+		return Receipt{}, err
+	}
+	soon, cancel := context.WithTimeout(ctx, markTimeout)
+	defer cancel()
+	if err := c.mark(soon, receipt); err != nil {
+		log := c.Log
+		if log == nil {
+			log = slog.Default()
+		}
+		log.WarnContext(ctx, "mark", "eventId", receipt.EventID, "err", err.Error())
+	}
+	return receipt, nil
+}
+
+// Repair is Announce for the sweep, which no uploader waits for and which may
+// not go on when it cannot mark: it would deliver everything again each time.
+// Its errors are Announce's and ErrMark.
+func (c *Confirmer) Repair(ctx context.Context, claims uploadtoken.Claims, object storage.Object) (Receipt, error) {
+	receipt, err := c.announce(ctx, claims, object)
+	if err != nil {
+		return Receipt{}, err
+	}
+	return receipt, c.mark(ctx, receipt)
+}
+
+// mark remembers that the event of receipt was taken.
+func (c *Confirmer) mark(ctx context.Context, receipt Receipt) error {
+	if c.Marks == nil {
+		return nil
+	}
+	place, ok := grant.ParseKey(receipt.Key)
+	if !ok {
+		return fmt.Errorf("%w: its key was not made by a policy", ErrMark)
+	}
+	if err := c.Marks.Put(ctx, place.Marker(receipt.ETag), nil); err != nil {
+		return fmt.Errorf("%w: %w", ErrMark, err)
+	}
+	return nil
+}
+
+func (c *Confirmer) announce(ctx context.Context, claims uploadtoken.Claims, object storage.Object) (Receipt, error) {
 	if err := Check(claims, object); err != nil {
 		return Receipt{}, err
 	}

@@ -16,11 +16,15 @@ const defaultMaxBody = 2 << 20
 // used; then it is safe for concurrent use.
 type Adapter struct {
 	Handler     http.Handler
-	MaxBody     int64                                           // bytes after decoding; 0: 2 MiB
-	CORSOrigins []string                                        // exact origins ("https://app.example"), or "*"; empty: no CORS headers at all
-	Log         *slog.Logger                                    // nil: slog.Default()
-	Now         func() time.Time                                // nil: time.Now
-	Timer       func(ctx context.Context, payload string) error // nil: timer events are an invocation error
+	MaxBody     int64            // bytes after decoding; 0: 2 MiB
+	CORSOrigins []string         // exact origins ("https://app.example"), or "*"; empty: no CORS headers at all
+	Log         *slog.Logger     // nil: slog.Default()
+	Now         func() time.Time // nil: time.Now
+
+	// Timer runs a timer event. What it returns is answered as JSON, for
+	// whoever invokes the function by hand; nil as {}. A nil Timer makes timer
+	// events an invocation error.
+	Timer func(ctx context.Context, payload string) (any, error)
 }
 
 // Invoke handles one event. requestID is the platform's id of the invocation.
@@ -36,12 +40,13 @@ func (a *Adapter) Invoke(ctx context.Context, requestID string, event []byte) (j
 	}
 	c := &call{requestID: requestID}
 	ctx = context.WithValue(ctx, callKey{}, c)
+	var out json.RawMessage
 	switch k {
 	case gatewayEvent, triggerEvent:
 		r, fault := newRequest(k, fields, a.maxBody())
 		return a.serve(c, r.WithContext(ctx), fault, start)
 	case timerEvent:
-		err = a.runTimer(ctx, fields)
+		out, err = a.runTimer(ctx, fields)
 	default:
 		err = errUnknownEvent
 	}
@@ -52,7 +57,7 @@ func (a *Adapter) Invoke(ctx context.Context, requestID string, event []byte) (j
 		return nil, err
 	}
 	a.log().LogAttrs(ctx, slog.LevelInfo, "timer", slog.String("requestId", requestID), took)
-	return json.RawMessage("{}"), nil
+	return out, nil
 }
 
 // serve answers a request; fault is why it could not be read, if it could not.
@@ -80,18 +85,27 @@ func (a *Adapter) serve(c *call, r *http.Request, fault error, start time.Time) 
 	return out, err
 }
 
-func (a *Adapter) runTimer(ctx context.Context, event object) error {
+func (a *Adapter) runTimer(ctx context.Context, event object) (json.RawMessage, error) {
 	if a.Timer == nil {
-		return errNoTimer
+		return nil, errNoTimer
 	}
 	payload, err := event.text("payload")
 	if err != nil {
-		return fmt.Errorf("reading the timer event: %w", err)
+		return nil, fmt.Errorf("reading the timer event: %w", err)
 	}
-	if err := guard(func() error { return a.Timer(ctx, payload) }); err != nil {
-		return fmt.Errorf("running the timer: %w", err)
+	var result any
+	err = guard(func() (err error) { result, err = a.Timer(ctx, payload); return err })
+	if err != nil {
+		return nil, fmt.Errorf("running the timer: %w", err)
 	}
-	return nil
+	if result == nil {
+		return json.RawMessage("{}"), nil
+	}
+	out, err := json.Marshal(result)
+	if err != nil {
+		return nil, fmt.Errorf("encoding the timer's result: %w", err)
+	}
+	return out, nil
 }
 
 // guard turns a panic of f into a *panicError. http.ErrAbortHandler is no

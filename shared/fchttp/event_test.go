@@ -326,20 +326,22 @@ func TestTimer(t *testing.T) {
 	cause := errors.New("listing uploads")
 	tests := []struct {
 		name, event string
-		timer       func(context.Context, string) error
+		timer       func(context.Context, string) (any, error)
 		want        string // part of the error
+		result      string // where there is none
 	}{
-		{"runs", event, func(_ context.Context, payload string) error {
+		{"runs", event, func(_ context.Context, payload string) (any, error) {
 			if payload != `{"dryRun":true}` {
 				t.Errorf("payload = %q", payload)
 			}
-			return nil
-		}, ""},
-		{"without a payload", `{"triggerTime":"2023-12-26T07:49:00Z","triggerName":"sweep"}`, background, ""},
-		{"fails", event, func(context.Context, string) error { return cause }, "running the timer: listing uploads"},
-		{"panics", event, func(context.Context, string) error { panic("secret") }, "panic of type string"},
-		{"payload is a number", `{"triggerTime":"","triggerName":"sweep","payload":5}`, background, "payload is not a string"},
-		{"is not expected", event, nil, "unexpected timer event"},
+			return map[string]int{"announced": 3}, nil
+		}, "", `{"announced":3}`},
+		{"without a payload", `{"triggerTime":"2023-12-26T07:49:00Z","triggerName":"sweep"}`, background, "", "{}"},
+		{"fails", event, func(context.Context, string) (any, error) { return "half", cause }, "running the timer: listing uploads", ""},
+		{"has a result that is no JSON", event, func(context.Context, string) (any, error) { return func() {}, nil }, "encoding the timer's result", ""},
+		{"panics", event, func(context.Context, string) (any, error) { panic("secret") }, "panic of type string", ""},
+		{"payload is a number", `{"triggerTime":"","triggerName":"sweep","payload":5}`, background, "payload is not a string", ""},
+		{"is not expected", event, nil, "unexpected timer event", ""},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -347,8 +349,8 @@ func TestTimer(t *testing.T) {
 			a := &fchttp.Adapter{Timer: test.timer, Log: log}
 			raw, err := a.Invoke(t.Context(), requestID, []byte(test.event))
 			if test.want == "" {
-				if err != nil || string(raw) != "{}" {
-					t.Errorf("Invoke = %s, %v, want {}", raw, err)
+				if err != nil || string(raw) != test.result {
+					t.Errorf("Invoke = %s, %v, want %s", raw, err, test.result)
 				}
 			} else if err == nil || !strings.Contains(err.Error(), test.want) {
 				t.Errorf("Invoke = %s, %v, want an error with %q", raw, err, test.want)
@@ -359,7 +361,7 @@ func TestTimer(t *testing.T) {
 		})
 	}
 	t.Run("keeps the cause", func(t *testing.T) {
-		a := &fchttp.Adapter{Log: slog.New(slog.DiscardHandler), Timer: func(context.Context, string) error { return cause }}
+		a := &fchttp.Adapter{Log: slog.New(slog.DiscardHandler), Timer: func(context.Context, string) (any, error) { return nil, cause }}
 		if _, err := a.Invoke(t.Context(), requestID, []byte(event)); !errors.Is(err, cause) {
 			t.Errorf("Invoke = %v, want %v inside", err, cause)
 		}

@@ -164,4 +164,4 @@ func logLines(t *testing.T) (*slog.Logger, *bytes.Buffer, func() []map[string]an
 	}
 }
 
-func background(context.Context, string) error { return nil }
+func background(context.Context, string) (any, error) { return nil, nil }

@@ -44,10 +44,9 @@ func (p Policy) OwnPrefix(subject string) string {
 }
 
 // STSPrefix is the prefix for what subject uploads with credentials of its own.
-// No OwnPrefix lies below it, nor it below one: "_sts" is no subject's segment,
-// since "_" becomes "_5f".
+// No OwnPrefix lies below it, nor it below one: "_sts" is no subject's segment.
 func (p Policy) STSPrefix(subject string) string {
-	return p.Prefix + "_sts/" + SubjectSegment(subject) + "/"
+	return p.Prefix + stsRoot + SubjectSegment(subject) + "/"
 }
 
 // CheckKey says what is wrong with a key that a client names, or nothing. A "."

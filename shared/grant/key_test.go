@@ -102,6 +102,9 @@ func FuzzSubjectsShareNoPrefix(f *testing.F) {
 			if strings.Count(p, "/") != 2 || strings.ContainsAny(p, "*?%\\") {
 				t.Errorf("prefix %q is not one plain segment", p)
 			}
+			if root, ok := grant.Reserved("u/", p); ok {
+				t.Errorf("prefix %q lies below %q, which is no subject's", p, root)
+			}
 		}
 	})
 }

@@ -2,10 +2,12 @@
 // and sorts what can go wrong into the few reasons that a handler tells apart.
 //
 // Every call has a deadline, and no answer over maxAnswer bytes is read. Calls
-// that can be repeated without harm (HEAD, ListParts, AbortMultipartUpload,
-// CompleteMultipartUpload, whose repetition answers NoSuchUpload) are tried
-// twice; InitiateMultipartUpload once, since a repetition would leave an upload
-// behind. Errors hold OSS's code, EC and request id, never its message: that
+// that can be repeated without harm (all but one; the repetition of
+// CompleteMultipartUpload answers NoSuchUpload) are tried twice;
+// InitiateMultipartUpload once, since a repetition would leave an upload
+// behind. The first of two tries has half of the time, so that a connection that
+// died unnoticed, while an instance was frozen for one, does not spend all of
+// it. Errors hold OSS's code, EC and request id, never its message: that
 // repeats the signed request, the security token included.
 //
 // It imports rolecreds for the credentials of each invocation, signing for the
@@ -24,6 +26,7 @@ import (
 
 	"github.com/aliyun/alibabacloud-oss-go-sdk-v2/oss"
 	"github.com/aliyun/alibabacloud-oss-go-sdk-v2/oss/credentials"
+	"github.com/aliyun/alibabacloud-oss-go-sdk-v2/oss/retry"
 
 	"ossupload/shared/rolecreds"
 	"ossupload/shared/signing"
@@ -32,7 +35,9 @@ import (
 const (
 	headTimeout = 2 * time.Second
 	callTimeout = 10 * time.Second
-	maxAnswer   = 4 << 20 // bytes: 1,000 listed parts are under 400 KB
+	// maxPause is between two tries; the SDK's own is too long for a HEAD.
+	maxPause  = 200 * time.Millisecond
+	maxAnswer = 4 << 20 // bytes: 1,000 listed parts are under 400 KB, as many long keys under 3.5 MB
 )
 
 // The reasons for which a call fails, matched with errors.Is.
@@ -119,6 +124,7 @@ func New(c Config) *Client {
 		WithCredentialsProvider(provider{c.Credentials}).
 		WithUsePathStyle(c.Endpoint.Style == signing.PathStyle).
 		WithUseCName(c.Endpoint.Style == signing.CNAME).
+		WithRetryer(retry.NewStandard(func(o *retry.RetryOptions) { o.MaxBackoff = maxPause })).
 		WithHttpClient(&http.Client{
 			Transport: limit{&http.Transport{
 				DialContext:           (&net.Dialer{Timeout: headTimeout}).DialContext,
@@ -139,10 +145,20 @@ func attempts(n int) func(*oss.Options) {
 	return func(o *oss.Options) { o.RetryMaxAttempts = &n }
 }
 
+// tryTime is the key under which a context holds how long one try may take.
+type tryTime struct{}
+
+// twice bounds a call that is tried twice.
+func twice(ctx context.Context, limit time.Duration) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithTimeout(ctx, limit)
+	deadline, _ := ctx.Deadline() // that of the caller, if it is sooner
+	return context.WithValue(ctx, tryTime{}, time.Until(deadline)/2), cancel
+}
+
 // Head asks for the object's metadata. It fails with ErrNotFound only when OSS
 // says that there is no such object.
 func (c *Client) Head(ctx context.Context, key string) (Object, error) {
-	ctx, cancel := context.WithTimeout(ctx, headTimeout)
+	ctx, cancel := twice(ctx, headTimeout)
 	defer cancel()
 	res, err := c.oss.HeadObject(ctx, &oss.HeadObjectRequest{Bucket: &c.bucket, Key: &key}, attempts(2))
 	if err != nil {
@@ -194,7 +210,7 @@ func (c *Client) Initiate(ctx context.Context, key string, header map[string]str
 // ListParts returns every part that OSS holds, in ascending order.
 func (c *Client) ListParts(ctx context.Context, key, uploadID string) ([]Part, error) {
 	const pages = 11 // of 1,000: one more than 10,000 parts can fill
-	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	ctx, cancel := twice(ctx, callTimeout)
 	defer cancel()
 	var (
 		parts  []Part
@@ -229,7 +245,7 @@ func (c *Client) ListParts(ctx context.Context, key, uploadID string) ([]Part, e
 // never replaces an object (ErrExists). ErrNoSuchUpload may mean that an
 // earlier call did it.
 func (c *Client) Complete(ctx context.Context, key, uploadID string, parts []Part) error {
-	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	ctx, cancel := twice(ctx, callTimeout)
 	defer cancel()
 	list := make([]oss.UploadPart, len(parts))
 	for i, p := range parts {
@@ -247,7 +263,7 @@ func (c *Client) Complete(ctx context.Context, key, uploadID string, parts []Par
 
 // Abort ends a multipart upload and frees its parts.
 func (c *Client) Abort(ctx context.Context, key, uploadID string) error {
-	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	ctx, cancel := twice(ctx, callTimeout)
 	defer cancel()
 	_, err := c.oss.AbortMultipartUpload(ctx, &oss.AbortMultipartUploadRequest{
 		Bucket: &c.bucket, Key: &key, UploadId: &uploadID,
@@ -318,16 +334,37 @@ func (p provider) GetCredentials(ctx context.Context) (credentials.Credentials, 
 	}, nil
 }
 
-// limit bounds what is read of any answer.
+// limit bounds what is read of any answer, and how long a try takes.
 type limit struct{ next http.RoundTripper }
 
 func (l limit) RoundTrip(r *http.Request) (*http.Response, error) {
-	res, err := l.next.RoundTrip(r)
-	if err == nil && r.Method != http.MethodHead {
-		res.Body = struct {
-			io.Reader
-			io.Closer
-		}{io.LimitReader(res.Body, maxAnswer), res.Body}
+	cancel := func() {}
+	if within, ok := r.Context().Value(tryTime{}).(time.Duration); ok {
+		var ctx context.Context
+		ctx, cancel = context.WithTimeout(r.Context(), within)
+		r = r.WithContext(ctx)
 	}
-	return res, err
+	res, err := l.next.RoundTrip(r)
+	if err != nil {
+		cancel()
+		return nil, err
+	}
+	if r.Method == http.MethodHead {
+		cancel() // there is nothing left to read
+		return res, nil
+	}
+	res.Body = limitedBody{io.LimitReader(res.Body, maxAnswer), res.Body, cancel}
+	return res, nil
+}
+
+// limitedBody ends its try when it is closed.
+type limitedBody struct {
+	io.Reader
+	closer io.Closer
+	cancel context.CancelFunc
+}
+
+func (b limitedBody) Close() error {
+	defer b.cancel()
+	return b.closer.Close()
 }

@@ -1,0 +1,54 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"io"
+	"net/http"
+	"time"
+
+	"ossupload/scripts/local/internal/localfc"
+)
+
+// maxPayload is what a timer trigger may be configured with.
+const maxPayload = 4 << 10
+
+// serveTimer lets the timer of complete fire now, with the body of the request
+// as its payload, and answers what the function made of it.
+//
+//	{"triggerTime":"2026-11-20T10:00:00Z","triggerName":"sweep","payload":"{\"dryRun\":true}"}
+func (s *stack) serveTimer(w http.ResponseWriter, r *http.Request) {
+	if r.Method != http.MethodPost {
+		w.Header().Set("Allow", http.MethodPost)
+		http.Error(w, "a timer is fired with POST", http.StatusMethodNotAllowed)
+		return
+	}
+	payload, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxPayload))
+	if err != nil {
+		http.Error(w, "a payload has at most 4 KiB", http.StatusRequestEntityTooLarge)
+		return
+	}
+	event, err := json.Marshal(map[string]string{
+		"triggerTime": time.Now().UTC().Format(time.RFC3339),
+		"triggerName": "sweep",
+		"payload":     string(payload),
+	})
+	if err != nil {
+		http.Error(w, "the payload is no text", http.StatusBadRequest)
+		return
+	}
+	status := http.StatusOK
+	answer, err := s.functions["complete"].Invoke(r.Context(), event)
+	if err != nil {
+		status = http.StatusBadGateway
+		message := err.Error()
+		if reported := (*localfc.FunctionError)(nil); errors.As(err, &reported) {
+			message = reported.Message
+		}
+		answer, _ = json.Marshal(map[string]string{"error": message}) // strings always encode
+	}
+	w.Header().Set("Content-Type", "application/json")
+	w.Header().Set("Cache-Control", "no-store")
+	w.WriteHeader(status)
+	w.Write(answer)
+}

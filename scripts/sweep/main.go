@@ -1,0 +1,129 @@
+// Command sweep does by hand what the timer of functions/complete does: it
+// announces uploads that were stored and not announced, deletes objects that
+// break their grant if it is told to, and aborts stale multipart uploads. It
+// begins with a dry run:
+//
+//	go run ./scripts/sweep                  # what would be done
+//	go run ./scripts/sweep -dry-run=false   # announce and abort
+//
+// It reads the environment of functions/complete (settings.Complete), and finds
+// credentials where Alibaba Cloud's tools look, ALIBABA_CLOUD_ACCESS_KEY_ID and
+// its siblings first. They need oss:ListObjects and oss:ListMultipartUploads on
+// the bucket, and on the prefix oss:GetObject, oss:PutObject,
+// oss:AbortMultipartUpload and, with -delete, oss:DeleteObject.
+//
+// Like the timer it begins where the last run stopped. What it does is logged as
+// JSON lines on stderr, the summary is printed on stdout. The status is 1 when
+// something failed and 2 when the flags or the environment are wrong.
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"log/slog"
+	mathrand "math/rand/v2"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"ossupload/shared/assumerole"
+	"ossupload/shared/confirm"
+	"ossupload/shared/settings"
+	"ossupload/shared/storage"
+	"ossupload/shared/sweep"
+	"ossupload/shared/uploadtoken"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	switch err := run(ctx, os.Args[1:], os.LookupEnv, os.Stdout, os.Stderr); {
+	case err == nil, errors.Is(err, flag.ErrHelp):
+	case errors.Is(err, errUsage):
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(2)
+	default:
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+}
+
+var errUsage = errors.New("sweep cannot begin")
+
+func run(ctx context.Context, args []string, lookup settings.Lookup, stdout, stderr io.Writer) error {
+	o, err := parseFlags(args, stderr)
+	if err != nil {
+		return err
+	}
+	sweeper, err := newSweeper(lookup, slog.New(slog.NewJSONHandler(stderr, nil)))
+	if err != nil {
+		return fmt.Errorf("%w: %w", errUsage, err)
+	}
+	summary, err := sweeper.Run(ctx, o)
+	out := json.NewEncoder(stdout)
+	out.SetIndent("", "  ")
+	return errors.Join(err, out.Encode(summary))
+}
+
+func parseFlags(args []string, stderr io.Writer) (sweep.Options, error) {
+	o := sweep.Defaults()
+	flags := flag.NewFlagSet("sweep", flag.ContinueOnError)
+	flags.SetOutput(stderr)
+	flags.BoolVar(&o.DryRun, "dry-run", true, "log what would be done, and change nothing")
+	flags.BoolVar(&o.Delete, "delete", false, "delete objects that break their grant")
+	flags.IntVar(&o.MaxObjects, "max-objects", o.MaxObjects, "list at most so `many` objects, and as many multipart uploads")
+	flags.DurationVar(&o.LookBack, "look-back", o.LookBack, "look at uploads that were granted at most so long ago; 0 is 8 days or more, see the documentation of shared/sweep")
+	flags.DurationVar(&o.MinAge, "min-age", o.MinAge, "leave objects alone that were stored more lately")
+	flags.DurationVar(&o.Grace, "grace", o.Grace, "age from which on objects may be deleted")
+	switch err := flags.Parse(args); {
+	case errors.Is(err, flag.ErrHelp):
+		return o, err
+	case err != nil:
+		return o, fmt.Errorf("%w: %w", errUsage, err)
+	case flags.NArg() > 0:
+		return o, fmt.Errorf("%w: there are only flags, and %q is none", errUsage, flags.Arg(0))
+	}
+	return o, nil
+}
+
+// newSweeper puts together what functions/complete sweeps with.
+func newSweeper(lookup settings.Lookup, log *slog.Logger) (*sweep.Sweeper, error) {
+	s, err := settings.LoadComplete(lookup)
+	if err != nil {
+		return nil, err
+	}
+	keyring, err := uploadtoken.NewKeyring(s.TokenKeys, rand.Reader)
+	if err != nil {
+		return nil, err
+	}
+	var notifier confirm.Notifier = confirm.Log{Logger: log}
+	if s.Webhook.URL != "" {
+		notifier, err = confirm.NewWebhook(confirm.WebhookConfig{
+			URL: s.Webhook.URL, Secrets: s.Webhook.Secrets, Budget: 8 * time.Second, Now: time.Now, Jitter: mathrand.Float64,
+		})
+		if err != nil {
+			return nil, err
+		}
+	}
+	store := storage.New(storage.Config{
+		Region: s.Storage.Region, Bucket: s.Storage.Bucket, Endpoint: s.Storage.Internal, Credentials: assumerole.DefaultChain(time.Now),
+	})
+	return &sweep.Sweeper{
+		Prefix: s.Policy.Prefix, Bucket: s.Storage.Bucket, TokenTTL: s.Policy.TokenTTL, Storage: store,
+		Confirmer: &confirm.Confirmer{
+			Storage:  store,
+			Keyring:  keyring,
+			Location: func(key string) string { return s.Storage.Public.URL(s.Storage.Bucket, key) },
+			Notifier: notifier,
+			Marks:    store,
+			Log:      log,
+		},
+		Now: time.Now, Log: log,
+	}, nil
+}

@@ -1,0 +1,54 @@
+package sweep
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+
+	"ossupload/shared/grant"
+	"ossupload/shared/storage"
+)
+
+// cursor is where a run stopped: behind an object, and behind a multipart
+// upload. Empty is the beginning.
+type cursor struct {
+	After     string `json:"after,omitempty"`
+	UploadKey string `json:"uploadKey,omitempty"`
+	UploadID  string `json:"uploadId,omitempty"`
+}
+
+// maxCursor bounds what is read: two keys of 1,023 bytes, escaped.
+const maxCursor = 16 << 10
+
+func (s *Sweeper) cursorKey() string { return grant.SweepPrefix(s.Prefix) + "cursor" }
+
+// loadCursor returns where to begin. What cannot be understood is no cursor: to
+// begin anew is always right.
+func (s *Sweeper) loadCursor(ctx context.Context) (cursor, error) {
+	text, err := s.Storage.Get(ctx, s.cursorKey(), maxCursor)
+	if errors.Is(err, storage.ErrNotFound) {
+		return cursor{}, nil
+	}
+	if err != nil {
+		return cursor{}, fmt.Errorf("reading the cursor: %w", err)
+	}
+	var c cursor
+	if err := json.Unmarshal(text, &c); err != nil || !strings.HasPrefix(c.After, s.Prefix) && c.After != "" || !strings.HasPrefix(c.UploadKey, s.Prefix) && c.UploadKey != "" {
+		s.Log.WarnContext(ctx, "sweep", "action", "begin anew", "err", "the cursor is none")
+		return cursor{}, nil
+	}
+	return c, nil
+}
+
+func (s *Sweeper) saveCursor(ctx context.Context, c cursor) error {
+	text, err := json.Marshal(c)
+	if err == nil {
+		err = s.Storage.Put(ctx, s.cursorKey(), text)
+	}
+	if err != nil {
+		return fmt.Errorf("keeping the cursor: %w", err)
+	}
+	return nil
+}

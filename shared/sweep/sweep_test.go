@@ -1,0 +1,420 @@
+package sweep_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"ossupload/shared/storage"
+	"ossupload/shared/sweep"
+	"ossupload/shared/uploadtoken"
+)
+
+func deleting(o *sweep.Options) { o.Delete = true }
+
+func TestRun(t *testing.T) {
+	w := newWorld(t)
+	k := w.everyKind()
+	announced := slices.Concat(k.lost, k.overwritten)
+
+	summary, err := w.run(nil)
+	want := sweep.Summary{
+		Finished: true, Objects: len(w.objects) + 5, Foreign: 4, Old: 3, Young: 3, Known: 3, NoGrant: 3,
+		Announced: 5, Refused: 4, Uploads: 6, Aborted: 2,
+	}
+	summary.Objects = want.Objects // the markers among them depend on when they were listed
+	if err != nil || summary != want {
+		t.Errorf("Run = %+v, %v, want %+v", summary, err, want)
+	}
+	w.wantAnnounced(t, 0, announced...)
+	if len(w.deleted) != 0 || !slices.Equal(w.aborted, k.stale) {
+		t.Errorf("deleted %q, aborted %q, want none and %q", w.deleted, w.aborted, k.stale)
+	}
+
+	summary, err = w.run(deleting)
+	if err != nil || summary.Announced != 0 || summary.Known != 8 || summary.Deleted != 2 || summary.Refused != 2 || summary.Aborted != 0 {
+		t.Errorf("the second Run = %+v, %v, want 8 known, 2 deleted and 2 refused", summary, err)
+	}
+	w.wantAnnounced(t, 0, announced...)
+	slices.Sort(w.deleted)
+	if want := slices.Sorted(slices.Values(k.bad)); !slices.Equal(w.deleted, want) {
+		t.Errorf("deleted %q, want %q", w.deleted, want)
+	}
+	for _, key := range slices.Concat(k.lost, k.overwritten, k.known, k.young, k.old, k.refused, k.foreign, k.stranger) {
+		if _, ok := w.objects[key]; !ok {
+			t.Errorf("%s is gone", key)
+		}
+	}
+	if len(w.uploads) != 4 {
+		t.Errorf("uploads = %+v, want those that run and those that are not ours", w.uploads)
+	}
+}
+
+func TestDryRunChangesNothing(t *testing.T) {
+	w := newWorld(t)
+	w.everyKind()
+	w.pageSize = 5
+	before := w.snapshot()
+	summary, err := w.run(func(o *sweep.Options) { o.DryRun, o.Delete = true, true })
+	if err != nil || !summary.DryRun || !summary.Finished || summary.Announced != 5 || summary.Deleted != 2 || summary.Refused != 2 || summary.Aborted != 2 {
+		t.Errorf("Run = %+v, %v, want what would be done", summary, err)
+	}
+	if summary, err := w.run(func(o *sweep.Options) { o.DryRun, o.MaxObjects = true, 3 }); err != nil || summary.Finished {
+		t.Errorf("a bounded Run = %+v, %v, want it not to finish", summary, err)
+	}
+	if after := w.snapshot(); after != before {
+		t.Errorf("a dry run changed\n%s to\n%s", before, after)
+	}
+	for _, action := range []string{`"action":"announce","dryRun":true`, `"action":"delete","dryRun":true`, `"action":"abort","dryRun":true`, `"action":"leave","dryRun":true`} {
+		if !strings.Contains(w.log.String(), action) {
+			t.Errorf("the log has no %s:\n%s", action, &w.log)
+		}
+	}
+}
+
+// Each call of a run fails once, with or without having been done; then runs go
+// on until all is done.
+func TestResumesAfterAFaultAtAnyCall(t *testing.T) {
+	for _, done := range []bool{false, true} {
+		t.Run(fmt.Sprintf("what failed was done: %v", done), func(t *testing.T) {
+			for n := 1; ; n++ {
+				w := newWorld(t)
+				k := w.everyKind()
+				w.pageSize = 3
+				failed := ""
+				w.fault = func(call int, name string) (error, bool) {
+					if call == n {
+						failed = name
+						return storage.ErrUnavailable, done
+					}
+					return nil, false
+				}
+				for range 20 {
+					w.run(func(o *sweep.Options) { o.Delete, o.MaxObjects = true, 7 })
+				}
+				if failed == "" {
+					t.Fatalf("call %d was never made", n)
+				}
+				again := 0
+				if failed == "Put marker" && !done || failed == "Notify" && done {
+					again = 1
+				}
+				w.wantAnnounced(t, again, slices.Concat(k.lost, k.overwritten)...)
+				slices.Sort(w.deleted)
+				if got, want := slices.Compact(w.deleted), slices.Sorted(slices.Values(k.bad)); !slices.Equal(got, want) {
+					t.Errorf("call %d, %s: deleted %q, want %q", n, failed, got, want)
+				}
+				slices.Sort(w.aborted)
+				if got := slices.Compact(w.aborted); !slices.Equal(got, k.stale) {
+					t.Errorf("call %d, %s: aborted %q, want %q", n, failed, got, k.stale)
+				}
+				if t.Failed() {
+					t.Fatalf("call %d, %s", n, failed)
+				}
+				if n > 120 {
+					return
+				}
+			}
+		})
+	}
+}
+
+func TestBoundedByObjects(t *testing.T) {
+	w := newWorld(t)
+	k := w.everyKind()
+	runs, finished := 0, false
+	for ; runs < 20 && !finished; runs++ {
+		summary, err := w.run(func(o *sweep.Options) { o.MaxObjects = 4 })
+		if err != nil || summary.Objects > 4 || summary.Uploads > 4 {
+			t.Fatalf("Run = %+v, %v, want at most 4 objects and uploads", summary, err)
+		}
+		finished = summary.Finished
+	}
+	if runs < 5 {
+		t.Errorf("all was done after %d runs", runs)
+	}
+	for range 20 {
+		w.run(func(o *sweep.Options) { o.MaxObjects = 4 })
+	}
+	w.wantAnnounced(t, 0, slices.Concat(k.lost, k.overwritten)...)
+	if !slices.Equal(w.aborted, k.stale) {
+		t.Errorf("aborted %q, want %q", w.aborted, k.stale)
+	}
+}
+
+// Each call takes a second, and a run has sixty.
+func TestBoundedByTime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		var keys []string
+		for range 300 {
+			keys = append(keys, w.store("alice", hour, nil))
+		}
+		w.everyKind()
+		w.slow = func() { time.Sleep(time.Second) }
+		aborted := 0
+		for range 4 {
+			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+			start, cursors := time.Now(), w.count("Put cursor")
+			summary, err := w.sweeper().Run(ctx, sweep.Defaults())
+			if err != nil || summary.Failed != 0 {
+				t.Errorf("Run = %+v, %v, want no failures", summary, err)
+			}
+			if took := time.Since(start); took > 58*time.Second || ctx.Err() != nil {
+				t.Errorf("Run took %v of a minute", took)
+			}
+			if !summary.Finished && w.count("Put cursor") == cursors {
+				t.Error("it was not kept where the run stopped")
+			}
+			aborted += summary.Aborted
+			cancel()
+		}
+		for _, key := range keys {
+			// What the deadline interrupted behind the delivery comes again.
+			if n := len(w.events[key]); n < 1 || n > 2 {
+				t.Errorf("%s was announced %d times", key, n)
+			}
+		}
+		if aborted != 2 {
+			t.Errorf("%d uploads were aborted, want 2", aborted)
+		}
+
+		w.slow = nil
+		over, cancel := context.WithTimeout(t.Context(), -time.Second)
+		defer cancel()
+		before := w.snapshot()
+		if summary, _ := w.sweeper().Run(over, sweep.Defaults()); summary.Finished || w.snapshot() != before {
+			t.Errorf("Run without time = %+v", summary)
+		}
+	})
+}
+
+func TestWebhookIsDown(t *testing.T) {
+	w := newWorld(t)
+	var keys []string
+	for range 100 {
+		keys = append(keys, w.store("alice", hour, nil))
+	}
+	tries := 0
+	w.refused = func(string) bool { w.mu.Lock(); defer w.mu.Unlock(); tries++; return true }
+	if summary, err := w.run(nil); err == nil || summary.Failed != tries || tries > 10 || summary.Finished {
+		t.Errorf("Run = %+v, %v after %d tries, want it to give up", summary, err, tries)
+	}
+	w.refused = nil
+	for range 2 { // to the end, and then from the beginning
+		if summary, err := w.run(nil); err != nil || !summary.Finished {
+			t.Errorf("Run = %+v, %v, want it to finish", summary, err)
+		}
+	}
+	w.wantAnnounced(t, 0, keys...)
+}
+
+func TestOneEventThatIsRefusedHoldsNothingUp(t *testing.T) {
+	w := newWorld(t)
+	var keys []string
+	for range 50 {
+		keys = append(keys, w.store("alice", hour, nil))
+	}
+	bad := keys[7]
+	w.refused = func(key string) bool { return key == bad }
+	for range 3 {
+		if summary, err := w.run(nil); err != nil || !summary.Finished || summary.Failed != 1 {
+			t.Errorf("Run = %+v, %v, want one failure", summary, err)
+		}
+	}
+	w.wantAnnounced(t, 0, slices.Delete(slices.Clone(keys), 7, 8)...)
+	w.refused = nil
+	w.run(nil)
+	w.wantAnnounced(t, 0, keys...)
+}
+
+func TestEndsWhenItCannotMark(t *testing.T) {
+	w := newWorld(t)
+	for range 100 {
+		w.store("alice", hour, nil)
+	}
+	w.fault = func(_ int, name string) (error, bool) {
+		if name == "Put marker" {
+			return storage.ErrDenied, false
+		}
+		return nil, false
+	}
+	for range 2 {
+		before := w.count("Notify")
+		if summary, err := w.run(nil); !errors.Is(err, storage.ErrDenied) || summary.Finished {
+			t.Errorf("Run = %+v, %v, want ErrDenied", summary, err)
+		}
+		if n := w.count("Notify") - before; n > 8 {
+			t.Errorf("%d events were delivered and not marked, want at most those that were on their way", n)
+		}
+	}
+	s := w.sweeper()
+	s.Confirmer.Marks = nil
+	if _, err := s.Run(t.Context(), sweep.Defaults()); err == nil {
+		t.Error("Run without marks = nil, want an error")
+	}
+}
+
+// An object may change between listing, HEAD and deletion.
+func TestDeletesOnlyWhatItLookedAt(t *testing.T) {
+	tests := []struct {
+		name   string
+		before string // the call before which it changes
+		nth    int
+		change func(w *world, key string)
+	}{
+		{"replaced after listing", "Head", 1, func(w *world, key string) { o := w.objects[key]; o.ETag = "NEW"; w.objects[key] = o }},
+		{"replaced before the second look", "Head", 2, func(w *world, key string) { o := w.objects[key]; o.ETag = "NEW"; w.objects[key] = o }},
+		{"stored again before the second look", "Head", 2, func(w *world, key string) { o := w.objects[key]; o.LastModified = now; w.objects[key] = o }},
+		{"put right before the second look", "Head", 2, func(w *world, key string) { o := w.objects[key]; o.Size = 5; w.objects[key] = o }},
+		{"without its grant before the second look", "Head", 2, func(w *world, key string) { o := w.objects[key]; o.Metadata = nil; w.objects[key] = o }},
+		{"gone before the second look", "Head", 2, func(w *world, key string) { delete(w.objects, key) }},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			w := newWorld(t)
+			key := w.store("alice", 3*day, func(_ *uploadtoken.Claims, o *storage.Object) { o.Size++ })
+			seen := 0
+			w.fault = func(_ int, name string) (error, bool) {
+				if name == tt.before {
+					if seen++; seen == tt.nth {
+						tt.change(w, key)
+					}
+				}
+				return nil, false
+			}
+			if _, err := w.run(deleting); err != nil || len(w.deleted) != 0 || w.count("Delete") != 0 {
+				t.Errorf("Run = %v, deleted %q, want nothing", err, w.deleted)
+			}
+			if seen < tt.nth {
+				t.Errorf("%d calls of %s, want %d", seen, tt.before, tt.nth)
+			}
+		})
+	}
+}
+
+// Without what lists, nothing is guessed: it may all have been announced.
+func TestNothingIsAnnouncedWithoutItsMarkers(t *testing.T) {
+	w := newWorld(t)
+	w.everyKind()
+	w.fault = func(_ int, name string) (error, bool) {
+		if name == "List markers" {
+			return storage.ErrDenied, false
+		}
+		return nil, false
+	}
+	if summary, err := w.run(deleting); !errors.Is(err, storage.ErrDenied) || summary.Announced != 0 || summary.Deleted != 0 || summary.Aborted != 2 {
+		t.Errorf("Run = %+v, %v, want ErrDenied", summary, err)
+	}
+	w.wantAnnounced(t, 0)
+}
+
+func TestCursorThatIsNone(t *testing.T) {
+	for _, text := range []string{"", "null", "{", `{"after":7}`, `{"after":"v/alice"}`, `{"after":"u/zzz","uploadKey":"v/"}`} {
+		w := newWorld(t)
+		k := w.everyKind()
+		w.kept["u/_sweep/cursor"] = []byte(text)
+		if summary, err := w.run(nil); err != nil || !summary.Finished {
+			t.Errorf("Run with the cursor %q = %+v, %v", text, summary, err)
+		}
+		w.wantAnnounced(t, 0, slices.Concat(k.lost, k.overwritten)...)
+	}
+}
+
+func TestOptionsOutOfRange(t *testing.T) {
+	for name, change := range map[string]func(*sweep.Options){
+		"no objects":         func(o *sweep.Options) { o.MaxObjects = 0 },
+		"a negative window":  func(o *sweep.Options) { o.LookBack = -1 },
+		"a negative age":     func(o *sweep.Options) { o.MinAge = -1 },
+		"a negative respite": func(o *sweep.Options) { o.Grace = -1 },
+	} {
+		w := newWorld(t)
+		if _, err := w.run(change); err == nil || len(w.calls) > 0 {
+			t.Errorf("%s: Run = %v after %d calls, want an error and none", name, err, len(w.calls))
+		}
+	}
+}
+
+func TestLooksBackAsFarAsATokenLives(t *testing.T) {
+	for _, tt := range []struct {
+		ttl, lookBack, within time.Duration
+	}{
+		{hour, 0, 8 * day},
+		{tokenTTL, 0, 8 * day},
+		{30 * day, 0, 31 * day},
+		{30 * day, 2 * day, 2 * day},
+	} {
+		w := newWorld(t)
+		seen := w.store("alice", tt.within-hour, nil)
+		w.store("alice", tt.within+hour, nil)
+		s := w.sweeper()
+		s.TokenTTL = tt.ttl
+		o := sweep.Defaults()
+		o.LookBack = tt.lookBack
+		if summary, err := s.Run(t.Context(), o); err != nil || summary.Announced != 1 || summary.Old != 1 {
+			t.Errorf("Run with tokens of %v and a window of %v = %+v, %v, want one within %v", tt.ttl, tt.lookBack, summary, err, tt.within)
+		}
+		w.wantAnnounced(t, 0, seen)
+	}
+}
+
+// The numbers of the package comment.
+func TestRequests(t *testing.T) {
+	const n = 2500
+	tests := []struct {
+		name    string
+		arrange func(w *world, i int)
+		want    map[string]int
+	}{
+		// One of the lists of objects is spent on passing over the markers.
+		{"all are announced", func(w *world, i int) { w.mark(w.store(fmt.Sprint("user", i%7), hour, nil)) },
+			map[string]int{"List objects": 5, "List markers": 3, "Head": 0}},
+		{"one of a hundred was lost", func(w *world, i int) {
+			if key := w.store(fmt.Sprint("user", i%7), hour, nil); i%100 > 0 {
+				w.mark(key)
+			}
+		}, map[string]int{"List objects": 5, "List markers": 3, "Head": 25, "Put marker": 25}},
+		{"a long past is leapt over", func(w *world, i int) {
+			w.mark(w.store(fmt.Sprint("user", i%2), 30*day+time.Duration(i)*hour, nil))
+		}, map[string]int{"List objects": 4, "List markers": 0, "Head": 0}}, // markers, user0, user1, the end
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			w := newWorld(t)
+			for i := range n {
+				tt.arrange(w, i)
+			}
+			if summary, err := w.run(nil); err != nil || !summary.Finished {
+				t.Fatalf("Run = %+v, %v", summary, err)
+			}
+			tt.want["Get"], tt.want["ListUploads"] = 1, 1
+			for call, most := range tt.want {
+				if got := w.count(call); got > most {
+					t.Errorf("%d calls of %s, want at most %d", got, call, most)
+				}
+			}
+			t.Logf("List objects %d, List markers %d, Head %d, of %d calls", w.count("List objects"), w.count("List markers"), w.count("Head"), len(w.calls))
+		})
+	}
+}
+
+func TestTwoRunsAtOnce(t *testing.T) {
+	w := newWorld(t)
+	k := w.everyKind()
+	done := make(chan error)
+	for range 2 {
+		go func() { _, err := w.sweeper().Run(t.Context(), sweep.Defaults()); done <- err }()
+	}
+	for range 2 {
+		if err := <-done; err != nil {
+			t.Errorf("Run = %v", err)
+		}
+	}
+	announced := slices.Concat(k.lost, k.overwritten)
+	w.wantAnnounced(t, len(announced), announced...)
+}
