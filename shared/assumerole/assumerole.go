@@ -8,6 +8,8 @@
 //     wrapped or logged: there is ErrDenied, ErrThrottled and ErrUnavailable,
 //     each with words of our own;
 //   - it panics when an answer lacks a field, which becomes ErrUnavailable;
+//   - it makes a transport for each call and never closes it, so connections are
+//     closed after each call, see New;
 //   - it takes no context, so a request that is in a hurry leaves the call
 //     behind, and the call ends by its own timeouts;
 //   - it fills what is empty from ALIBABA_CLOUD_* variables, so nothing is left
@@ -106,12 +108,12 @@ var (
 
 // New checks c and calls nobody.
 //
-// With a CAFile it has a side effect on the whole process: credentials-go can be
-// given no TLS settings, but copies http.DefaultTransport for each call, so the
-// authorities are added to those that http.DefaultTransport trusts. A file's
-// content is added once. New must therefore not run beside other uses of
-// http.DefaultTransport when it meets a CAFile for the first time: call it at
-// start. It fails if the file cannot be read or holds no certificate.
+// It has side effects on the whole process: credentials-go can be given neither a
+// transport nor TLS settings, but copies http.DefaultTransport for each call. So
+// http.DefaultTransport no longer keeps connections, and with a CAFile it trusts
+// those authorities too. A file's content is added once. New must therefore not
+// run beside other uses of http.DefaultTransport when it runs for the first time
+// or meets a CAFile for the first time: call it at start. It fails if the file cannot be read or holds no certificate.
 func New(c Config) (*Source, error) {
 	return newSource(c, limits{connect: 2 * time.Second, read: 4 * time.Second, patience: time.Second})
 }
@@ -151,6 +153,7 @@ func newSource(c Config, l limits) (*Source, error) {
 	case utf8.RuneCountInString(call.policy) > maxPolicy:
 		return nil, fmt.Errorf("session policy is longer than %d characters", maxPolicy)
 	}
+	closeConnections()
 	var err error
 	if call.endpoint, err = endpointHost(c.Endpoint, c.Region); err != nil {
 		return nil, err

@@ -15,7 +15,7 @@ import (
 	"ossupload/shared/rolecreds"
 )
 
-// call is everything that one AssumeRole needs.
+// call is everything that an AssumeRole needs.
 type call struct {
 	base        rolecreds.Source
 	roleARN     string
@@ -27,13 +27,28 @@ type call struct {
 	limits      limits
 }
 
-// assume calls STS once. A new provider is made each time: it has no mutex, and
-// would answer from its own cache.
+// soon is how quickly a call must have failed to be made again: the time for
+// both is little more than for one.
+const soon = time.Second
+
+// assume calls STS, and again if that failed at once and not by a refusal: a
+// repetition does no harm.
 func (c *call) assume(ctx context.Context) (rolecreds.Credentials, error) {
 	base, err := c.base.Credentials(ctx)
 	if err != nil {
 		return rolecreds.Credentials{}, fmt.Errorf("reading base credentials: %w", err)
 	}
+	before := c.now().Round(0)
+	got, err := c.once(base)
+	if errors.Is(err, ErrUnavailable) && c.now().Round(0).Sub(before) < soon {
+		return c.once(base)
+	}
+	return got, err
+}
+
+// once calls STS once. A new provider is made each time: it has no mutex, and
+// would answer from its own cache.
+func (c *call) once(base rolecreds.Credentials) (rolecreds.Credentials, error) {
 	provider, err := providers.NewRAMRoleARNCredentialsProviderBuilder().
 		WithCredentialsProvider(given(base)).
 		WithRoleArn(c.roleARN).

@@ -19,6 +19,20 @@ var trusted struct {
 	files map[[sha256.Size]byte]bool
 }
 
+var closing sync.Once
+
+// closeConnections lets no connection of credentials-go outlive its call. The
+// module copies http.DefaultTransport for each call and never closes the copy,
+// so that a connection would stay open for as long as STS lets it, with nobody
+// to use it.
+func closeConnections() {
+	closing.Do(func() {
+		if transport, ok := http.DefaultTransport.(*http.Transport); ok {
+			transport.DisableKeepAlives = true
+		}
+	})
+}
+
 // trust adds the authorities of a PEM file to those of http.DefaultTransport.
 func trust(file string) error {
 	pem, err := os.ReadFile(file)
