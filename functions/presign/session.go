@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"net/http"
 	"time"
 
@@ -49,8 +50,12 @@ func (h *handler) session(r *http.Request) (any, error) {
 		Context:      caller.Upload.Context,
 		ExpiresAt:    expiresAt.Unix(),
 	})
+	if errors.Is(err, uploadtoken.ErrTooLong) {
+		// Nothing in the request is at fault, and nothing in it could help.
+		return nil, &fchttp.Error{Code: fchttp.Forbidden, Message: "What your token says of uploads does not fit into a session.", Err: err}
+	}
 	if err != nil {
-		return nil, problem(err)
+		return nil, err
 	}
 	return sessionResponse{
 		Endpoint:  h.publicURL + "/c/" + capability,
