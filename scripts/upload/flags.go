@@ -1,0 +1,217 @@
+package main
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"math"
+	"net"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+)
+
+const (
+	defaultEndpoint = "http://127.0.0.1:8580" // the local stack's
+	maxParallel     = 64
+	maxToken        = 64 << 10 // bytes of a token file
+)
+
+// options are what the command line and the environment say.
+type options struct {
+	endpoint      string
+	token         string
+	wish          wish
+	parallel      int
+	multipartFrom int64
+	stateDir      string // empty: nothing is kept
+	quiet         bool
+	timeout       time.Duration
+	files         []string
+	warnings      []string
+}
+
+// errUsage means that the command line was not understood and that this was
+// said.
+var errUsage = errors.New("wrong usage")
+
+const usage = `usage: upload [flags] FILE...
+
+Uploads files to OSS through an ossupload deployment, one after the other, and
+prints a receipt for each: one line of JSON. The status is 0 only if every file
+has one. An upload that was interrupted is resumed by the same command.
+
+Environment: OSSUPLOAD_ENDPOINT, OSSUPLOAD_TOKEN.
+
+`
+
+func parseFlags(args []string, getenv func(string) string, stderr io.Writer) (options, error) {
+	o := options{
+		wish:          wish{vars: map[string]string{}, metadata: map[string]string{}},
+		multipartFrom: 16 << 20,
+	}
+	flags := flag.NewFlagSet("upload", flag.ContinueOnError)
+	flags.SetOutput(stderr)
+	flags.Usage = func() {
+		fmt.Fprint(stderr, usage)
+		flags.PrintDefaults()
+	}
+	endpoint := flags.String("endpoint", "", "`URL` of the deployment (default $OSSUPLOAD_ENDPOINT or "+defaultEndpoint+")")
+	token := flags.String("token", "", "the caller's `token`; other users of the machine may see it, so rather use $OSSUPLOAD_TOKEN or -token-file")
+	tokenFile := flags.String("token-file", "", "`file` that holds the caller's token")
+	flags.StringVar(&o.wish.contentType, "content-type", "", "`type/subtype` of the objects (default: by the extension)")
+	flags.Func("vars", "`name=value` for the application's event; repeatable", pair(o.wish.vars))
+	flags.Func("meta", "`name=value` as metadata of the objects; repeatable", pair(o.wish.metadata))
+	flags.IntVar(&o.parallel, "parallel", 4, "`number` of parts that are sent at once")
+	flags.Func("part-size", "`bytes` of a part, with KiB, MiB or GiB if you like (default: the server decides)", size(&o.wish.partSize, 100<<10))
+	flags.Func("multipart-from", "`bytes` from which on a file is sent in parts (default 16MiB)", size(&o.multipartFrom, 0))
+	flags.StringVar(&o.stateDir, "state", "", "`folder` for what resuming needs (default: ossupload in the user's cache folder)")
+	noResume := flags.Bool("no-resume", false, "keep nothing and resume nothing")
+	flags.BoolVar(&o.quiet, "quiet", false, "print nothing but receipts and errors")
+	flags.DurationVar(&o.timeout, "timeout", 30*time.Second, "`time` that a request may take, to which comes a second for each 100 KB that are on their way")
+
+	refuse := func(format string, values ...any) (options, error) {
+		fmt.Fprintf(stderr, "upload: "+format+"\n", values...)
+		return options{}, errUsage
+	}
+	switch err := flags.Parse(args); {
+	case errors.Is(err, flag.ErrHelp):
+		return options{}, err
+	case err != nil: // flags.Parse has said what is wrong
+		return options{}, errUsage
+	}
+	o.files = flags.Args()
+	switch {
+	case len(o.files) == 0:
+		return refuse("no file is named; -h tells more")
+	case o.parallel < 1 || o.parallel > maxParallel:
+		return refuse("-parallel must be from 1 to %d", maxParallel)
+	case o.timeout <= 0:
+		return refuse("-timeout must be more than nothing")
+	case *token != "" && *tokenFile != "":
+		return refuse("-token and -token-file exclude each other")
+	}
+
+	var err error
+	if o.endpoint, err = readEndpoint(firstOf(*endpoint, getenv("OSSUPLOAD_ENDPOINT"), defaultEndpoint)); err != nil {
+		return refuse("the endpoint %v", err)
+	}
+	o.token = *token
+	switch {
+	case *tokenFile != "":
+		if o.token, err = readToken(*tokenFile); err != nil {
+			return refuse("reading the token: %v", err)
+		}
+	case o.token == "":
+		o.token = getenv("OSSUPLOAD_TOKEN")
+	}
+	o.token = strings.TrimSpace(o.token)
+	if strings.ContainsFunc(o.token, func(r rune) bool { return r <= ' ' || r > '~' }) {
+		return refuse("the token has characters that no token has")
+	}
+	if o.token != "" && inTheClear(o.endpoint) {
+		o.warnings = append(o.warnings, "the endpoint is not HTTPS: everybody on the way can read the token")
+	}
+	switch {
+	case *noResume:
+		o.stateDir = ""
+	case o.stateDir == "":
+		if cache, err := os.UserCacheDir(); err == nil {
+			o.stateDir = filepath.Join(cache, "ossupload")
+		} else {
+			o.warnings = append(o.warnings, "uploads will not be resumable, there is no cache folder: use -state")
+		}
+	}
+	return o, nil
+}
+
+func firstOf(values ...string) string {
+	for _, v := range values {
+		if v != "" {
+			return v
+		}
+	}
+	return ""
+}
+
+// pair reads name=value into m.
+func pair(m map[string]string) func(string) error {
+	return func(text string) error {
+		name, value, ok := strings.Cut(text, "=")
+		if !ok || name == "" {
+			return errors.New("it is not name=value")
+		}
+		if _, repeated := m[name]; repeated {
+			return fmt.Errorf("%s is there twice", name)
+		}
+		m[name] = value
+		return nil
+	}
+}
+
+// size reads a number of bytes, at least least.
+func size(to *int64, least int64) func(string) error {
+	return func(text string) error {
+		number, unit := text, int64(1)
+		for suffix, bytes := range map[string]int64{"KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30} {
+			if before, ok := strings.CutSuffix(text, suffix); ok {
+				number, unit = strings.TrimSpace(before), bytes
+			}
+		}
+		n, err := strconv.ParseInt(number, 10, 64)
+		if err != nil || n < 0 || n > math.MaxInt64/unit {
+			return errors.New("it is not a number of bytes, such as 1048576 or 1MiB")
+		}
+		if n*unit < least {
+			return fmt.Errorf("it must be at least %d", least)
+		}
+		*to = n * unit
+		return nil
+	}
+}
+
+// readEndpoint checks a base URL. Its errors do not repeat it: it may hold what
+// nobody should see.
+func readEndpoint(text string) (string, error) {
+	u, err := url.Parse(text)
+	switch {
+	case err != nil, u.Scheme != "http" && u.Scheme != "https", u.Host == "":
+		return "", errors.New("is not an http:// or https:// URL")
+	case u.User != nil, u.RawQuery != "", u.ForceQuery, u.Fragment != "":
+		return "", errors.New("must not have a user, a query or a fragment")
+	}
+	return strings.TrimRight(u.String(), "/"), nil
+}
+
+// inTheClear reports whether an endpoint is reached over a network without
+// TLS.
+func inTheClear(endpoint string) bool {
+	u, err := url.Parse(endpoint)
+	if err != nil || u.Scheme == "https" {
+		return false
+	}
+	ip := net.ParseIP(u.Hostname())
+	return u.Hostname() != "localhost" && (ip == nil || !ip.IsLoopback())
+}
+
+func readToken(name string) (string, error) {
+	f, err := os.Open(name)
+	if err != nil {
+		return "", err
+	}
+	defer f.Close()
+	text, err := io.ReadAll(io.LimitReader(f, maxToken+1))
+	switch {
+	case err != nil:
+		return "", err
+	case len(text) > maxToken:
+		return "", fmt.Errorf("%s is too long to be a token", name)
+	case len(strings.TrimSpace(string(text))) == 0:
+		return "", fmt.Errorf("%s is empty", name)
+	}
+	return string(text), nil
+}

@@ -1,0 +1,298 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+
+	"golang.org/x/sync/errgroup"
+)
+
+// session is a multipart upload under way.
+type session struct {
+	*upload
+	saved saved
+	parts []part // part number n is parts[n-1]
+	// completed means that the object is there already, and that only the
+	// receipt is missing.
+	completed bool
+}
+
+// part is what is known of a part that storage has.
+type part struct {
+	there bool
+	etag  string
+	crc   uint64 // CRC-64 of the bytes of the file
+}
+
+// errGone means that the server does not know the upload any more.
+var errGone = errors.New("the upload is over at the server")
+
+// maxSessions bounds how often an upload is begun again that the server has
+// forgotten.
+const maxSessions = 3
+
+// multipart uploads a file in parts. What an earlier run has sent is not sent
+// again.
+func (u *upload) multipart(ctx context.Context) (json.RawMessage, error) {
+	known := u.earlier(ctx)
+	for round := 1; ; round++ {
+		s, err := u.begin(ctx, known)
+		if err != nil {
+			return nil, err
+		}
+		receipt, err := s.finish(ctx)
+		switch {
+		case err == nil:
+			u.states.remove(s.saved)
+			return receipt, nil
+		case errors.Is(err, errGone) && round < maxSessions:
+			known = &s.saved // listing its parts tells how it ended
+			u.progress.reset()
+			continue
+		case hopeless(err) || !u.states.enabled():
+			s.abort(ctx)
+			u.states.remove(s.saved)
+			return nil, err
+		}
+		return nil, fmt.Errorf("%w; the same command resumes it", err)
+	}
+}
+
+// hopeless reports whether no later run could complete the upload: the file
+// has changed, or all that was sent and verified does not make up what was
+// agreed.
+func hopeless(err error) bool {
+	return errors.Is(err, errChanged) || isCode(err, "checksum_mismatch") || isCode(err, "object_mismatch")
+}
+
+// earlier is what an earlier run has left of the upload of this very file, or
+// nil. The rest of an upload of what the file once was is removed.
+func (u *upload) earlier(ctx context.Context) *saved {
+	known, same := u.states.load(u.wanted())
+	if known == nil || same {
+		return known
+	}
+	u.progress.note("the file or the options have changed since an earlier run: starting anew")
+	(&session{upload: u, saved: *known}).abort(ctx)
+	u.states.remove(*known)
+	return nil
+}
+
+// begin resumes what is known or starts an upload.
+func (u *upload) begin(ctx context.Context, known *saved) (*session, error) {
+	if known != nil {
+		s, err := u.resume(ctx, *known)
+		if !errors.Is(err, errGone) {
+			return s, err
+		}
+		u.progress.note("%v: starting anew", errGone)
+	}
+	return u.create(ctx)
+}
+
+func (u *upload) create(ctx context.Context) (*session, error) {
+	request := map[string]any{
+		"filename": u.filename,
+		"type":     u.wish.contentType,
+		"metadata": u.wish.metadata,
+		"vars":     u.wish.vars,
+		"size":     u.file.size,
+	}
+	if u.wish.partSize > 0 {
+		request["partSize"] = u.wish.partSize
+	}
+	var created struct {
+		Key       string `json:"key"`
+		UploadID  string `json:"uploadId"`
+		PartSize  int64  `json:"partSize"`
+		PartCount int64  `json:"partCount"`
+	}
+	if err := u.client.call(ctx, "starting the upload", http.MethodPost, "/s3/multipart", request, &created); err != nil {
+		return nil, err
+	}
+	s := u.wanted()
+	s.Key, s.UploadID, s.PartSize = created.Key, created.UploadID, created.PartSize
+	if s.Key == "" || s.UploadID == "" || s.PartSize < 1 || created.PartCount != s.partCount() {
+		return nil, errors.New("starting the upload: the answer does not agree on parts")
+	}
+	if err := u.states.save(s); err != nil {
+		// It can be uploaded all the same.
+		u.progress.note("this upload will not be resumable: %v", err)
+	}
+	return u.session(s), nil
+}
+
+func (u *upload) session(s saved) *session {
+	return &session{upload: u, saved: s, parts: make([]part, s.partCount())}
+}
+
+// route is the path of an upload, and a secret as its id is.
+func (s saved) route() string { return "/s3/multipart/" + url.PathEscape(s.UploadID) }
+
+// resume asks which parts storage has of an upload, and believes it of those
+// whose bytes are those of the file.
+func (u *upload) resume(ctx context.Context, known saved) (*session, error) {
+	s := u.session(known)
+	var listed []listedPart
+	err := u.client.call(ctx, "listing the parts of an earlier run", http.MethodGet, known.route(), nil, &listed)
+	switch {
+	case isCode(err, "already_completed"):
+		s.completed = true
+		return s, nil
+	case isGone(err):
+		return nil, errGone
+	case err != nil:
+		return nil, err
+	}
+	if err := s.verify(ctx, listed); err != nil {
+		return nil, err
+	}
+	skipped := int64(0)
+	for i, p := range s.parts {
+		if p.there {
+			_, length := s.stretch(i + 1)
+			skipped += length
+		}
+	}
+	s.progress.skip(skipped)
+	s.progress.note("resuming: %d of %d bytes are stored already", skipped, s.file.size)
+	return s, nil
+}
+
+// isGone reports whether a refusal means that the upload id is of no use any
+// more: aborted or expired, or the caller is somebody else now.
+func isGone(err error) bool {
+	return isStatus(err, http.StatusForbidden, http.StatusGone) || isCode(err, "NoSuchUpload")
+}
+
+// stretch is where in the file part number is.
+func (s *session) stretch(number int) (offset, length int64) {
+	offset = int64(number-1) * s.saved.PartSize
+	return offset, min(s.saved.PartSize, s.file.size-offset)
+}
+
+// finish sends what is missing and completes the upload.
+func (s *session) finish(ctx context.Context) (json.RawMessage, error) {
+	if s.completed {
+		return s.receiptOfCompleted(ctx)
+	}
+	for again := true; ; again = false {
+		if err := s.sendMissing(ctx); err != nil {
+			return nil, err
+		}
+		// The last moment at which it can be seen before there is an object.
+		if err := s.file.unchanged(); err != nil {
+			return nil, err
+		}
+		receipt, err := s.complete(ctx)
+		if again && isCode(err, "parts_mismatch") {
+			s.progress.note("%v; sending these parts again", err)
+			s.forget(err)
+			continue
+		}
+		return receipt, err
+	}
+}
+
+// receiptOfCompleted completes once more what an earlier run had completed
+// without getting to know it. The file is read again, because what is there
+// must be this file.
+func (s *session) receiptOfCompleted(ctx context.Context) (json.RawMessage, error) {
+	s.progress.note("resuming: all bytes are stored already")
+	crc, err := s.file.checksum()
+	if err != nil {
+		return nil, err
+	}
+	return s.askForReceipt(ctx, nil, crc)
+}
+
+// complete has the parts put together, and declares the CRC-64 of the file,
+// combined from those of the parts as they were read.
+func (s *session) complete(ctx context.Context) (json.RawMessage, error) {
+	crc := uint64(0)
+	references := make([]partReference, len(s.parts))
+	for i, p := range s.parts {
+		_, length := s.stretch(i + 1)
+		crc = combineCRC64(crc, p.crc, length)
+		references[i] = partReference{i + 1, p.etag}
+	}
+	return s.askForReceipt(ctx, references, crc)
+}
+
+// partReference names a part as it was sent.
+type partReference struct {
+	PartNumber int    `json:"PartNumber"`
+	ETag       string `json:"ETag"`
+}
+
+func (s *session) askForReceipt(ctx context.Context, parts []partReference, crc uint64) (json.RawMessage, error) {
+	var receipt json.RawMessage
+	err := s.client.call(ctx, "completing the upload", http.MethodPost, s.saved.route()+"/complete", struct {
+		Parts    []partReference   `json:"parts,omitempty"`
+		Checksum map[string]string `json:"checksum"`
+	}{parts, map[string]string{"crc64": decimal(crc)}}, &receipt)
+	switch {
+	case isGone(err):
+		return nil, fmt.Errorf("%w: %v", errGone, err)
+	case err != nil:
+		return nil, err
+	}
+	return checkReceipt(receipt, s.saved.Key, s.file.size, crc)
+}
+
+// forget makes the parts that a refusal names missing.
+func (s *session) forget(mismatch error) {
+	var refused *refusal
+	var faults []struct {
+		PartNumber int `json:"partNumber"`
+	}
+	if !errors.As(mismatch, &refused) || json.Unmarshal(refused.details, &faults) != nil {
+		return
+	}
+	for _, f := range faults {
+		if f.PartNumber < 1 || f.PartNumber > len(s.parts) || !s.parts[f.PartNumber-1].there {
+			continue
+		}
+		s.parts[f.PartNumber-1] = part{}
+		_, length := s.stretch(f.PartNumber)
+		s.progress.add(-length)
+	}
+}
+
+// abort has the parts of an upload removed that nobody will complete, if that
+// is possible: they cost money. It is done after an interruption, too.
+func (s *session) abort(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), parting)
+	defer cancel()
+	var nothing json.RawMessage
+	if err := s.client.ask(ctx, 1, http.MethodDelete, s.saved.route(), nil, &nothing); err != nil && !isStatus(err, http.StatusConflict) && !isGone(err) {
+		s.progress.note("parts may be left at storage: %v", err)
+	}
+}
+
+// sendMissing sends all parts that are not there, several at once.
+func (s *session) sendMissing(parent context.Context) error {
+	var missing []int
+	for i, p := range s.parts {
+		if !p.there {
+			missing = append(missing, i+1)
+		}
+	}
+	urls := &partURLs{client: s.client, route: s.saved.route(), missing: missing}
+	group, ctx := errgroup.WithContext(parent)
+	group.SetLimit(s.client.parallel)
+	for _, number := range missing {
+		if ctx.Err() != nil {
+			break
+		}
+		group.Go(func() error { return s.sendPart(ctx, urls, number) })
+	}
+	if err := group.Wait(); err != nil {
+		return err
+	}
+	return parent.Err()
+}
