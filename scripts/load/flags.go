@@ -1,0 +1,113 @@
+package main
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// options are the flags, checked.
+type options struct {
+	gateway, token string        // of a stack that runs; empty: an own one
+	log            string        // file for the log of the own stack; empty: one that goes with success
+	steps          []int         // requests at once
+	stepDuration   time.Duration // of each step
+	soak           time.Duration // with faults, or the bound of uploads
+	uploads        int           // with faults; 0: as many as soak lasts
+	workers        int           // requests at once with faults
+	seed           uint64
+}
+
+// soaks tells the two kinds of run apart.
+func (o options) soaks() bool { return o.soak > 0 }
+
+// errUsage means that the flags were not understood and that this was said.
+var errUsage = errors.New("wrong usage")
+
+// What one run may ask of a machine.
+const (
+	maxWorkers      = 256
+	maxSteps        = 16
+	maxStepDuration = 5 * time.Minute
+	maxSoak         = time.Hour
+	maxUploads      = 100_000
+)
+
+func parseFlags(args []string, stderr io.Writer) (options, error) {
+	var o options
+	flags := flag.NewFlagSet("load", flag.ContinueOnError)
+	flags.SetOutput(stderr)
+	flags.StringVar(&o.gateway, "gateway", "", "`URL` of the gateway of a local stack that runs (default: start one)")
+	flags.StringVar(&o.token, "token", "", "the callerToken of that stack's ready line")
+	flags.StringVar(&o.log, "log", "", "`file` for the log of the stack that is started (default: kept only if something is wrong)")
+	steps := flags.String("steps", "1,4,16,64", "how many requests are made at once, step by step")
+	flags.DurationVar(&o.stepDuration, "step-duration", 10*time.Second, "how long a step lasts")
+	flags.DurationVar(&o.soak, "soak", 0, "instead of steps: how long to upload under faults and kills; with -uploads, at most (default 10m)")
+	flags.IntVar(&o.uploads, "uploads", 0, "instead of steps: upload so `many` under faults and kills")
+	flags.IntVar(&o.workers, "workers", 16, "how many requests are made at once under faults")
+	flags.Uint64Var(&o.seed, "seed", 0, "decides what is asked and which faults are set (default: any)")
+	switch err := flags.Parse(args); {
+	case errors.Is(err, flag.ErrHelp):
+		return options{}, err
+	case err != nil: // flags.Parse has said what is wrong
+		return options{}, errUsage
+	}
+	if o.uploads > 0 && o.soak == 0 {
+		o.soak = 10 * time.Minute
+	}
+	if o.seed == 0 {
+		o.seed = uint64(rand.Uint32()) // short enough to be typed again
+	}
+	err := o.parseSteps(*steps)
+	switch {
+	case err != nil:
+	case flags.NArg() > 0:
+		err = fmt.Errorf("there are only flags, and %q is none", flags.Arg(0))
+	case (o.gateway == "") != (o.token == ""):
+		err = errors.New("-gateway and -token go together: both are in the ready line of a stack that runs")
+	case o.gateway != "" && o.log != "":
+		err = errors.New("-log is for a stack that is started here")
+	case o.gateway != "":
+		o.gateway = strings.TrimSuffix(o.gateway, "/")
+		err = checkLoopback(o.gateway)
+	}
+	if err == nil {
+		err = errors.Join(
+			within("-step-duration", o.stepDuration, 100*time.Millisecond, maxStepDuration),
+			within("-soak", o.soak, 0, maxSoak),
+			within("-uploads", o.uploads, 0, maxUploads),
+			within("-workers", o.workers, 1, maxWorkers),
+		)
+	}
+	if err != nil {
+		fmt.Fprintln(stderr, err)
+		return options{}, errUsage
+	}
+	return o, nil
+}
+
+func (o *options) parseSteps(list string) error {
+	for item := range strings.SplitSeq(list, ",") {
+		n, err := strconv.Atoi(strings.TrimSpace(item))
+		if err != nil || n < 1 || n > maxWorkers {
+			return fmt.Errorf("-steps %q: %q is no number from 1 to %d", list, item, maxWorkers)
+		}
+		o.steps = append(o.steps, n)
+	}
+	if len(o.steps) > maxSteps {
+		return fmt.Errorf("-steps %q are more than %d", list, maxSteps)
+	}
+	return nil
+}
+
+func within[T int | time.Duration](name string, value, least, most T) error {
+	if value < least || value > most {
+		return fmt.Errorf("%s %v is not from %v to %v", name, value, least, most)
+	}
+	return nil
+}

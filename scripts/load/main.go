@@ -1,0 +1,114 @@
+// Command load drives a local stack with the traffic of many clients at once,
+// good ones and bad ones, and prints what it measured and whether the product
+// kept its word:
+//
+//	go run ./scripts/load                  rising concurrency: what does it take?
+//	go run ./scripts/load -soak 5m         steady traffic, faults, killed functions
+//	go run ./scripts/load -uploads 1000    the same until so many uploads are done
+//
+// It builds and starts a stack of its own, on ports of its own, unless -gateway
+// and -token name one that runs. The traffic is a mix of uploads by PUT and in
+// parts, requests for URLs that nobody uses, confirmations, forged callbacks
+// and junk. A client whose answer is lost asks again, and one whose upload was
+// not announced has it confirmed, as the contract asks of clients.
+//
+// In the end every upload that got a receipt must be stored, byte for byte, and
+// announced under exactly one event id, its own. No forgery and no junk may
+// have been accepted, no upload given up, and memory must not have grown.
+// The last line is the verdict, and the exit status says it too: 0, 1 for a
+// violation or a failure, and 2 for wrong flags.
+//
+// The stack's objects are files in the temporary folder. With TMPDIR on a disk in
+// memory, less of what is measured is the disk.
+//
+// It talks to this machine alone and refuses every other address. All of a
+// run is bounded in number and time. The seed decides what is asked and which
+// faults are set; in which order it happens is up to the machine.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"runtime"
+	"syscall"
+	"time"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	context.AfterFunc(ctx, stop) // a second signal ends the program at once
+	err := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
+	switch {
+	case errors.Is(err, flag.ErrHelp):
+	case errors.Is(err, errUsage):
+		os.Exit(2)
+	case err != nil:
+		if !errors.Is(err, errViolated) { // the verdict has been printed
+			fmt.Fprintln(os.Stderr, "load:", err)
+		}
+		os.Exit(1)
+	}
+}
+
+// errViolated means that the product broke a promise, and that this was said.
+var errViolated = errors.New("the product broke a promise")
+
+// run does what the flags say.
+func run(ctx context.Context, args []string, stdout, stderr io.Writer) (err error) {
+	o, err := parseFlags(args, stderr)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, o.bound())
+	defer cancel()
+
+	s := &stack{gateway: o.gateway, token: o.token}
+	if o.gateway == "" {
+		fmt.Fprintln(stdout, "building and starting a local stack")
+		if s, err = startStack(ctx, o.log); err != nil {
+			return err
+		}
+		defer func() {
+			if err != nil && !errors.Is(err, errViolated) {
+				err = fmt.Errorf("%w%s", err, pointer(s.logFile))
+			}
+			err = errors.Join(err, s.stop(err == nil))
+		}()
+	}
+	r, err := newRun(ctx, o, s, stdout)
+	if err != nil {
+		return err
+	}
+	defer r.close()
+	fmt.Fprintf(stdout, "seed %d, gateway %s, %d processors\n", o.seed, s.gateway, runtime.NumCPU())
+	if o.soaks() {
+		err = r.soak(ctx)
+	} else {
+		err = r.climb(ctx)
+	}
+	switch {
+	case errors.Is(ctx.Err(), context.DeadlineExceeded):
+		return fmt.Errorf("stopping: not done after %v", o.bound())
+	case ctx.Err() != nil:
+		return errors.New("interrupted")
+	case err != nil:
+		return err
+	}
+	return r.judge(s.logFile)
+}
+
+// bound is the longest that a run may take, however slow the machine: what was
+// asked for, and time to build, to bring begun work to an end and to read
+// every object back.
+func (o options) bound() time.Duration {
+	const around = 5 * time.Minute
+	if o.soaks() {
+		return 2*o.soak + around
+	}
+	return 2*time.Duration(len(o.steps))*o.stepDuration + around
+}

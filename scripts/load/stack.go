@@ -1,0 +1,147 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// stack is a local stack, started here or found running.
+type stack struct {
+	gateway string
+	token   string // of the caller
+
+	cmd     *exec.Cmd // nil: not ours
+	dir     string    // temporary, with the program
+	log     *os.File
+	logFile string // its path; empty: not ours
+	keepLog bool   // it was asked for
+}
+
+const (
+	startTimeout = 3 * time.Minute // for building and starting
+	stopGrace    = 15 * time.Second
+)
+
+// startStack builds the local stack, runs it on free ports, and returns when
+// it is ready. Its log goes to a file. Nothing is left behind when that fails.
+func startStack(ctx context.Context, logFile string) (_ *stack, err error) {
+	ctx, cancel := context.WithTimeout(ctx, startTimeout)
+	defer cancel()
+	root, err := moduleRoot(ctx)
+	if err != nil {
+		return nil, err
+	}
+	s := &stack{keepLog: logFile != ""}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, s.stop(true))
+		}
+	}()
+	if s.dir, err = os.MkdirTemp("", "ossupload-load-"); err != nil {
+		return nil, fmt.Errorf("making a temporary folder: %w", err)
+	}
+	if logFile == "" {
+		s.log, err = os.CreateTemp("", "ossupload-load-*.log")
+	} else {
+		s.log, err = os.Create(logFile)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("opening the stack's log: %w", err)
+	}
+	s.logFile = s.log.Name()
+
+	program := filepath.Join(s.dir, "local.exe") // Windows insists on the extension
+	build := exec.CommandContext(ctx, "go", "build", "-buildvcs=false", "-o", program, "./scripts/local")
+	build.Dir = root
+	if out, err := build.CombinedOutput(); err != nil {
+		return nil, fmt.Errorf("building the local stack: %w\n%s", err, out)
+	}
+	const free = "127.0.0.1:0"
+	cmd := exec.Command(program, "-addr", free, "-oss-addr", free, "-sts-addr", free)
+	cmd.Dir = root // it builds the functions of the module that it is started in
+	cmd.Stderr = s.log
+	stdout, err := cmd.StdoutPipe()
+	if err != nil {
+		return nil, fmt.Errorf("starting the local stack: %w", err)
+	}
+	if err := cmd.Start(); err != nil {
+		return nil, fmt.Errorf("starting the local stack: %w", err)
+	}
+	s.cmd = cmd
+	return s, s.awaitReady(ctx, stdout)
+}
+
+// awaitReady reads the ready line.
+func (s *stack) awaitReady(ctx context.Context, stdout io.ReadCloser) error {
+	defer context.AfterFunc(ctx, func() { stdout.Close() })()
+	line, err := bufio.NewReader(stdout).ReadBytes('\n')
+	var ready struct{ Gateway, CallerToken string }
+	if err == nil {
+		err = json.Unmarshal(line, &ready)
+	}
+	if err != nil {
+		tail, _ := os.ReadFile(s.logFile)
+		return fmt.Errorf("starting the local stack: it did not say that it is ready: %w\n%s", err, lastBytes(tail, 2000))
+	}
+	s.gateway, s.token = ready.Gateway, ready.CallerToken
+	return checkLoopback(s.gateway)
+}
+
+// stop ends the stack and removes what was made for it; its log only with
+// forget, and never one that was asked for.
+func (s *stack) stop(forget bool) error {
+	var errs []error
+	if s.cmd != nil {
+		errs = append(errs, s.terminate())
+	}
+	if s.dir != "" {
+		errs = append(errs, os.RemoveAll(s.dir))
+	}
+	if s.log != nil {
+		errs = append(errs, s.log.Close())
+		if forget && !s.keepLog {
+			errs = append(errs, os.Remove(s.logFile))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+func (s *stack) terminate() error {
+	// Where the system knows no SIGTERM, killing is the ordinary way.
+	if err := s.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		_ = s.cmd.Process.Kill()
+	}
+	killing := time.AfterFunc(stopGrace, func() { _ = s.cmd.Process.Kill() })
+	defer killing.Stop()
+	if err := s.cmd.Wait(); err != nil {
+		return fmt.Errorf("stopping the local stack: %w", err)
+	}
+	return nil
+}
+
+// moduleRoot is the folder of go.mod.
+func moduleRoot(ctx context.Context) (string, error) {
+	out, err := exec.CommandContext(ctx, "go", "env", "GOMOD").Output()
+	if err != nil {
+		return "", fmt.Errorf("asking go for the module: %w", err)
+	}
+	file := strings.TrimSpace(string(out))
+	if filepath.Base(file) != "go.mod" {
+		return "", errors.New("finding the stack: run this inside the module, for it is built from source")
+	}
+	return filepath.Dir(file), nil
+}
+
+func lastBytes(text []byte, n int) []byte {
+	return text[max(0, len(text)-n):]
+}

@@ -1,0 +1,145 @@
+package main
+
+import (
+	"context"
+	"math/rand/v2"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// The kinds of traffic, in the order of tables.
+const (
+	kindPresign   = "presign"   // a URL that is not used
+	kindPut       = "put"       // a URL, the bytes, the callback, the receipt
+	kindMultipart = "multipart" // create, two or three parts, complete
+	kindConfirm   = "confirm"   // of an upload that has its receipt: the same again
+	kindForged    = "forged"    // callbacks that OSS did not send
+	kindJunk      = "junk"      // requests that no client makes
+)
+
+var kinds = []string{kindPresign, kindPut, kindMultipart, kindConfirm, kindForged, kindJunk}
+
+// mix says how often each kind comes.
+var mix = []struct {
+	kind   string
+	weight int
+}{{kindPresign, 3}, {kindPut, 5}, {kindMultipart, 2}, {kindConfirm, 2}, {kindForged, 3}, {kindJunk, 5}}
+
+// pick draws a kind from the mix.
+func pick(r *rand.Rand) string {
+	total := 0
+	for _, m := range mix {
+		total += m.weight
+	}
+	n := r.IntN(total)
+	for _, m := range mix {
+		if n -= m.weight; n < 0 {
+			return m.kind
+		}
+	}
+	return kindPresign // not reached
+}
+
+const (
+	maxPut      = 32 << 10 // bytes: what is measured is the functions, not the disk
+	maxLastPart = 8 << 10
+)
+
+// traffic is a run's stream of operations.
+type traffic struct {
+	seed   uint64
+	wire   *wire
+	ledger *ledger
+	enemy  *enemy
+	begun  atomic.Int64 // uploads
+	// before is called before each upload; nil does nothing.
+	before func()
+}
+
+// flow runs workers until ctx ends or until most uploads were begun in this
+// run; 0 is any number. What was begun is brought to an end: only whole's end
+// breaks it off.
+func (t *traffic) flow(ctx, whole context.Context, rec *recorder, workers, most int) {
+	stream := t.begun.Load() // other draws in each stretch of the run
+	var group sync.WaitGroup
+	for n := range workers {
+		group.Go(func() {
+			c := &client{t.wire, rand.New(rand.NewPCG(t.seed+uint64(stream)<<32, uint64(n)))}
+			for ctx.Err() == nil && whole.Err() == nil {
+				if most > 0 && t.begun.Load() >= int64(most) {
+					return
+				}
+				t.perform(whole, c, rec, most)
+			}
+		})
+	}
+	group.Wait()
+}
+
+// perform does one operation of the mix.
+func (t *traffic) perform(ctx context.Context, c *client, rec *recorder, most int) {
+	op := &operation{kind: pick(c.rand)}
+	if op.kind == kindPut || op.kind == kindMultipart {
+		number := t.begun.Add(1)
+		if most > 0 && number > int64(most) {
+			return
+		}
+		if t.before != nil {
+			t.before()
+		}
+		t.measure(ctx, rec, op, func(ctx context.Context) error { return t.upload(ctx, c, op, int(number)) })
+		return
+	}
+	about, any := t.ledger.any(c.rand)
+	t.measure(ctx, rec, op, func(ctx context.Context) error {
+		switch op.kind {
+		case kindForged:
+			t.enemy.forge(ctx, t.wire, c.rand, op, about)
+		case kindJunk:
+			t.enemy.flood(ctx, t.wire, c.rand, op)
+		case kindConfirm:
+			if any {
+				again, err := c.confirm(ctx, op, about.token)
+				if err == nil {
+					t.ledger.confirmed(about, again)
+				}
+				return err
+			}
+			op.kind = kindPresign // nothing to confirm yet
+			fallthrough
+		default:
+			_, err := c.presign(ctx, op, "load.bin", c.rand.IntN(maxPut))
+			return err
+		}
+		return nil
+	})
+}
+
+func (t *traffic) upload(ctx context.Context, c *client, op *operation, number int) error {
+	send, what := c.put, content{number, c.rand.IntN(maxPut + 1)}
+	switch {
+	case op.kind == kindMultipart:
+		send, what.size = c.multipart, partSize*(1+c.rand.IntN(2))+1+c.rand.IntN(maxLastPart)
+	case c.rand.IntN(50) == 0:
+		what.size = 0 // is a size
+	}
+	u, err := send(ctx, op, what, t.seed)
+	if err == nil {
+		t.ledger.add(u)
+	}
+	return err
+}
+
+// measure does one operation, in the time that a client has patience for. That
+// it is given up is a broken promise: no fault lasts so long.
+func (t *traffic) measure(ctx context.Context, rec *recorder, op *operation, do func(context.Context) error) {
+	patient, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	begin := time.Now()
+	err := do(patient)
+	rec.add(op, time.Since(begin), err != nil)
+	if err != nil && ctx.Err() == nil {
+		t.ledger.violation("%s was given up after %v and %d errors: %v", op.kind, time.Since(begin).Round(time.Millisecond), len(op.errors), err)
+	}
+}
