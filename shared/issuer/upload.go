@@ -75,6 +75,7 @@ func (i Issuer) Form(ctx context.Context, g grant.Grant) (Upload, error) {
 	fields := map[string]string{
 		"Content-Disposition":   "",
 		"Content-Encoding":      "",
+		"Content-Language":      "",
 		"Cache-Control":         "",
 		"Expires":               "",
 		"x-oss-object-acl":      "default",
@@ -88,7 +89,15 @@ func (i Issuer) Form(ctx context.Context, g grant.Grant) (Upload, error) {
 	if err := i.storeGrant(g, fields); err != nil {
 		return Upload{}, err
 	}
-	form := signing.Form{Bucket: g.Claims.Bucket, Key: g.Claims.Key, Fields: fields, MaxSize: g.Claims.MaxSize}
+	form := signing.Form{
+		Bucket: g.Claims.Bucket, Key: g.Claims.Key, Fields: fields, MaxSize: g.Claims.MaxSize,
+		// An uploader's choice of encryption could make the object unreadable to
+		// the application; the bucket's own is not touched.
+		NotIn: map[string][]string{
+			"x-oss-server-side-encryption":      {"AES256", "KMS", "SM4"},
+			"x-oss-server-side-data-encryption": {"SM4"},
+		},
+	}
 	if g.Claims.Size != nil {
 		form.MinSize, form.MaxSize = *g.Claims.Size, *g.Claims.Size
 	}

@@ -26,6 +26,10 @@ type Form struct {
 	// empty value pins a field to be empty.
 	Fields map[string]string
 
+	// NotIn names fields that may be absent, and the values that they may not
+	// have: for a field that has no harmless value to pin.
+	NotIn map[string][]string
+
 	// MinSize and MaxSize bound the file in bytes, both included.
 	MinSize, MaxSize int64
 
@@ -85,6 +89,9 @@ func (s *Signer) PresignForm(cred Credentials, form Form, now time.Time) (Presig
 	}
 	for _, name := range slices.Sorted(maps.Keys(fields)) {
 		conditions = append(conditions, []string{"eq", "$" + name, fields[name]})
+	}
+	for _, name := range slices.Sorted(maps.Keys(form.NotIn)) {
+		conditions = append(conditions, []any{"not-in", "$" + name, form.NotIn[name]})
 	}
 	policy, err := json.Marshal(map[string]any{
 		"expiration": expiresAt.Format("2006-01-02T15:04:05.000Z"),

@@ -46,6 +46,7 @@ func TestPolicyVectors(t *testing.T) {
 func form() signing.Form {
 	return signing.Form{
 		Bucket: "examplebucket", Key: "a/b.png", MinSize: 1, MaxSize: 10, Expires: 15 * time.Minute,
+		NotIn:  map[string][]string{"x-oss-server-side-encryption": {"KMS"}},
 		Fields: map[string]string{"Content-Type": "image/png", "Cache-Control": "", "Expires": "", "x-oss-meta-price": "5%24"},
 	}
 }
@@ -77,13 +78,14 @@ func TestPresignForm(t *testing.T) {
 		eq("Cache-Control", ""), eq("Content-Type", "image/png"), eq("Expires", ""), eq("key", "a/b.png"), eq("x-oss-credential", credential),
 		eq("x-oss-date", "20261120T101240Z"), eq("x-oss-meta-price", "5%24"), eq("x-oss-security-token", "example-token"),
 		eq("x-oss-signature-version", "OSS4-HMAC-SHA256"),
+		[]any{"not-in", "$x-oss-server-side-encryption", []any{"KMS"}},
 	}
 	if decoded.Expiration != "2026-11-20T10:27:40.000Z" || !reflect.DeepEqual(decoded.Conditions, want) {
 		t.Errorf("policy = %s", policy)
 	}
 	// Every field but the two that cannot be is pinned.
-	if len(got.Fields) != len(want)-2+2 {
-		t.Errorf("%d fields, want one for each condition, the policy and the signature: %v", len(got.Fields), got.Fields)
+	if len(got.Fields) != len(want)-3+2 {
+		t.Errorf("%d fields, want one for each exact condition, the policy and the signature: %v", len(got.Fields), got.Fields)
 	}
 	if s := signing.SignPolicy(cred.AccessKeySecret, "20261120", "cn-hangzhou", got.Fields["policy"]); got.Fields["x-oss-signature"] != s {
 		t.Errorf("signature = %s, want %s", got.Fields["x-oss-signature"], s)
