@@ -2,8 +2,8 @@
 # Everything that has to hold before a change lands, on a laptop as in CI.
 #
 #   scripts/check.sh                 all of it
-#   CHECK_FAST=1 scripts/check.sh    without the downloaded tools and the race
-#                                    detector
+#   CHECK_FAST=1 scripts/check.sh    without the downloaded tools, fuzzing and
+#                                    the race detector
 #
 # What cannot be checked on this machine is skipped with a reason.
 set -euo pipefail
@@ -48,18 +48,26 @@ else
 fi
 
 if command -v shellcheck >/dev/null; then
-  run shellcheck scripts/*.sh .ci/run
+  run shellcheck scripts/*.sh scripts/clients/*.sh .ci/run
 else
   skip shellcheck "it is not installed"
 fi
 
 run scripts/build.sh
 
+if [ -n "${CHECK_FAST:-}" ]; then
+  skip fuzzing "CHECK_FAST is set"
+else
+  run scripts/fuzz.sh
+fi
+
 if ! command -v s >/dev/null; then
   skip "rendering s.yaml" "Serverless Devs is not installed (npm install -g @serverless-devs/s)"
 fi
 
-# The tests come last, so that the end of the output tells the outcome.
+# The tests come last, so that the end of the output tells the outcome. Recipes
+# and receivers print which of them ran, and why the others did not.
+run go test -v -run 'Recipes|Receivers' ./scripts/clients ./scripts/receivers | grep -v '^=== '
 run go test ./...
 if [ -n "${CHECK_FAST:-}" ]; then
   skip "go test -race" "CHECK_FAST is set"

@@ -135,8 +135,3 @@ func (s *stack) ownHost(r *http.Request) bool {
 	own := strings.TrimPrefix(s.ready.Gateway, "http://")
 	return strings.TrimSuffix(r.Host, ":80") == strings.TrimSuffix(own, ":80")
 }
-
-// wantsPage tells a browser that shows a page from a program that reads text.
-func wantsPage(r *http.Request) bool {
-	return strings.Contains(r.Header.Get("Accept"), "text/html")
-}

@@ -46,11 +46,11 @@ func (s *stack) routes(trigger localfc.Trigger) http.Handler {
 
 func (s *stack) serveOwn(w http.ResponseWriter, r *http.Request) {
 	switch path := r.URL.Path; {
-	case path == "/" && wantsPage(r), strings.HasPrefix(path, pagePath):
+	case path == "/", strings.HasPrefix(path, pagePath):
 		s.servePage(w, r)
 	case path == sessionPath:
 		s.serveSession(w, r)
-	case path == "/" && (r.Method == http.MethodGet || r.Method == http.MethodHead):
+	case path == "/_local/" && (r.Method == http.MethodGet || r.Method == http.MethodHead):
 		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 		io.WriteString(w, s.pointer())
 	case path == webhookPath:
@@ -91,11 +91,11 @@ func (s *stack) serveFunctions(w http.ResponseWriter, r *http.Request) {
 	_ = json.NewEncoder(w).Encode(list)
 }
 
-// pointer tells somebody who opens the address in a browser where to go.
+// pointer lists what there is, at /_local/.
 func (s *stack) pointer() string {
 	return fmt.Sprintf(`ossupload local stack
 
-GET  %[1]s/                  in a browser: a page that uploads
+GET  %[1]s/                  a page that uploads
 POST %[1]s/presign           ask for an upload, as the caller of the ready line's callerToken
 GET  %[1]s/_local/events     the events that the functions delivered
 GET  %[1]s/_local/functions  their processes: [{name, pid}]
