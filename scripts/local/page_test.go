@@ -96,15 +96,15 @@ func TestPageNamesOnlyWhatIsServed(t *testing.T) {
 	}
 }
 
-func TestPageIsForBrowsersAtTheOwnAddress(t *testing.T) {
+func TestPageIsAtTheOwnAddress(t *testing.T) {
 	s := pageStack()
 	answer := get(t, s, "localhost:8580", "/", nil)
 	if got := answer.Header.Get("Location"); answer.StatusCode != http.StatusTemporaryRedirect || got != "http://127.0.0.1:8580/" {
 		t.Errorf("GET / of localhost = %d to %q, want 307 to the gateway's address", answer.StatusCode, got)
 	}
 	answer = get(t, s, ownHost, "/", http.Header{"Accept": {"*/*"}})
-	if got := answer.Header.Get("Content-Type"); got != "text/plain; charset=utf-8" {
-		t.Errorf("GET / of a program is %q, want text", got)
+	if got := answer.Header.Get("Content-Type"); got != "text/html; charset=utf-8" {
+		t.Errorf("GET / of a program is %q, want the page", got)
 	}
 }
 

@@ -15,7 +15,7 @@ func TestRoutes(t *testing.T) {
 		status             int
 		body               string // part of it
 	}{
-		{"the pointer", "GET", "/", nil, 200, s.ready.OSS},
+		{"the pointer", "GET", "/_local/", nil, 200, s.ready.OSS},
 		{"no events yet", "GET", "/_local/events", nil, 200, "[]"},
 		{"an event that is not there", "POST", "/_local/events/evt_1/resend", nil, 404, "no verified delivery"},
 		{"no faults yet", "GET", "/_local/faults", nil, 200, "[]"},
