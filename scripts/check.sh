@@ -65,14 +65,15 @@ if ! command -v s >/dev/null; then
   skip "rendering s.yaml" "Serverless Devs is not installed (npm install -g @serverless-devs/s)"
 fi
 
-# The tests come last, so that the end of the output tells the outcome. Recipes
-# and receivers print which of them ran, and why the others did not.
-run go test -v -run 'Recipes|Receivers' ./scripts/clients ./scripts/receivers | grep -v '^=== '
+# The tests come last, so that the end of the output tells the outcome. Recipes,
+# receivers and browsers print which of them ran, and why the others did not.
+run go test -v -run 'Recipes|Receivers|Browser' ./scripts/clients ./scripts/receivers ./scripts/browser | grep -v '^=== '
 run go test ./...
 if [ -n "${CHECK_FAST:-}" ]; then
   skip "go test -race" "CHECK_FAST is set"
 elif [ "$(go env CGO_ENABLED)" != 1 ]; then
   skip "go test -race" "it needs a C compiler"
 else
-  run go test -race ./...
+  # The short run leaves out what drives other programs.
+  run go test -race -short ./...
 fi

@@ -54,10 +54,12 @@ function duration(seconds) {
 }
 
 function explain(error) {
-  const fields = Array.isArray(error.details) ? error.details.filter((d) => d.field).map((d) => `${d.field} ${d.reason}`) : []
+  const details = Array.isArray(error.details) ? error.details : []
+  const fields = details.filter((d) => d.field && !error.message.includes(d.reason)).map((d) => `${d.field} ${d.reason}`)
   const text = fields.length ? `${error.message} ${fields.join('; ')}.` : error.message
   const again = error.code === 'file_changed' ? ' Choose it again.' : ''
-  return `${text}${again} (${[error.code, error.requestId].filter(Boolean).join(', ')})`
+  const traces = [error.code, error.requestId].filter(Boolean).join(', ')
+  return `${text}${again}${traces && ` (${traces})`}`
 }
 
 // --- session --------------------------------------------------------------

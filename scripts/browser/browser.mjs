@@ -1,0 +1,97 @@
+// The browser, one page at a time, and what goes over its network.
+
+import { chromium } from 'playwright-core'
+
+let browser
+let context
+let page
+let network // CDP session of page
+let artifacts
+
+/** What was answered to the page since it was opened or this was cleared. */
+export const requests = []
+
+/** What must not happen on any page, whatever else it does. */
+export const blunders = []
+
+export async function launch({ executable, folder }) {
+  artifacts = folder
+  browser = await chromium.launch({
+    executablePath: executable,
+    args: [
+      '--disable-gpu',
+      '--disable-quic',
+      '--disable-background-networking',
+      '--disable-component-update',
+      '--disable-sync',
+      '--no-first-run',
+      '--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1', // loopback only
+    ],
+  })
+  return browser.version()
+}
+
+export async function close() {
+  await browser?.close()
+}
+
+/** Opens a page in place of the last. It has the storage of the pages before it, unless it is fresh. */
+export async function open(url, { fresh = false } = {}) {
+  await page?.close()
+  if (fresh || !context) {
+    await context?.close()
+    context = await browser.newContext({ viewport: { width: 1280, height: 900 } })
+    context.setDefaultTimeout(30_000)
+  }
+  page = await context.newPage()
+  network = await context.newCDPSession(page)
+  await network.send('Network.enable')
+  requests.length = 0
+  page.on('pageerror', (error) => blunders.push(`uncaught: ${error.stack}`))
+  page.on('console', (message) => {
+    // The browser logs every refused request, and some are wanted.
+    if (message.text().includes('Content Security Policy')) blunders.push(message.text())
+  })
+  page.on('request', (request) => {
+    const { protocol, hostname } = new URL(request.url())
+    if (protocol !== 'blob:' && hostname !== '127.0.0.1') blunders.push(`${hostname} was called`)
+  })
+  page.on('response', record)
+  await page.goto(url)
+  await page.waitForSelector('html[data-ready]')
+  return page
+}
+
+function record(response) {
+  const { pathname, searchParams } = new URL(response.url())
+  requests.push({
+    method: response.request().method(),
+    path: pathname,
+    part: Number(searchParams.get('partNumber')),
+    status: response.status(),
+  })
+}
+
+/** Parts that were stored since the page was opened: their numbers, in order. */
+export const storedParts = () =>
+  requests.filter((r) => r.method === 'PUT' && r.part && r.status === 200).map((r) => r.part).sort((a, b) => a - b)
+
+/** Limits what the page sends; 0 is no limit. */
+export async function throttle(bytesPerSecond) {
+  await network.send('Network.emulateNetworkConditions', {
+    offline: false,
+    latency: 0,
+    downloadThroughput: -1,
+    uploadThroughput: bytesPerSecond || -1,
+  })
+}
+
+export async function closePage() {
+  await page.close()
+  page = undefined
+}
+
+/** Takes a picture of the whole page. */
+export async function shoot({ name }) {
+  if (page) await page.screenshot({ path: `${artifacts}/${name}.png`, fullPage: true, animations: 'disabled' })
+}
