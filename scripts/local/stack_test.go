@@ -204,7 +204,7 @@ func TestRehearsalPasses(t *testing.T) {
 				t.Errorf("rehearse() = %v, want nil", err)
 			}
 			t.Log("\n" + out.String())
-			for method, steps := range map[string]int{"put": 4, "url": 4, "multipart": 7} {
+			for method, steps := range map[string]int{"put": 4, "form": 4, "url": 4, "multipart": 7} {
 				if got := strings.Count("\n"+out.String(), "\n"+method+" "); got != steps {
 					t.Errorf("rehearse() printed %d lines about %s, want %d", got, method, steps)
 				}
@@ -234,10 +234,6 @@ func TestRehearsalFails(t *testing.T) {
 			name:   "when a method is refused",
 			change: func(o *options) { o.overrides = map[string]string{"UPLOAD_MAX_SIZE": "500000"} },
 			say:    []string{"FAULT: status 400: invalid_request", "url        find its event"},
-		},
-		{
-			name:   "when no method is enabled",
-			change: func(o *options) { o.overrides = map[string]string{"UPLOAD_METHODS": "form"} },
 		},
 	}
 	for _, tt := range tests {
