@@ -434,7 +434,7 @@ func TestPresignWhileSTSFails(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, nil)
 	for _, mode := range []string{localfault.InternalError, localfault.Unavailable, localfault.ConnectionReset} {
-		if err := s.faults.Set(localfault.Fault{Target: "sts", Operation: "AssumeRole", Mode: mode}); err != nil {
+		if err := s.faults.Set(localfault.Fault{Target: "sts", Operation: "AssumeRole", Mode: mode, Count: 2}); err != nil {
 			t.Fatal(err)
 		}
 		a := s.tryPresign(t, s.ready.CallerToken, callerWish)

@@ -152,7 +152,7 @@ func TestRunPrintsOneReadyLineWithRealAddresses(t *testing.T) {
 	if err := json.Unmarshal(line, &r); err != nil {
 		t.Fatal(err)
 	}
-	if status, body := ask(t, http.MethodGet, r.Gateway+"/", "", nil); status != http.StatusOK || !bytes.Contains(body, []byte(r.OSS)) {
+	if status, body := ask(t, http.MethodGet, r.Gateway+"/_local/", "", nil); status != http.StatusOK || !bytes.Contains(body, []byte(r.OSS)) {
 		t.Errorf("GET %s/ = %d %q, want 200 and the address of OSS", r.Gateway, status, body)
 	}
 	if status, body := ask(t, http.MethodGet, r.OSS+keyPath, "", nil); status != http.StatusOK || !bytes.HasPrefix(body, []byte("-----BEGIN PUBLIC KEY-----")) {
