@@ -19,6 +19,15 @@
 //
 // The package refuses secrets under 32 bytes, tokens over MaxLen, and
 // everything that it did not seal itself.
+//
+// Releases of both sides of an upgrade meet in one upload. So claims may gain
+// fields, which an older release ignores and which are zero in an older token;
+// none is renamed, and none changes its meaning. The version at a token's front
+// changes only when old tokens must not open any more, or when an older release
+// must not overlook a claim; tokens of the version before are then accepted for
+// one UPLOAD_TOKEN_TTL, so that no upload in flight ends. Stored grants outlive
+// that: what is to be confirmed by key later needs the release that sealed it.
+// Tokens of every version are kept in testdata and must open.
 package uploadtoken
 
 import (
