@@ -67,7 +67,7 @@ fi
 
 # The tests come last, so that the end of the output tells the outcome. Recipes,
 # receivers and browsers print which of them ran, and why the others did not.
-run go test -v -run 'Recipes|Receivers|Browser' ./scripts/clients ./scripts/receivers ./scripts/browser | grep -v '^=== '
+run go test -v -run 'Recipes|Receivers|Browser' ./scripts/clients ./scripts/receivers ./scripts/browser | grep -v -e '^=== ' -e '"level"'
 run go test ./...
 if [ -n "${CHECK_FAST:-}" ]; then
   skip "go test -race" "CHECK_FAST is set"
