@@ -210,10 +210,18 @@ func TestFaultsLeaveNoGoroutine(t *testing.T) {
 		})
 	}
 	wg.Wait()
+	// Which requests a fault meets, and which of them a second try heals, is a
+	// matter of scheduling; that of each kind some succeed, and not all of all, is
+	// not.
+	all := int32(0)
 	for kind := range good {
-		if got := good[kind].Load(); got == 0 || got == requests/6 && kind != 2 {
-			t.Errorf("%d of %d %s %s succeed, want some: this tests nothing", got, requests/6, requestsOf[kind].method, requestsOf[kind].path)
+		got := good[kind].Load()
+		if all += got; got == 0 {
+			t.Errorf("none of %d %s %s succeeds: this tests nothing", requests/6, requestsOf[kind].method, requestsOf[kind].path)
 		}
+	}
+	if all == requests {
+		t.Errorf("all of %d requests succeed: this tests nothing", requests)
 	}
 	// What may stay is what can be used again: some connections for each server,
 	// with two goroutines at our end and one at the other. A call of STS that
