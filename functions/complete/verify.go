@@ -44,10 +44,14 @@ func verifyParts(claims uploadtoken.Claims, listed []storage.Part, wanted []part
 	named := make(map[int64]bool, len(wanted))
 	previous := int64(0)
 	for _, w := range wanted {
+		// A number that no part can have must not decide how far the loop below
+		// goes: it may be as large as 2^62.
+		if w.PartNumber < 1 || w.PartNumber > grant.MaxParts {
+			fault(w.PartNumber, "invalid_number")
+			continue
+		}
 		p, ok := held[w.PartNumber]
 		switch {
-		case w.PartNumber < 1 || w.PartNumber > grant.MaxParts:
-			fault(w.PartNumber, "invalid_number")
 		case named[w.PartNumber]:
 			fault(w.PartNumber, "duplicate")
 		case w.PartNumber < previous:
