@@ -23,8 +23,14 @@ import (
 	"ossupload/shared/fchttp"
 )
 
-// maxBody is the largest body in bytes that is read: what fchttp lets through.
-const maxBody = 2 << 20
+const (
+	// maxBody is the largest body in bytes that is read: what fchttp lets through.
+	maxBody = 2 << 20
+	// maxNames is how many names an object of a body may have, and maxFaults how
+	// many faults are told. Both bound the work that a bad body causes.
+	maxNames  = 64
+	maxFaults = 20
+)
 
 // Unknown says what becomes of fields that a struct does not have.
 type Unknown int
@@ -70,9 +76,13 @@ func Decode(r *http.Request, dst any, unknown Unknown) (faults []fchttp.Fault, e
 }
 
 // Merge adds to faults those of more that name other fields: one reason a
-// field is enough.
+// field is enough. Of all together it keeps the first maxFaults.
 func Merge(faults, more []fchttp.Fault) []fchttp.Fault {
+	faults = faults[:min(len(faults), maxFaults)]
 	for _, f := range more {
+		if len(faults) == maxFaults {
+			break
+		}
 		if !slices.ContainsFunc(faults, func(g fchttp.Fault) bool { return g.Field == f.Field }) {
 			faults = append(faults, f)
 		}
@@ -91,6 +101,10 @@ func (d *decoder) object(text []byte, v reflect.Value, path string) bool {
 	var members map[string]json.RawMessage
 	if err := json.Unmarshal(text, &members); err != nil || members == nil {
 		return false
+	}
+	if len(members) > maxNames {
+		d.faults = append(d.faults, tooManyNames(path))
+		return true
 	}
 	for i := range v.NumField() {
 		name := jsonName(v.Type().Field(i))
@@ -119,10 +133,24 @@ func (d *decoder) member(text []byte, field reflect.Value, path string) {
 	} else {
 		ok = json.Unmarshal(text, field.Addr().Interface()) == nil
 	}
+	if ok && field.Kind() == reflect.Map && field.Len() > maxNames {
+		d.faults = append(d.faults, tooManyNames(path+"."))
+		field.SetZero()
+	}
 	if !ok {
 		d.faults = append(d.faults, fchttp.Fault{Field: path, Reason: "must be " + describe(field.Type())})
 		field.SetZero()
 	}
+}
+
+// tooManyNames is the fault of the object whose members have paths that begin
+// with path.
+func tooManyNames(path string) fchttp.Fault {
+	field := strings.TrimSuffix(path, ".")
+	if field == "" {
+		field = "body"
+	}
+	return fchttp.Fault{Field: field, Reason: fmt.Sprintf("must have at most %d names", maxNames)}
 }
 
 func describe(t reflect.Type) string {

@@ -2,6 +2,7 @@ package request_test
 
 import (
 	"errors"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"reflect"
@@ -103,5 +104,61 @@ func TestDecodeTakesNoBodyWhereAllIsOptional(t *testing.T) {
 	r := httptest.NewRequest("POST", "/", nil)
 	if faults, err := request.Decode(r, &v, request.Ignore); err != nil || faults != nil {
 		t.Errorf("Decode of an empty body = %v, %v, want neither", faults, err)
+	}
+}
+
+// manyNames is an object of n members with distinct names.
+func manyNames(n int, value string) string {
+	members := make([]string, n)
+	for i := range members {
+		members[i] = fmt.Sprintf("\"Bad %d\":%s", i, value)
+	}
+	return "{" + strings.Join(members, ",") + "}"
+}
+
+// A body of 2 MiB that is nothing but bad names must not cost more than reading
+// it does.
+func TestDecodeBoundsFaults(t *testing.T) {
+	tooMany := func(field string) []fchttp.Fault {
+		return []fchttp.Fault{{Field: field, Reason: "must have at most 64 names"}}
+	}
+	tests := []struct {
+		name, body string
+		want       []fchttp.Fault
+	}{
+		{"60,000 unknown fields", manyNames(60_000, "1"), append(tooMany("body"), fchttp.Fault{Field: "filename", Reason: "is required"})},
+		{"60,000 names in a map", `{"filename":"a","vars":` + manyNames(60_000, `"x"`) + `}`, tooMany("vars")},
+		{"60,000 names in an object", `{"filename":"a","checksum":` + manyNames(60_000, `"x"`) + `}`, tooMany("checksum")},
+		{"64 names in a map", `{"filename":"a","vars":` + manyNames(64, `"x"`) + `}`, nil},
+		{"65 names in a map", `{"filename":"a","vars":` + manyNames(65, `"x"`) + `}`, tooMany("vars")},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			var w wish
+			got, err := request.Decode(post(tt.body, "application/json"), &w, request.Refuse)
+			if err != nil || !reflect.DeepEqual(got, tt.want) {
+				t.Errorf("Decode = %v, %v, want %v", got, err, tt.want)
+			}
+		})
+	}
+	t.Run("21 unknown fields", func(t *testing.T) {
+		var w wish
+		got, err := request.Decode(post(manyNames(21, "1"), "application/json"), &w, request.Refuse)
+		if err != nil || len(got) != 20 {
+			t.Errorf("Decode = %d faults, %v, want 20", len(got), err)
+		}
+	})
+}
+
+func TestMergeBoundsFaults(t *testing.T) {
+	var many []fchttp.Fault
+	for i := range 60_000 {
+		many = append(many, fchttp.Fault{Field: fmt.Sprint("metadata.", i), Reason: "is bad"})
+	}
+	if got := request.Merge(nil, many); !reflect.DeepEqual(got, many[:20]) {
+		t.Errorf("Merge of 60,000 faults = %d, want the first 20", len(got))
+	}
+	if got := request.Merge(many, many); !reflect.DeepEqual(got, many[:20]) {
+		t.Errorf("Merge to 60,000 faults = %d, want the first 20", len(got))
 	}
 }
