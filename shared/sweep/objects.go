@@ -40,14 +40,16 @@ func (r *run) objects(ctx context.Context) (end bool, err error) {
 			r.at.After = untried.before
 			return false, r.failed()
 		}
-		if err := r.failed(); err != nil {
-			return false, err
-		}
-		if !page.More {
+		// The page is behind us also when it ends the run: one on which all that
+		// was tried fails must not be where every run begins.
+		if end = !page.More; end {
 			r.at.After = ""
-			return true, nil
+		} else {
+			r.at.After = r.next(page.Objects[len(page.Objects)-1].Key)
 		}
-		r.at.After = r.next(page.Objects[len(page.Objects)-1].Key)
+		if err := r.failed(); end || err != nil {
+			return end && err == nil, err
+		}
 	}
 	return false, nil
 }

@@ -233,6 +233,29 @@ func TestOneEventThatIsRefusedHoldsNothingUp(t *testing.T) {
 	w.wantAnnounced(t, 0, keys...)
 }
 
+// A page on which everything fails ends a run, and must not be where every
+// later run begins, too.
+func TestMovesOnFromAPageThatFails(t *testing.T) {
+	for failing := 1; failing <= 12; failing++ {
+		t.Run(fmt.Sprint(failing, " failing"), func(t *testing.T) {
+			w := newWorld(t)
+			var healthy []string
+			for range failing {
+				w.store("alice", hour, nil)
+			}
+			for range 4 {
+				healthy = append(healthy, w.store("bob", hour, nil))
+			}
+			w.pageSize = failing
+			w.refused = func(key string) bool { return strings.HasPrefix(key, "u/alice/") }
+			for range 12 {
+				w.run(nil)
+			}
+			w.wantAnnounced(t, 0, healthy...)
+		})
+	}
+}
+
 func TestEndsWhenItCannotMark(t *testing.T) {
 	w := newWorld(t)
 	for range 100 {
