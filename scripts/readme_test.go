@@ -8,7 +8,7 @@ import (
 	"strings"
 	"testing"
 
-	"ossupload/shared/fchttp"
+	"ossupload/shared/api"
 )
 
 func readme(t *testing.T) string {
@@ -26,7 +26,7 @@ func TestREADMEListsEveryError(t *testing.T) {
 	for _, row := range rows {
 		got = append(got, row[1]+" "+row[2])
 	}
-	for _, code := range fchttp.Codes() {
+	for _, code := range api.Codes() {
 		want = append(want, fmt.Sprint(code.Status(), " ", code))
 	}
 	slices.Sort(got)

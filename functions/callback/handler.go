@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"ossupload/shared/api"
 	"ossupload/shared/confirm"
 	"ossupload/shared/fchttp"
 	"ossupload/shared/osscallback"
@@ -49,32 +50,21 @@ func (h *handler) callback(r *http.Request) (any, error) {
 	if err != nil {
 		return nil, fmt.Errorf("reading callback body: %w", err)
 	}
-	err = h.verifier.Verify(ctx, osscallback.Message{URIs: h.uris(r), Header: r.Header, Body: body})
-	switch {
-	case errors.Is(err, osscallback.ErrKeyURL):
-		return nil, rejected("key_url", err)
-	case errors.Is(err, osscallback.ErrKeyFetch):
-		// Possibly genuine: the uploader is told 203, and /confirm repairs it.
-		return nil, &fchttp.Error{Code: fchttp.StorageError, Message: "The public key of the callback could not be fetched.", Reason: "key_url", Err: err}
-	case err != nil:
-		return nil, rejected("signature", err)
+	if err := h.verifier.Verify(ctx, osscallback.Message{URIs: h.uris(r), Header: r.Header, Body: body}); err != nil {
+		return nil, err
 	}
 	notice, err := osscallback.ParseNotice(body)
 	if err != nil {
-		return nil, rejected("body", err)
+		return nil, err
 	}
 	claims, err := h.keyring.Open(uploadtoken.Upload, notice.Token, h.now())
 	if err != nil {
-		return nil, rejected("token", err)
+		return nil, fmt.Errorf("%w: %w", errToken, err)
 	}
 	if claims.Bucket != h.bucket || notice.Bucket != claims.Bucket || notice.Object != claims.Key {
-		return nil, rejected("token", errors.New("token is for another object"))
+		return nil, fmt.Errorf("%w: it is for another object", errToken)
 	}
-	receipt, err := h.confirm(ctx, claims, notice)
-	if err != nil {
-		return nil, problem(err)
-	}
-	return receipt, nil
+	return h.confirm(ctx, claims, notice)
 }
 
 // uris are the forms in which OSS may have signed the path and query: as
@@ -92,26 +82,25 @@ func (h *handler) uris(r *http.Request) []string {
 // confirm holds the object against the notice, and then against the grant.
 func (h *handler) confirm(ctx context.Context, claims uploadtoken.Claims, notice osscallback.Notice) (confirm.Receipt, error) {
 	object, err := h.confirmer.Storage.Head(ctx, claims.Key)
+	if errors.Is(err, storage.ErrNotFound) {
+		return confirm.Receipt{}, fmt.Errorf("%w: %w", errObject, err)
+	}
 	if err != nil {
 		return confirm.Receipt{}, err
 	}
 	if !strings.EqualFold(notice.ETag, object.ETag) || notice.Size != object.Size {
-		return confirm.Receipt{}, fmt.Errorf("%w: its ETag or size is not the callback's", confirm.ErrMismatch)
+		return confirm.Receipt{}, fmt.Errorf("%w: its ETag or size is not the callback's", errObject)
 	}
-	return h.confirmer.Announce(ctx, claims, object)
+	receipt, err := h.confirmer.Announce(ctx, claims, object)
+	if errors.Is(err, confirm.ErrMismatch) {
+		return confirm.Receipt{}, fmt.Errorf("%w: %w", errObject, err)
+	}
+	return receipt, err
 }
 
-// rejected is the one answer to whatever is not believed; the log tells why.
-func rejected(reason string, err error) error {
-	return &fchttp.Error{Code: fchttp.CallbackRejected, Message: "The callback was rejected.", Reason: reason, Err: err}
-}
-
-func problem(err error) error {
-	switch {
-	case errors.Is(err, confirm.ErrMismatch), errors.Is(err, storage.ErrNotFound):
-		return rejected("object", err)
-	case errors.Is(err, confirm.ErrDelivery):
-		return &fchttp.Error{Code: fchttp.DeliveryFailed, Message: "The object is stored, but the application was not told. Confirm it again.", Err: err}
-	}
-	return storage.Problem(err)
-}
+// What is not believed is answered alike; the log tells why. To OSS a token or
+// an object that is not as it should be is a callback that is not.
+var (
+	errToken  = &api.Error{Code: api.CallbackRejected, Message: "The callback was rejected.", Reason: "token"}
+	errObject = &api.Error{Code: api.CallbackRejected, Message: "The callback was rejected.", Reason: "object"}
+)

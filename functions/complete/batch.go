@@ -7,7 +7,7 @@ import (
 	"strings"
 	"time"
 
-	"ossupload/shared/fchttp"
+	"ossupload/shared/api"
 	"ossupload/shared/uploadtoken"
 )
 
@@ -36,25 +36,25 @@ func (h *handler) batch(r *http.Request) (any, error) {
 		return nil, err
 	}
 	query := r.URL.Query()
-	var faults []fchttp.Fault
+	var faults []api.Fault
 	most := maxBatchURLs
 	switch as := query.Get("as"); as {
 	case "":
 	case "template":
 		most = maxBatchSignatures
 	default:
-		faults = append(faults, fchttp.Fault{Field: "as", Reason: "must be template or left out"})
+		faults = append(faults, api.Fault{Field: "as", Reason: "must be template or left out"})
 	}
 	numbers, reason := parsePartNumbers(strings.Join(query["partNumbers"], ","), lastPart(claims), most)
 	if reason != "" {
-		faults = append(faults, fchttp.Fault{Field: "partNumbers", Reason: reason})
+		faults = append(faults, api.Fault{Field: "partNumbers", Reason: reason})
 	}
 	if len(faults) > 0 {
-		return nil, fchttp.Invalid(faults)
+		return nil, api.Invalid(faults...)
 	}
 	parts, _, err := h.issuer.Parts(r.Context(), claims, min(partLife, h.policy.MaxExpires))
 	if err != nil {
-		return nil, problem(err)
+		return nil, err
 	}
 	sign := parts.URL
 	if most == maxBatchSignatures {

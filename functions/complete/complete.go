@@ -4,12 +4,13 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"net/http"
 	"strings"
 	"time"
 
+	"ossupload/shared/api"
 	"ossupload/shared/confirm"
-	"ossupload/shared/fchttp"
 	"ossupload/shared/grant"
 	"ossupload/shared/request"
 	"ossupload/shared/storage"
@@ -62,21 +63,21 @@ func (h *handler) complete(r *http.Request) (any, error) {
 	}
 	if in.Checksum != nil {
 		if reason := grant.CheckCRC64(in.Checksum.CRC64); reason != "" {
-			faults = append(faults, fchttp.Fault{Field: "checksum.crc64", Reason: reason})
+			faults = append(faults, api.Fault{Field: "checksum.crc64", Reason: reason})
 		}
 	}
 	if len(faults) > 0 {
-		return nil, fchttp.Invalid(faults)
+		return nil, api.Invalid(faults...)
 	}
 	if in.Checksum != nil && in.Checksum.CRC64 != "" {
 		if claims.CRC64 != "" && claims.CRC64 != in.Checksum.CRC64 {
-			return nil, checksumMismatch(claims.CRC64, in.Checksum.CRC64)
+			return nil, confirm.ChecksumMismatch(claims.CRC64, in.Checksum.CRC64)
 		}
 		claims.CRC64 = in.Checksum.CRC64
 	}
 	receipt, err := h.finish(r.Context(), claims, in.Parts)
 	if err != nil {
-		return nil, problem(err)
+		return nil, err
 	}
 	return receipt, nil
 }
@@ -90,22 +91,18 @@ func (h *handler) finish(ctx context.Context, claims uploadtoken.Claims, wanted 
 		return confirm.Receipt{}, err
 	}
 	if faults := verifyParts(claims, listed, wanted); len(faults) > 0 {
-		return confirm.Receipt{}, partsMismatch(faults)
+		return confirm.Receipt{}, errParts.With(faults)
 	}
 	if actual, ok := combinedCRC64(listed); ok && claims.CRC64 != "" && actual != claims.CRC64 {
-		return confirm.Receipt{}, &confirm.ChecksumError{Expected: claims.CRC64, Actual: actual}
+		return confirm.Receipt{}, confirm.ChecksumMismatch(claims.CRC64, actual)
 	}
 	err = h.storage.Complete(ctx, claims.Key, claims.UploadID, listed)
 	switch {
 	case errors.Is(err, storage.ErrNoSuchUpload), errors.Is(err, storage.ErrExists):
 		// It was there a moment ago: another call completed it, this call's first
 		// try did and its answer was lost, or it was aborted meanwhile.
-		aborted := &fchttp.Error{Code: fchttp.Aborted, Message: "The upload was aborted while it was being completed.", Err: err}
-		return h.again(ctx, claims, aborted)
-	case errors.Is(err, storage.ErrParts):
-		// A part was replaced since it was listed.
-		return confirm.Receipt{}, &fchttp.Error{Code: fchttp.PartsMismatch, Message: "The parts changed while they were being put together.", Err: err}
-	case err != nil:
+		return h.again(ctx, claims, fmt.Errorf("%w: %w", errAborted, err))
+	case err != nil: // storage.ErrParts: a part was replaced since it was listed
 		return confirm.Receipt{}, err
 	}
 	return h.confirmer.Confirm(ctx, claims)
@@ -146,13 +143,10 @@ func (h *handler) own(ctx context.Context, claims uploadtoken.Claims) (uploadtok
 	return stored, object, err
 }
 
-func partsMismatch(faults []partFault) error {
-	return &fchttp.Error{
-		Code:    fchttp.PartsMismatch,
-		Message: "The uploaded parts do not make up the object that was agreed.",
-		Details: faults,
-	}
-}
+var (
+	errParts   = &api.Error{Code: api.PartsMismatch, Message: "The uploaded parts do not make up the object that was agreed."}
+	errAborted = &api.Error{Code: api.Aborted, Message: "The upload was aborted while it was being completed. Start another."}
+)
 
 func sameETag(a, b string) bool {
 	return strings.EqualFold(strings.Trim(a, `"`), strings.Trim(b, `"`))

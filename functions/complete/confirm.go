@@ -2,13 +2,13 @@ package main
 
 import (
 	"context"
-	"errors"
+	"fmt"
 	"net/http"
 	"strings"
 
+	"ossupload/shared/api"
 	"ossupload/shared/callerauth"
 	"ossupload/shared/confirm"
-	"ossupload/shared/fchttp"
 	"ossupload/shared/request"
 	"ossupload/shared/uploadtoken"
 )
@@ -31,12 +31,12 @@ func (h *handler) confirm(r *http.Request) (any, error) {
 		return nil, err
 	}
 	if len(faults) > 0 {
-		return nil, fchttp.Invalid(faults)
+		return nil, api.Invalid(faults...)
 	}
 	if in.Key != "" {
 		receipt, err := h.confirmKey(r.Context(), caller, in.Key)
 		if err != nil {
-			return nil, problem(err)
+			return nil, err
 		}
 		return receipt, nil
 	}
@@ -46,7 +46,7 @@ func (h *handler) confirm(r *http.Request) (any, error) {
 	}
 	receipt, err := h.confirmer.Confirm(r.Context(), claims)
 	if err != nil {
-		return nil, problem(err)
+		return nil, err
 	}
 	return receipt, nil
 }
@@ -54,17 +54,17 @@ func (h *handler) confirm(r *http.Request) (any, error) {
 // confirmKey confirms by the grant that the object itself carries. Keys of
 // others are refused before anything is asked about them.
 func (h *handler) confirmKey(ctx context.Context, caller callerauth.Caller, key string) (confirm.Receipt, error) {
-	forbidden := &fchttp.Error{Code: fchttp.Forbidden, Message: "This key is not yours."}
 	if !strings.HasPrefix(key, h.policy.OwnPrefix(caller.Subject)) {
-		return confirm.Receipt{}, forbidden
+		return confirm.Receipt{}, errNotYours
 	}
 	claims, object, err := h.confirmer.Stored(ctx, key)
 	if err != nil {
 		return confirm.Receipt{}, err
 	}
 	if claims.Subject != caller.Subject {
-		forbidden.Err = errors.New("the stored grant is another subject's")
-		return confirm.Receipt{}, forbidden
+		return confirm.Receipt{}, fmt.Errorf("%w: the stored grant is another subject's", errNotYours)
 	}
 	return h.confirmer.Announce(ctx, claims, object)
 }
+
+var errNotYours = &api.Error{Code: api.Forbidden, Message: "This key is not yours."}

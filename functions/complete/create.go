@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"ossupload/shared/api"
 	"ossupload/shared/grant"
 	"ossupload/shared/request"
 	"ossupload/shared/uploadtoken"
@@ -61,18 +62,16 @@ func (h *handler) create(r *http.Request) (any, error) {
 		wish.CRC64 = in.Checksum.CRC64
 	}
 	granted, err := h.policy.Grant(caller, wish, h.now(), h.random)
-	if refusal := new(grant.Refusal); errors.As(err, &refusal) {
-		faults = request.Merge(faults, uppysNames(refusal.Faults))
-	}
+	faults = request.Merge(faults, uppysNames(api.Faults(err)))
 	if len(faults) > 0 {
-		return nil, invalid(faults)
+		return nil, api.Invalid(faults...)
 	}
 	if err != nil {
-		return nil, problem(err)
+		return nil, err
 	}
 	token, err := h.initiate(r.Context(), granted)
 	if err != nil {
-		return nil, problem(err)
+		return nil, err
 	}
 	return createResponse{
 		Key:       granted.Claims.Key,

@@ -3,11 +3,13 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"net/url"
 	"time"
 
+	"ossupload/shared/api"
 	"ossupload/shared/callerauth"
 	"ossupload/shared/confirm"
 	"ossupload/shared/fchttp"
@@ -75,7 +77,7 @@ func (h *handler) authenticate(r *http.Request) (callerauth.Caller, error) {
 	if capability := r.PathValue("capability"); capability != "" {
 		session, err := h.keyring.OpenSession(capability, h.now())
 		if err != nil {
-			return callerauth.Caller{}, &fchttp.Error{Code: fchttp.InvalidToken, Message: "The session is not valid.", Reason: "token", Err: err}
+			return callerauth.Caller{}, err
 		}
 		return callerauth.Caller{
 			Subject: session.Subject,
@@ -85,7 +87,7 @@ func (h *handler) authenticate(r *http.Request) (callerauth.Caller, error) {
 	}
 	caller, err := h.caller.Authenticate(r)
 	if err != nil {
-		return callerauth.Caller{}, problem(err)
+		return callerauth.Caller{}, err
 	}
 	return caller, nil
 }
@@ -102,7 +104,7 @@ func (h *handler) upload(r *http.Request) (uploadtoken.Claims, error) {
 		return uploadtoken.Claims{}, err
 	}
 	if query := r.URL.Query(); query.Has("key") && !namesKey(query["key"], claims.Key) {
-		return uploadtoken.Claims{}, fchttp.Invalid([]fchttp.Fault{{Field: "key", Reason: "is not the key of this upload"}})
+		return uploadtoken.Claims{}, api.Invalid(api.Fault{Field: "key", Reason: "is not the key of this upload"})
 	}
 	return claims, nil
 }
@@ -131,55 +133,11 @@ func (h *handler) open(caller callerauth.Caller, token string, purposes ...uploa
 	}
 	switch {
 	case err != nil:
+		return uploadtoken.Claims{}, err
 	case claims.Subject != caller.Subject:
-		err = errors.New("token is another subject's")
+		return uploadtoken.Claims{}, fmt.Errorf("%w: it is another subject's", uploadtoken.ErrToken)
 	case claims.Bucket != h.policy.Bucket:
-		err = errors.New("token is for another bucket")
-	default:
-		return claims, nil
+		return uploadtoken.Claims{}, fmt.Errorf("%w: it is for another bucket", uploadtoken.ErrToken)
 	}
-	return uploadtoken.Claims{}, &fchttp.Error{Code: fchttp.InvalidToken, Message: "The upload token is not valid.", Reason: "token", Err: err}
-}
-
-// problem turns what can go wrong into an answer; what it does not know
-// becomes 500.
-func problem(err error) error {
-	var (
-		refusal  *grant.Refusal
-		checksum *confirm.ChecksumError
-	)
-	switch {
-	case errors.Is(err, callerauth.ErrUnauthenticated):
-		return &fchttp.Error{Code: fchttp.Unauthenticated, Message: "The request is not authenticated.", Err: err}
-	case errors.Is(err, callerauth.ErrKeys):
-		return &fchttp.Error{Code: fchttp.Throttled, Message: "Callers cannot be authenticated at the moment. Try again.", RetryAfter: 10 * time.Second, Err: err}
-	case errors.As(err, &refusal):
-		return fchttp.Invalid(refusal.Faults)
-	case errors.Is(err, grant.ErrMethod):
-		return &fchttp.Error{Code: fchttp.Forbidden, Message: "This way to upload is not enabled.", Err: err}
-	case errors.Is(err, uploadtoken.ErrTooLong):
-		return fchttp.Invalid([]fchttp.Fault{{Field: "vars", Reason: "does not fit into the upload id"}})
-	case errors.As(err, &checksum):
-		return checksumMismatch(checksum.Expected, checksum.Actual)
-	case errors.Is(err, confirm.ErrMismatch), errors.Is(err, confirm.ErrNoGrant):
-		return &fchttp.Error{Code: fchttp.ObjectMismatch, Message: "The stored object is not what was granted.", Reason: "object", Err: err}
-	case errors.Is(err, confirm.ErrDelivery):
-		return &fchttp.Error{Code: fchttp.DeliveryFailed, Message: "The object is stored, but the application was not told. Try again.", RetryAfter: time.Second, Err: err}
-	case errors.Is(err, storage.ErrNotFound):
-		return &fchttp.Error{Code: fchttp.NotFound, Message: "The object does not exist.", Err: err}
-	case errors.Is(err, storage.ErrNoSuchUpload):
-		return &fchttp.Error{Code: fchttp.UploadGone, Message: "The upload does not exist any more.", Err: err}
-	}
-	return issuer.Problem(storage.Problem(err))
-}
-
-func checksumMismatch(expected, actual string) error {
-	return &fchttp.Error{
-		Code:    fchttp.ChecksumMismatch,
-		Message: "The bytes that were stored are not those that were declared.",
-		Details: struct {
-			Expected string `json:"expected"`
-			Actual   string `json:"actual"`
-		}{expected, actual},
-	}
+	return claims, nil
 }

@@ -1,13 +1,11 @@
 package main
 
 import (
-	"errors"
-	"fmt"
 	"net/http"
 	"net/url"
 	"strings"
 
-	"ossupload/shared/fchttp"
+	"ossupload/shared/api"
 	"ossupload/shared/grant"
 	"ossupload/shared/uploadtoken"
 )
@@ -34,15 +32,15 @@ func (h *handler) params(r *http.Request) (any, error) {
 		ContentType: query.Get("type"),
 		Metadata:    queryMetadata(query),
 	}, h.now(), h.random)
-	if refusal := new(grant.Refusal); errors.As(err, &refusal) {
-		return nil, invalid(uppysNames(refusal.Faults))
+	if faults := api.Faults(err); faults != nil {
+		return nil, api.Invalid(uppysNames(faults)...)
 	}
 	if err != nil {
-		return nil, problem(err)
+		return nil, err
 	}
 	form, err := h.issuer.Form(r.Context(), granted)
 	if err != nil {
-		return nil, problem(err)
+		return nil, err
 	}
 	return paramsResponse{Method: form.Method, URL: form.URL, Fields: form.Fields, Expires: form.Expires}, nil
 }
@@ -60,23 +58,11 @@ func queryMetadata(query url.Values) map[string]string {
 }
 
 // uppysNames calls the fields of faults as Uppy does.
-func uppysNames(faults []fchttp.Fault) []fchttp.Fault {
+func uppysNames(faults []api.Fault) []api.Fault {
 	for i := range faults {
 		if faults[i].Field == "contentType" {
 			faults[i].Field = "type"
 		}
 	}
 	return faults
-}
-
-// invalid refuses an upload that Uppy may have asked for. Of a refusal Uppy
-// shows the message alone, so the message tells each fault.
-func invalid(faults []fchttp.Fault) error {
-	told := make([]string, len(faults))
-	for i, f := range faults {
-		told[i] = f.Field + " " + f.Reason
-	}
-	refusal := fchttp.Invalid(faults)
-	refusal.Message = fmt.Sprintf("%s: %s.", strings.TrimSuffix(refusal.Message, "."), strings.Join(told, "; "))
-	return refusal
 }

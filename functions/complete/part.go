@@ -7,7 +7,7 @@ import (
 	"net/http"
 	"time"
 
-	"ossupload/shared/fchttp"
+	"ossupload/shared/api"
 	"ossupload/shared/grant"
 	"ossupload/shared/storage"
 	"ossupload/shared/uploadtoken"
@@ -35,7 +35,7 @@ func (h *handler) part(r *http.Request) (any, error) {
 	}
 	parts, expires, err := h.issuer.Parts(r.Context(), claims, min(partLife, h.policy.MaxExpires))
 	if err != nil {
-		return nil, problem(err)
+		return nil, err
 	}
 	length, _ := claims.PartLength(number)
 	url, err := parts.URL(number, length)
@@ -50,7 +50,7 @@ func partNumber(claims uploadtoken.Claims, text string) (int64, error) {
 	most := lastPart(claims)
 	n, ok := parsePartNumber(text, most)
 	if !ok {
-		return 0, fchttp.Invalid([]fchttp.Fault{{Field: "partNumber", Reason: fmt.Sprintf("must be a whole number from 1 to %d", most)}})
+		return 0, api.Invalid(api.Fault{Field: "partNumber", Reason: fmt.Sprintf("must be a whole number from 1 to %d", most)})
 	}
 	return n, nil
 }
@@ -80,7 +80,7 @@ func (h *handler) list(r *http.Request) (any, error) {
 		return nil, h.ended(r.Context(), claims, err)
 	}
 	if err != nil {
-		return nil, problem(err)
+		return nil, err
 	}
 	list := make([]listedPart, len(parts))
 	for i, p := range parts {
@@ -98,14 +98,14 @@ func (h *handler) abort(r *http.Request) (any, error) {
 	err = h.storage.Abort(r.Context(), claims.Key, claims.UploadID)
 	if errors.Is(err, storage.ErrNoSuchUpload) {
 		// Aborted before, which is as good; or completed, which is not.
-		if err = h.ended(r.Context(), claims, err); isCode(err, fchttp.UploadGone) {
+		if err = h.ended(r.Context(), claims, err); isCode(err, api.UploadGone) {
 			err = nil
 		}
 		if err != nil {
 			return nil, err
 		}
 	} else if err != nil {
-		return nil, problem(err)
+		return nil, err
 	}
 	return struct{}{}, nil
 }
@@ -116,14 +116,16 @@ func (h *handler) ended(ctx context.Context, claims uploadtoken.Claims, cause er
 	_, _, err := h.own(ctx, claims)
 	switch {
 	case err == nil:
-		return &fchttp.Error{Code: fchttp.AlreadyCompleted, Message: "The upload has been completed.", Err: cause}
+		return fmt.Errorf("%w: %w", errCompleted, cause)
 	case errors.Is(err, storage.ErrNotFound):
-		return problem(cause)
+		return cause
 	}
-	return problem(err)
+	return err
 }
 
-func isCode(err error, code fchttp.Code) bool {
-	var e *fchttp.Error
+var errCompleted = &api.Error{Code: api.AlreadyCompleted, Message: "The upload has been completed."}
+
+func isCode(err error, code api.Code) bool {
+	var e *api.Error
 	return errors.As(err, &e) && e.Code == code
 }

@@ -6,7 +6,7 @@ import (
 	"strings"
 	"time"
 
-	"ossupload/shared/fchttp"
+	"ossupload/shared/api"
 	"ossupload/shared/grant"
 	"ossupload/shared/process"
 	"ossupload/shared/request"
@@ -35,7 +35,7 @@ type downloadResponse struct {
 func (h *handler) download(r *http.Request) (any, error) {
 	caller, err := h.caller.Authenticate(r)
 	if err != nil {
-		return nil, problem(err)
+		return nil, err
 	}
 	var in downloadRequest
 	faults, err := request.Decode(r, &in, request.Refuse)
@@ -44,16 +44,16 @@ func (h *handler) download(r *http.Request) (any, error) {
 	}
 	query, more := downloadQuery(in)
 	if faults = request.Merge(faults, more); len(faults) > 0 {
-		return nil, fchttp.Invalid(faults)
+		return nil, api.Invalid(faults...)
 	}
 	if !strings.HasPrefix(in.Key, h.policy.OwnPrefix(caller.Subject)) {
-		return nil, &fchttp.Error{Code: fchttp.Forbidden, Message: "This key is not yours."}
+		return nil, &api.Error{Code: api.Forbidden, Message: "This key is not yours."}
 	}
 	signed, err := h.downloads.Presign(r.Context(), signing.Request{
 		Method: http.MethodGet, Bucket: h.policy.Bucket, Key: in.Key, Query: query,
 	}, h.policy.Life(in.ExpiresIn))
 	if err != nil {
-		return nil, problem(err)
+		return nil, err
 	}
 	return downloadResponse{Method: signed.Method, URL: signed.URL, Expires: signed.Expires, ExpiresAt: signed.ExpiresAt.UTC()}, nil
 }
@@ -62,8 +62,8 @@ var versionForm = regexp.MustCompile(`^[A-Za-z0-9_.-]{1,128}$`)
 
 // downloadQuery is what a GET is signed with besides its key, and the faults of
 // the request.
-func downloadQuery(in downloadRequest) (query map[string]string, faults []fchttp.Fault) {
-	fault := func(field, reason string) { faults = append(faults, fchttp.Fault{Field: field, Reason: reason}) }
+func downloadQuery(in downloadRequest) (query map[string]string, faults []api.Fault) {
+	fault := func(field, reason string) { faults = append(faults, api.Fault{Field: field, Reason: reason}) }
 	query = make(map[string]string)
 	if reason := grant.CheckKey(in.Key); in.Key != "" && reason != "" {
 		fault("key", reason)

@@ -6,7 +6,7 @@ import (
 	"strings"
 	"testing"
 
-	"ossupload/shared/fchttp"
+	"ossupload/shared/api"
 )
 
 func TestDownloadQuery(t *testing.T) {
@@ -45,7 +45,7 @@ func TestDownloadQuery(t *testing.T) {
 	}
 }
 
-func fieldsOf(faults []fchttp.Fault) string {
+func fieldsOf(faults []api.Fault) string {
 	var fields []string
 	for _, f := range faults {
 		fields = append(fields, f.Field)

@@ -1,11 +1,11 @@
 package main
 
 import (
-	"errors"
 	"io"
 	"net/http"
 	"time"
 
+	"ossupload/shared/api"
 	"ossupload/shared/callerauth"
 	"ossupload/shared/fchttp"
 	"ossupload/shared/grant"
@@ -13,7 +13,6 @@ import (
 	"ossupload/shared/request"
 	"ossupload/shared/rolecreds"
 	"ossupload/shared/settings"
-	"ossupload/shared/uploadtoken"
 )
 
 // handler issues what may be signed.
@@ -49,26 +48,7 @@ func decodeOptional(r *http.Request, dst any) error {
 	}
 	faults, err := request.Decode(r, dst, request.Refuse)
 	if err == nil && len(faults) > 0 {
-		err = fchttp.Invalid(faults)
+		err = api.Invalid(faults...)
 	}
 	return err
-}
-
-// problem turns what can go wrong into an answer; what it does not know
-// becomes 500.
-func problem(err error) error {
-	var refusal *grant.Refusal
-	switch {
-	case errors.Is(err, callerauth.ErrUnauthenticated):
-		return &fchttp.Error{Code: fchttp.Unauthenticated, Message: "The request is not authenticated.", Err: err}
-	case errors.Is(err, callerauth.ErrKeys):
-		return &fchttp.Error{Code: fchttp.Throttled, Message: "Callers cannot be authenticated at the moment. Try again.", RetryAfter: 10 * time.Second, Err: err}
-	case errors.As(err, &refusal):
-		return fchttp.Invalid(refusal.Faults)
-	case errors.Is(err, grant.ErrMethod):
-		return &fchttp.Error{Code: fchttp.Forbidden, Message: "This way to upload is not enabled.", Err: err}
-	case errors.Is(err, uploadtoken.ErrTooLong):
-		return fchttp.Invalid([]fchttp.Fault{{Field: "vars", Reason: "does not fit into the token, beside the context of the caller's"}})
-	}
-	return issuer.Problem(err)
 }

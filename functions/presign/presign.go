@@ -1,11 +1,10 @@
 package main
 
 import (
-	"errors"
 	"net/http"
 	"time"
 
-	"ossupload/shared/fchttp"
+	"ossupload/shared/api"
 	"ossupload/shared/grant"
 	"ossupload/shared/request"
 	"ossupload/shared/uploadtoken"
@@ -44,7 +43,7 @@ type presignResponse struct {
 func (h *handler) presign(r *http.Request) (any, error) {
 	caller, err := h.caller.Authenticate(r)
 	if err != nil {
-		return nil, problem(err)
+		return nil, err
 	}
 	var in presignRequest
 	faults, err := request.Decode(r, &in, request.Refuse)
@@ -69,14 +68,12 @@ func (h *handler) presign(r *http.Request) (any, error) {
 		wish.MD5, wish.CRC64 = in.Checksum.MD5, in.Checksum.CRC64
 	}
 	granted, err := h.policy.Grant(caller, wish, h.now(), h.random)
-	if refusal := new(grant.Refusal); errors.As(err, &refusal) {
-		faults = request.Merge(faults, refusal.Faults)
-	}
+	faults = request.Merge(faults, api.Faults(err))
 	if len(faults) > 0 {
-		return nil, fchttp.Invalid(faults)
+		return nil, api.Invalid(faults...)
 	}
 	if err != nil {
-		return nil, problem(err)
+		return nil, err
 	}
 	issue := h.issuer.Put
 	if wish.Method == uploadtoken.Form {
@@ -84,7 +81,7 @@ func (h *handler) presign(r *http.Request) (any, error) {
 	}
 	upload, err := issue(r.Context(), granted)
 	if err != nil {
-		return nil, problem(err)
+		return nil, err
 	}
 	return presignResponse{
 		Method:      upload.Method,

@@ -1,11 +1,10 @@
 package main
 
 import (
-	"errors"
 	"net/http"
 	"time"
 
-	"ossupload/shared/fchttp"
+	"ossupload/shared/api"
 	"ossupload/shared/uploadtoken"
 )
 
@@ -26,14 +25,14 @@ type sessionResponse struct {
 func (h *handler) session(r *http.Request) (any, error) {
 	caller, err := h.caller.Authenticate(r)
 	if err != nil {
-		return nil, problem(err)
+		return nil, err
 	}
 	var in sessionRequest
 	if err := decodeOptional(r, &in); err != nil {
 		return nil, err
 	}
 	if h.publicURL == "" {
-		return nil, &fchttp.Error{Code: fchttp.Forbidden, Message: "Sessions are not enabled."}
+		return nil, &api.Error{Code: api.Forbidden, Message: "Sessions are not enabled."}
 	}
 	life := maxSession
 	if in.ExpiresIn != nil {
@@ -50,10 +49,6 @@ func (h *handler) session(r *http.Request) (any, error) {
 		Context:      caller.Upload.Context,
 		ExpiresAt:    expiresAt.Unix(),
 	})
-	if errors.Is(err, uploadtoken.ErrTooLong) {
-		// Nothing in the request is at fault, and nothing in it could help.
-		return nil, &fchttp.Error{Code: fchttp.Forbidden, Message: "What your token says of uploads does not fit into a session.", Err: err}
-	}
 	if err != nil {
 		return nil, err
 	}

@@ -9,7 +9,7 @@ import (
 	"strings"
 	"time"
 
-	"ossupload/shared/fchttp"
+	"ossupload/shared/api"
 	"ossupload/shared/grant"
 )
 
@@ -35,17 +35,17 @@ type stsResponse struct {
 func (h *handler) sts(r *http.Request) (any, error) {
 	caller, err := h.caller.Authenticate(r)
 	if err != nil {
-		return nil, problem(err)
+		return nil, err
 	}
 	var in stsRequest
 	if err := decodeOptional(r, &in); err != nil {
 		return nil, err
 	}
 	if h.assume == nil {
-		return nil, &fchttp.Error{Code: fchttp.Forbidden, Message: "STS credentials are not enabled."}
+		return nil, &api.Error{Code: api.Forbidden, Message: "STS credentials are not enabled."}
 	}
 	if err := grant.CheckPrefix(in.Prefix); err != nil {
-		return nil, fchttp.Invalid([]fchttp.Fault{{Field: "prefix", Reason: err.Error()}})
+		return nil, api.Invalid(api.Fault{Field: "prefix", Reason: err.Error()})
 	}
 	prefix := h.policy.STSPrefix(caller.Subject)
 	prefix += strings.TrimPrefix(in.Prefix, prefix)
@@ -59,7 +59,7 @@ func (h *handler) sts(r *http.Request) (any, error) {
 	}
 	c, err := source.Credentials(r.Context())
 	if err != nil {
-		return nil, problem(err)
+		return nil, err
 	}
 	return stsResponse{
 		AccessKeyID:     c.AccessKeyID,

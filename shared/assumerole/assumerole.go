@@ -34,6 +34,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"ossupload/shared/api"
 	"ossupload/shared/rolecreds"
 )
 
@@ -43,10 +44,13 @@ var (
 	// the configuration.
 	ErrDenied = errors.New("role may not be assumed")
 	// ErrThrottled: too many calls were made in this account.
-	ErrThrottled = errors.New("role service is throttling")
+	ErrThrottled = &api.Error{Code: api.Throttled, Message: "The role service is busy. Try again.", RetryAfter: soon, Log: "role service is throttling"}
 	// ErrUnavailable: no usable answer from STS in time.
-	ErrUnavailable = errors.New("role service is unavailable")
+	ErrUnavailable = &api.Error{Code: api.Throttled, Message: "The role service does not answer at the moment. Try again.", RetryAfter: soon, Log: "role service is unavailable"}
 )
+
+// soon is when a client should try again.
+const soon = 5 * time.Second
 
 // Durations that STS takes; a role's own maximum may be lower.
 const (

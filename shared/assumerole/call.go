@@ -27,9 +27,9 @@ type call struct {
 	limits      limits
 }
 
-// soon is how quickly a call must have failed to be made again: the time for
+// atOnce is how quickly a call must have failed to be made again: the time for
 // both is little more than for one.
-const soon = time.Second
+const atOnce = time.Second
 
 // assume calls STS, and again if that failed at once and not by a refusal: a
 // repetition does no harm.
@@ -40,7 +40,7 @@ func (c *call) assume(ctx context.Context) (rolecreds.Credentials, error) {
 	}
 	before := c.now().Round(0)
 	got, err := c.once(base)
-	if errors.Is(err, ErrUnavailable) && c.now().Round(0).Sub(before) < soon {
+	if errors.Is(err, ErrUnavailable) && c.now().Round(0).Sub(before) < atOnce {
 		return c.once(base)
 	}
 	return got, err

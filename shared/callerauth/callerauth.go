@@ -17,23 +17,29 @@ package callerauth
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 	"net/http"
 	"strings"
 	"time"
 	"unicode"
 	"unicode/utf8"
+
+	"ossupload/shared/api"
 )
 
 // ErrUnauthenticated matches every error of an Authenticator but ErrKeys.
-var ErrUnauthenticated = errors.New("unauthenticated")
+var ErrUnauthenticated = &api.Error{Code: api.Unauthenticated, Message: "The request is not authenticated.", Log: "unauthenticated"}
 
 // ErrKeys: the keys that verify tokens are not to be had, because their issuer
 // cannot be asked and nothing that it said before is recent enough, or because
 // the request ended before it was. It says nothing of the token, which may be
 // good: the client should try again, in 10 seconds at the soonest.
-var ErrKeys = errors.New("keys are not available")
+var ErrKeys = &api.Error{
+	Code:       api.Throttled,
+	Message:    "Callers cannot be authenticated at the moment. Try again.",
+	RetryAfter: 10 * time.Second,
+	Log:        "keys are not available",
+}
 
 // Reasons for which a request is refused.
 var (

@@ -28,6 +28,7 @@ import (
 	"log/slog"
 	"time"
 
+	"ossupload/shared/api"
 	"ossupload/shared/grant"
 	"ossupload/shared/storage"
 	"ossupload/shared/uploadtoken"
@@ -35,25 +36,34 @@ import (
 
 var (
 	// ErrMismatch means that the object is not what was granted.
-	ErrMismatch = errors.New("object is not what was granted")
+	ErrMismatch = &api.Error{Code: api.ObjectMismatch, Message: mismatched, Reason: "object", Log: "object is not what was granted"}
 	// ErrNoGrant means that the object carries no grant that we sealed for it.
-	ErrNoGrant = errors.New("object carries no grant")
+	ErrNoGrant = &api.Error{Code: api.ObjectMismatch, Message: mismatched, Reason: "object", Log: "object carries no grant"}
 	// ErrDelivery means that the event was not taken. The object is stored, and
 	// confirming again repairs it.
-	ErrDelivery = errors.New("event was not delivered")
+	ErrDelivery = &api.Error{
+		Code:       api.DeliveryFailed,
+		Message:    "The object is stored, but the application was not told. Confirm it again.",
+		RetryAfter: time.Second,
+		Log:        "event was not delivered",
+	}
 	// ErrMark means that the event was taken and that this was not marked.
 	ErrMark = errors.New("announcement was not marked")
 )
 
-// ChecksumError is an ErrMismatch whose cause is the declared CRC-64.
-type ChecksumError struct{ Expected, Actual string }
+const mismatched = "The stored object is not what was granted."
 
-func (e *ChecksumError) Error() string {
-	return fmt.Sprintf("CRC-64 is %s, declared was %s", e.Actual, e.Expected)
+var errChecksum = &api.Error{Code: api.ChecksumMismatch, Message: "The bytes that were stored are not those that were declared.", Log: "checksum is not the declared one"}
+
+// ChecksumMismatch is an ErrMismatch whose cause is the declared CRC-64. It tells
+// the client both.
+func ChecksumMismatch(expected, actual string) error {
+	answer := errChecksum.With(struct {
+		Expected string `json:"expected"`
+		Actual   string `json:"actual"`
+	}{expected, actual})
+	return fmt.Errorf("%w: %w: CRC-64 is %s, declared was %s", answer, ErrMismatch, actual, expected)
 }
-
-// Unwrap makes a ChecksumError an ErrMismatch.
-func (e *ChecksumError) Unwrap() error { return ErrMismatch }
 
 // Receipt is the answer to the uploader and, with the subject, the event's
 // data. It depends on the stored object and the grant alone, so that asking
@@ -251,7 +261,7 @@ func Check(claims uploadtoken.Claims, object storage.Object) error {
 		// A form could have carried them: OSS applies fields that no condition names.
 		return mismatch("it has %d tags, granted were %d", object.Tags, claims.Tags)
 	case claims.CRC64 != "" && object.CRC64 != claims.CRC64:
-		return &ChecksumError{Expected: claims.CRC64, Actual: object.CRC64}
+		return ChecksumMismatch(claims.CRC64, object.CRC64)
 	}
 	return nil
 }

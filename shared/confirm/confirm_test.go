@@ -14,6 +14,7 @@ import (
 
 	"github.com/golang-jwt/jwt/v5"
 
+	"ossupload/shared/api"
 	"ossupload/shared/confirm"
 	"ossupload/shared/storage"
 	"ossupload/shared/uploadtoken"
@@ -183,9 +184,13 @@ func TestCheck(t *testing.T) {
 	}
 	c, o := claims(), object()
 	o.CRC64 = "43"
-	var checksum *confirm.ChecksumError
-	if err := confirm.Check(c, o); !errors.As(err, &checksum) || checksum.Expected != "42" || checksum.Actual != "43" {
-		t.Errorf("Check with another CRC-64 = %v, want a ChecksumError of 42 and 43", err)
+	err := confirm.Check(c, o)
+	answer, ok := errors.AsType[*api.Error](err)
+	if !ok || answer.Code != api.ChecksumMismatch || !errors.Is(err, confirm.ErrMismatch) {
+		t.Fatalf("Check with another CRC-64 = %v, want %s, which is a mismatch", err, api.ChecksumMismatch)
+	}
+	if details, err := json.Marshal(answer.Details); string(details) != `{"expected":"42","actual":"43"}` {
+		t.Errorf("details = %s, %v, want 42 and 43", details, err)
 	}
 }
 

@@ -18,7 +18,7 @@ type Adapter struct {
 	Handler     http.Handler
 	MaxBody     int64            // bytes after decoding; 0: 2 MiB
 	CORSOrigins []string         // exact origins ("https://app.example"), or "*"; empty: no CORS headers at all
-	Log         *slog.Logger     // nil: slog.Default()
+	Log         *slog.Logger     // nil: nothing is logged
 	Now         func() time.Time // nil: time.Now
 
 	// Timer runs a timer event. What it returns is answered as JSON, for
@@ -75,7 +75,7 @@ func (a *Adapter) serve(c *call, r *http.Request, fault error, start time.Time) 
 		if err := guard(func() error { a.Handler.ServeHTTP(w, r); return nil }); err != nil {
 			w.finish()
 			w = newRecorder() // forget what was half written
-			writeError(w, r, &Error{Code: Internal, Message: internalMessage, Reason: "panic", Err: err})
+			writeError(w, r, fmt.Errorf("%w: %w", errPanic, err))
 		}
 	}
 	answer := w.finish()
@@ -128,7 +128,7 @@ func (a *Adapter) now() time.Time {
 
 func (a *Adapter) log() *slog.Logger {
 	if a.Log == nil {
-		return slog.Default()
+		return slog.New(slog.DiscardHandler)
 	}
 	return a.Log
 }

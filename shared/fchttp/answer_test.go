@@ -9,63 +9,14 @@ import (
 	"math"
 	"net/http"
 	"net/http/httptest"
-	"reflect"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
+	"ossupload/shared/api"
 	"ossupload/shared/fchttp"
 )
-
-func TestCodes(t *testing.T) {
-	want := map[int]string{
-		400: "invalid_request invalid_json",
-		401: "unauthenticated",
-		403: "invalid_token forbidden callback_rejected",
-		404: "not_found",
-		405: "method_not_allowed",
-		413: "too_large",
-		415: "unsupported_media_type",
-		409: "already_completed aborted",
-		410: "upload_gone",
-		422: "parts_mismatch checksum_mismatch object_mismatch",
-		500: "internal",
-		502: "storage_error storage_denied delivery_failed",
-		503: "credentials_expiring throttled",
-		504: "storage_timeout",
-	}
-	got := map[int]string{}
-	for _, code := range fchttp.Codes() {
-		got[code.Status()] = strings.TrimSpace(got[code.Status()] + " " + string(code))
-	}
-	if !reflect.DeepEqual(got, want) {
-		t.Errorf("codes by status = %v, want %v", got, want)
-	}
-	if got := fchttp.Code("bogus").Status(); got != 500 {
-		t.Errorf("Status of an unknown code = %d, want 500", got)
-	}
-}
-
-func TestErrorText(t *testing.T) {
-	cause := errors.New("opening the token")
-	tests := []struct {
-		err  *fchttp.Error
-		want string
-	}{
-		{&fchttp.Error{Code: fchttp.Forbidden}, "forbidden"},
-		{&fchttp.Error{Code: fchttp.Forbidden, Message: "No."}, "forbidden: No."},
-		{&fchttp.Error{Code: fchttp.InvalidToken, Message: "No.", Reason: "expired", Err: cause}, "invalid_token: No.: opening the token"},
-	}
-	for _, test := range tests {
-		if got := test.err.Error(); got != test.want {
-			t.Errorf("Error() = %q, want %q", got, test.want)
-		}
-	}
-	if !errors.Is(tests[2].err, cause) {
-		t.Error("the cause is not found in the error")
-	}
-}
 
 func TestAnswers(t *testing.T) {
 	type m = map[string]any
@@ -82,31 +33,31 @@ func TestAnswers(t *testing.T) {
 		{name: "no value", status: 200, body: `null`},
 		{name: "text beyond ASCII", value: "é\u2028", status: 200, body: `"é\u2028"`},
 		{name: "a value that JSON cannot hold", value: math.NaN(), status: 500,
-			body: `{"code":"internal","message":"Something went wrong on our side.","requestId":"` + requestID + `","error":"Something went wrong on our side."}`},
-		{name: "an error of ours", err: &fchttp.Error{Code: fchttp.Forbidden, Message: "Not <you>.", Reason: "r", Err: errors.New("secret")}, status: 403,
+			body: `{"code":"internal","message":"Something went wrong on our side. The log has the cause, under the request id.","requestId":"` + requestID + `","error":"Something went wrong on our side. The log has the cause, under the request id."}`},
+		{name: "an error of ours", err: &api.Error{Code: api.Forbidden, Message: "Not <you>.", Reason: "r"}, status: 403,
 			body: `{"code":"forbidden","message":"Not <you>.","requestId":"` + requestID + `","error":"Not <you>."}`},
-		{name: "an error of ours, wrapped", err: fmt.Errorf("secret: %w", &fchttp.Error{Code: fchttp.UploadGone, Message: "Gone."}), status: 410,
+		{name: "an error of ours, wrapped", err: fmt.Errorf("secret: %w", &api.Error{Code: api.UploadGone, Message: "Gone."}), status: 410,
 			body: `{"code":"upload_gone","message":"Gone.","requestId":"` + requestID + `","error":"Gone."}`},
-		{name: "details", err: &fchttp.Error{Code: fchttp.PartsMismatch, Message: "Parts.", Details: []m{{"partNumber": 3, "reason": "missing"}}}, status: 422,
+		{name: "details", err: &api.Error{Code: api.PartsMismatch, Message: "Parts.", Details: []m{{"partNumber": 3, "reason": "missing"}}}, status: 422,
 			body: `{"code":"parts_mismatch","message":"Parts.","requestId":"` + requestID + `","error":"Parts.","details":[{"partNumber":3,"reason":"missing"}]}`},
-		{name: "faults of fields", err: fchttp.Invalid([]fchttp.Fault{{Field: "size", Reason: "is required"}}), status: 400,
-			body: `{"code":"invalid_request","message":"Some fields of the request are not valid.","requestId":"` + requestID +
-				`","error":"Some fields of the request are not valid.","details":[{"field":"size","reason":"is required"}]}`},
-		{name: "details that JSON cannot hold", err: &fchttp.Error{Code: fchttp.Throttled, Message: "m", Details: func() {}, RetryAfter: time.Second}, status: 500,
-			body:   `{"code":"internal","message":"Something went wrong on our side.","requestId":"` + requestID + `","error":"Something went wrong on our side."}`,
+		{name: "faults of fields", err: api.Invalid(api.Fault{Field: "size", Reason: "is required"}), status: 400,
+			body: `{"code":"invalid_request","message":"Some fields of the request are not valid: size is required.","requestId":"` + requestID +
+				`","error":"Some fields of the request are not valid: size is required.","details":[{"field":"size","reason":"is required"}]}`},
+		{name: "details that JSON cannot hold", err: &api.Error{Code: api.Throttled, Message: "m", Details: func() {}, RetryAfter: time.Second}, status: 500,
+			body:   `{"code":"internal","message":"Something went wrong on our side. The log has the cause, under the request id.","requestId":"` + requestID + `","error":"Something went wrong on our side. The log has the cause, under the request id."}`,
 			header: map[string]string{"Retry-After": ""}},
-		{name: "no message", err: &fchttp.Error{Code: fchttp.NotFound}, status: 404,
+		{name: "no message", err: &api.Error{Code: api.NotFound}, status: 404,
 			body: `{"code":"not_found","message":"Not Found.","requestId":"` + requestID + `","error":"Not Found."}`},
-		{name: "whole seconds to wait", err: &fchttp.Error{Code: fchttp.Throttled, Message: "m", RetryAfter: 2 * time.Second}, status: 503,
+		{name: "whole seconds to wait", err: &api.Error{Code: api.Throttled, Message: "m", RetryAfter: 2 * time.Second}, status: 503,
 			header: map[string]string{"Retry-After": "2"}},
-		{name: "part of a second to wait", err: &fchttp.Error{Code: fchttp.Throttled, Message: "m", RetryAfter: 2*time.Second + 1}, status: 503,
+		{name: "part of a second to wait", err: &api.Error{Code: api.Throttled, Message: "m", RetryAfter: 2*time.Second + 1}, status: 503,
 			header: map[string]string{"Retry-After": "3"}},
-		{name: "nothing to wait", err: &fchttp.Error{Code: fchttp.Throttled, Message: "m"}, status: 503,
+		{name: "nothing to wait", err: &api.Error{Code: api.Throttled, Message: "m"}, status: 503,
 			header: map[string]string{"Retry-After": ""}},
 		{name: "another error", err: errors.New("secret"), status: 500,
-			body: `{"code":"internal","message":"Something went wrong on our side.","requestId":"` + requestID + `","error":"Something went wrong on our side."}`},
-		{name: "a code outside the set", err: &fchttp.Error{Code: "bogus", Message: "secret"}, status: 500,
-			body: `{"code":"internal","message":"Something went wrong on our side.","requestId":"` + requestID + `","error":"Something went wrong on our side."}`},
+			body: `{"code":"internal","message":"Something went wrong on our side. The log has the cause, under the request id.","requestId":"` + requestID + `","error":"Something went wrong on our side. The log has the cause, under the request id."}`},
+		{name: "a code outside the set", err: &api.Error{Code: "bogus", Message: "secret"}, status: 500,
+			body: `{"code":"internal","message":"Something went wrong on our side. The log has the cause, under the request id.","requestId":"` + requestID + `","error":"Something went wrong on our side. The log has the cause, under the request id."}`},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -302,7 +253,7 @@ func TestRequestIDOutsideOfAnInvocation(t *testing.T) {
 
 func TestHandlersRunWithoutAnAdapter(t *testing.T) {
 	w := httptest.NewRecorder()
-	answering(nil, &fchttp.Error{Code: fchttp.Aborted, Message: "m"}).ServeHTTP(w, httptest.NewRequest("GET", "/", nil))
+	answering(nil, &api.Error{Code: api.Aborted, Message: "m"}).ServeHTTP(w, httptest.NewRequest("GET", "/", nil))
 	var e errorBody
 	if err := json.Unmarshal(w.Body.Bytes(), &e); err != nil || w.Code != 409 || e.Code != "aborted" {
 		t.Errorf("answer = %d %s, want 409 aborted", w.Code, w.Body)

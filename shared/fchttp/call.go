@@ -10,6 +10,8 @@ import (
 	"runtime/debug"
 	"sync"
 	"time"
+
+	"ossupload/shared/api"
 )
 
 // call collects what is logged about one request. It travels in the context,
@@ -24,8 +26,7 @@ type call struct {
 }
 
 type failure struct {
-	code   Code
-	reason string
+	answer *api.Error
 	err    error
 }
 
@@ -56,13 +57,13 @@ func (c *call) setRoute(pattern string) {
 	c.route = pattern
 }
 
-func (c *call) setFailure(code Code, reason string, err error) {
+func (c *call) setFailure(answer *api.Error, err error) {
 	if c == nil {
 		return
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.failure = &failure{code, reason, err}
+	c.failure = &failure{answer, err}
 }
 
 // log writes the one line of a request. The route is a pattern, because paths
@@ -95,13 +96,28 @@ func (c *call) log(ctx context.Context, log *slog.Logger, method string, status 
 		slog.Int64("durationMs", took.Milliseconds()),
 	}
 	if failed != nil {
-		attrs = append(attrs, slog.String("code", string(failed.code)))
-		if failed.reason != "" {
-			attrs = append(attrs, slog.String("reason", failed.reason))
-		}
+		attrs = append(attrs, answerAttrs(failed.answer)...)
 		attrs = append(attrs, errorAttrs(failed.err)...)
 	}
 	log.LogAttrs(ctx, level, message, attrs...)
+}
+
+// answerAttrs tells what the client was told. Of faults it names the fields
+// alone: reasons may quote values.
+func answerAttrs(answer *api.Error) []slog.Attr {
+	attrs := []slog.Attr{slog.String("code", string(answer.Code))}
+	if answer.Reason != "" {
+		attrs = append(attrs, slog.String("reason", answer.Reason))
+	}
+	faults, ok := answer.Details.([]api.Fault)
+	if !ok {
+		return append(attrs, slog.String("message", answer.Message))
+	}
+	fields := make([]string, len(faults))
+	for i, f := range faults {
+		fields[i] = f.Field
+	}
+	return append(attrs, slog.Any("fields", fields))
 }
 
 func errorAttrs(err error) []slog.Attr {

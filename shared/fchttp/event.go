@@ -247,23 +247,22 @@ func readBody(event object, maxBody int64) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	tooLarge := &Error{Code: TooLarge, Message: "The request body is too large."}
 	if !encoded {
 		if int64(len(text)) > maxBody {
-			return nil, tooLarge
+			return nil, errTooLarge
 		}
 		return []byte(text), nil
 	}
 	// Four characters stand for three bytes, of which up to two are padding.
 	if int64(len(text))/4*3-2 > maxBody {
-		return nil, tooLarge
+		return nil, errTooLarge
 	}
 	body, err := base64.StdEncoding.DecodeString(text)
 	if err != nil {
 		return nil, badEvent("body", "is not valid base64")
 	}
 	if int64(len(body)) > maxBody {
-		return nil, tooLarge
+		return nil, errTooLarge
 	}
 	return body, nil
 }

@@ -7,13 +7,14 @@ import (
 	"log/slog"
 	"net/http"
 
+	"ossupload/shared/api"
 	"ossupload/shared/fchttp"
 )
 
 func ExampleAdapter() {
 	greet := func(r *http.Request) (any, error) {
 		if r.PathValue("name") == "nobody" {
-			return nil, &fchttp.Error{Code: fchttp.NotFound, Message: "There is nobody to greet."}
+			return nil, &api.Error{Code: api.NotFound, Message: "There is nobody to greet."}
 		}
 		return map[string]string{"greeting": "hello " + r.PathValue("name")}, nil
 	}

@@ -7,10 +7,12 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"ossupload/shared/api"
 )
 
 // HandlerFunc answers with a value that is written as JSON with status 200, or
-// with an error; see Error.
+// with an error; see package api.
 type HandlerFunc func(r *http.Request) (any, error)
 
 // Route is one method on one pattern. Pattern is one of net/http.ServeMux
@@ -53,7 +55,7 @@ type mux struct{ paths http.ServeMux }
 func (m *mux) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	// ServeMux answers redirects and its own 404 with handlers of other types.
 	if h, _ := m.paths.Handler(r); !isMethods(h) {
-		writeError(w, r, &Error{Code: NotFound, Message: "There is nothing at this address."})
+		writeError(w, r, errNoRoute)
 		return
 	}
 	m.paths.ServeHTTP(w, r)
@@ -75,7 +77,7 @@ func (m methods) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if handle == nil {
 		handle = func(*http.Request) (any, error) {
 			w.Header().Set("Allow", m.allow())
-			return nil, &Error{Code: MethodNotAllowed, Message: "This address does not answer that method."}
+			return nil, errMethod
 		}
 	}
 	Handle(handle).ServeHTTP(w, r)
@@ -129,18 +131,18 @@ func writeJSON(w http.ResponseWriter, status int, body []byte) {
 // "error" repeats the message, because clients of the Companion protocol look
 // for it there.
 func writeError(w http.ResponseWriter, r *http.Request, err error) {
-	e := asError(err)
+	e := answerTo(err)
 	message := e.Message
 	if message == "" {
 		message = http.StatusText(e.Code.Status()) + "."
 	}
 	call := callOf(r.Context())
 	body, encodeErr := encodeJSON(struct {
-		Code      Code   `json:"code"`
-		Message   string `json:"message"`
-		RequestID string `json:"requestId"`
-		Error     string `json:"error"`
-		Details   any    `json:"details,omitempty"`
+		Code      api.Code `json:"code"`
+		Message   string   `json:"message"`
+		RequestID string   `json:"requestId"`
+		Error     string   `json:"error"`
+		Details   any      `json:"details,omitempty"`
 	}{e.Code, message, call.id(), message, e.Details})
 	if encodeErr != nil {
 		// Without details, which are the only part that can fail, it ends here.
@@ -151,6 +153,6 @@ func writeError(w http.ResponseWriter, r *http.Request, err error) {
 		seconds := (e.RetryAfter + time.Second - 1) / time.Second
 		w.Header().Set("Retry-After", strconv.FormatInt(int64(seconds), 10))
 	}
-	call.setFailure(e.Code, e.Reason, err)
+	call.setFailure(e, err)
 	writeJSON(w, e.Code.Status(), body)
 }

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"ossupload/shared/api"
 	"ossupload/shared/fchttp"
 )
 
@@ -19,8 +20,8 @@ func TestLog(t *testing.T) {
 	handle := func(r *http.Request) (any, error) {
 		switch r.PathValue("case") {
 		case "refuse":
-			return nil, fmt.Errorf("checking: %w", &fchttp.Error{Code: fchttp.InvalidToken, Message: "The token is not valid.",
-				Reason: "expired", Err: errors.New("opening the token")})
+			return nil, fmt.Errorf("checking: %w: %w", &api.Error{Code: api.InvalidToken, Message: "The token is not valid.",
+				Reason: "expired"}, errors.New("opening the token"))
 		case "fail":
 			return nil, errors.New("asking storage")
 		}
@@ -39,24 +40,24 @@ func TestLog(t *testing.T) {
 			m{"level": "INFO", "msg": "request", "route": "/{case}/{secret}", "method": "POST", "status": 200.0}},
 		{"a refusal", m{"path": "/refuse/" + marker},
 			m{"level": "WARN", "msg": "refused", "route": "/{case}/{secret}", "method": "POST", "status": 403.0, "code": "invalid_token",
-				"reason": "expired", "err": "checking: invalid_token: The token is not valid.: opening the token"}},
+				"reason": "expired", "message": "The token is not valid.", "err": "checking: invalid_token: opening the token"}},
 		{"a failure", m{"path": "/fail/" + marker},
 			m{"level": "ERROR", "msg": "failed", "route": "/{case}/{secret}", "method": "POST", "status": 500.0, "code": "internal",
-				"err": "asking storage"}},
+				"message": "Something went wrong on our side. The log has the cause, under the request id.", "err": "asking storage"}},
 		{"no such path", m{"path": "/" + marker},
 			m{"level": "WARN", "msg": "refused", "route": "unmatched", "method": "POST", "status": 404.0, "code": "not_found",
-				"err": "not_found: There is nothing at this address."}},
+				"message": "There is nothing at this address.", "err": "not_found"}},
 		{"no such method", m{"path": "/answer/" + marker, "httpMethod": marker},
 			m{"level": "WARN", "msg": "refused", "route": "/{case}/{secret}", "method": "other", "status": 405.0, "code": "method_not_allowed",
-				"err": "method_not_allowed: This address does not answer that method."}},
+				"message": "This address does not answer that method. The Allow header lists those it does.", "err": "method_not_allowed"}},
 		{"a preflight", m{"path": "/" + marker, "httpMethod": "OPTIONS"},
 			m{"level": "INFO", "msg": "request", "route": "unmatched", "method": "OPTIONS", "status": 204.0}},
 		{"an unreadable event", m{"path": marker},
 			m{"level": "WARN", "msg": "refused", "route": "unmatched", "method": "POST", "status": 400.0, "code": "invalid_request", "reason": "event",
-				"err": "invalid_request: The request did not arrive in a readable form.: reading the event: path does not begin with a slash"}},
+				"fields": []any{"path"}, "err": "invalid_request: reading the event: path does not begin with a slash"}},
 		{"a body of the wrong encoding", m{"path": "/answer/" + marker, "body": "*" + marker},
 			m{"level": "WARN", "msg": "refused", "route": "unmatched", "method": "POST", "status": 400.0, "code": "invalid_request", "reason": "event",
-				"err": "invalid_request: The request did not arrive in a readable form.: reading the event: body is not valid base64"}},
+				"fields": []any{"body"}, "err": "invalid_request: reading the event: body is not valid base64"}},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {

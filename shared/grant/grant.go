@@ -3,20 +3,18 @@
 // A Policy is the operator's, a Wish the client's, and the caller's token may
 // narrow the policy but never widen it. The answer is a Grant (the claims that
 // bind every later step, and the headers that the upload must carry) or a
-// Refusal that names every field at fault at once.
+// refusal that names every field at fault at once.
 //
 // Keys are made here and nowhere else; a client chooses no byte of them but a
 // short file extension.
 //
-// The package imports uploadtoken because claims are what it grants,
-// callerauth because a caller's token carries limits of its own, and fchttp for
-// the one shape in which faults of fields are reported.
+// The package imports uploadtoken because claims are what it grants, and
+// callerauth because a caller's token carries limits of its own.
 package grant
 
 import (
 	"bytes"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -26,8 +24,8 @@ import (
 	"strings"
 	"time"
 
+	"ossupload/shared/api"
 	"ossupload/shared/callerauth"
-	"ossupload/shared/fchttp"
 	"ossupload/shared/uploadtoken"
 )
 
@@ -50,18 +48,7 @@ const (
 )
 
 // ErrMethod is returned for a way to upload that the operator has not enabled.
-var ErrMethod = errors.New("upload method is not enabled")
-
-// Refusal lists every field of a wish that the policy refuses.
-type Refusal struct{ Faults []fchttp.Fault }
-
-func (r *Refusal) Error() string {
-	fields := make([]string, len(r.Faults))
-	for i, f := range r.Faults {
-		fields[i] = f.Field
-	}
-	return "refusing fields " + strings.Join(fields, ", ")
-}
+var ErrMethod = &api.Error{Code: api.Forbidden, Message: "This way to upload is not enabled.", Log: "upload method is not enabled"}
 
 // Policy is what the operator allows. Sizes are bytes.
 type Policy struct {
@@ -103,8 +90,8 @@ type Grant struct {
 	Expires time.Duration
 }
 
-// Grant decides about w. It fails with *Refusal, ErrMethod, or with random's
-// error.
+// Grant decides about w. It fails with api.Invalid, which names every field that
+// the policy refuses, ErrMethod, or with random's error.
 func (p Policy) Grant(caller callerauth.Caller, w Wish, now time.Time, random io.Reader) (Grant, error) {
 	if !slices.Contains(p.Methods, w.Method) {
 		return Grant{}, fmt.Errorf("%w: %s", ErrMethod, w.Method)
@@ -119,7 +106,7 @@ func (p Policy) Grant(caller callerauth.Caller, w Wish, now time.Time, random io
 	f.add("vars", checkVars(w.Vars))
 	expires := p.expires(w, &f)
 	if len(f) > 0 {
-		return Grant{}, &Refusal{Faults: f}
+		return Grant{}, api.Invalid(f...)
 	}
 
 	extension := w.Filename
@@ -160,11 +147,11 @@ func (p Policy) Grant(caller callerauth.Caller, w Wish, now time.Time, random io
 }
 
 // faults collects what is wrong with a wish.
-type faults []fchttp.Fault
+type faults []api.Fault
 
 func (f *faults) add(field, reason string) {
 	if reason != "" {
-		*f = append(*f, fchttp.Fault{Field: field, Reason: reason})
+		*f = append(*f, api.Fault{Field: field, Reason: reason})
 	}
 }
 

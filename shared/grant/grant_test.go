@@ -11,8 +11,8 @@ import (
 	"testing"
 	"time"
 
+	"ossupload/shared/api"
 	"ossupload/shared/callerauth"
-	"ossupload/shared/fchttp"
 	"ossupload/shared/grant"
 	"ossupload/shared/uploadtoken"
 )
@@ -161,12 +161,13 @@ func faultFields(t *testing.T, err error) string {
 	if err == nil {
 		return ""
 	}
-	var refusal *grant.Refusal
-	if !errors.As(err, &refusal) {
-		t.Fatalf("Grant = %v, want a Refusal", err)
+	refusal, ok := errors.AsType[*api.Error](err)
+	if !ok || refusal.Code != api.InvalidRequest {
+		t.Fatalf("Grant = %v, want %s", err, api.InvalidRequest)
 	}
-	fields := make([]string, len(refusal.Faults))
-	for i, f := range refusal.Faults {
+	faults := refusal.Details.([]api.Fault)
+	fields := make([]string, len(faults))
+	for i, f := range faults {
 		if f.Reason == "" {
 			t.Errorf("fault of %q has no reason", f.Field)
 		}
@@ -342,7 +343,7 @@ func TestNoRandomnessNoKey(t *testing.T) {
 }
 
 func TestFaultsAreJSON(t *testing.T) {
-	b, err := json.Marshal(fchttp.Fault{Field: "size", Reason: "is required"})
+	b, err := json.Marshal(api.Fault{Field: "size", Reason: "is required"})
 	if err != nil || string(b) != `{"field":"size","reason":"is required"}` {
 		t.Errorf("Marshal = %s, %v", b, err)
 	}

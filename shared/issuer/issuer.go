@@ -5,18 +5,15 @@
 // whichever ends first.
 //
 // It imports signing, rolecreds, grant, uploadtoken and osscallback, which it
-// brings together, assumerole for the reasons why credentials may be missing,
-// and fchttp for what a client is told then.
+// brings together.
 package issuer
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 
-	"ossupload/shared/assumerole"
-	"ossupload/shared/fchttp"
+	"ossupload/shared/api"
 	"ossupload/shared/rolecreds"
 	"ossupload/shared/signing"
 	"ossupload/shared/uploadtoken"
@@ -26,7 +23,12 @@ import (
 const least = 60 * time.Second
 
 // ErrExpiring means that the credentials have under a minute left.
-var ErrExpiring = errors.New("credentials are about to expire")
+var ErrExpiring = &api.Error{
+	Code:       api.CredentialsExpiring,
+	Message:    "The credentials are being renewed. Try again.",
+	RetryAfter: 5 * time.Second,
+	Log:        "credentials are about to expire",
+}
 
 // Issuer issues presigned requests. It is safe for concurrent use.
 type Issuer struct {
@@ -79,17 +81,4 @@ func (i Issuer) lease(ctx context.Context, life time.Duration) (signing.Credenti
 	return signing.Credentials{
 		AccessKeyID: c.AccessKeyID, AccessKeySecret: c.AccessKeySecret, SecurityToken: c.SecurityToken,
 	}, now, life, nil
-}
-
-// Problem is the answer when credentials are not to be had. Any other error
-// comes back as it is.
-func Problem(err error) error {
-	const soon = 5 * time.Second
-	switch {
-	case errors.Is(err, ErrExpiring):
-		return &fchttp.Error{Code: fchttp.CredentialsExpiring, Message: "The credentials are being renewed. Try again.", RetryAfter: soon, Err: err}
-	case errors.Is(err, assumerole.ErrUnavailable), errors.Is(err, assumerole.ErrThrottled):
-		return &fchttp.Error{Code: fchttp.Throttled, Message: "Credentials are not to be had at the moment. Try again.", RetryAfter: soon, Err: err}
-	}
-	return err
 }

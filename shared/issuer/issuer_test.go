@@ -12,8 +12,8 @@ import (
 	"testing"
 	"time"
 
+	"ossupload/shared/api"
 	"ossupload/shared/assumerole"
-	"ossupload/shared/fchttp"
 	"ossupload/shared/grant"
 	"ossupload/shared/issuer"
 	"ossupload/shared/rolecreds"
@@ -268,32 +268,25 @@ func TestPresignWithoutALife(t *testing.T) {
 	}
 }
 
-func TestProblem(t *testing.T) {
-	tests := []struct {
-		name string
+// What a client is told while there are no credentials to sign with.
+func TestReasonsCarryTheirAnswer(t *testing.T) {
+	for _, tt := range []struct {
 		err  error
-		want fchttp.Code
+		want api.Code
 	}{
-		{"expiring", issuer.ErrExpiring, fchttp.CredentialsExpiring},
-		{"unavailable", assumerole.ErrUnavailable, fchttp.Throttled},
-		{"throttled", assumerole.ErrThrottled, fchttp.Throttled},
-	}
-	for _, tt := range tests {
-		t.Run(tt.name, func(t *testing.T) {
-			cause := fmt.Errorf("issuing: %w", tt.err)
-			var got *fchttp.Error
-			if err := issuer.Problem(cause); !errors.As(err, &got) {
-				t.Fatalf("Problem(%v) = %v, want an answer", cause, err)
-			}
-			if got.Code != tt.want || got.Code.Status() != 503 || got.RetryAfter < time.Second || got.Message == "" || !errors.Is(got, tt.err) {
-				t.Errorf("Problem(%v) = %+v, want %s with a message and when to try again, because of the same", cause, got, tt.want)
-			}
-		})
+		{issuer.ErrExpiring, api.CredentialsExpiring},
+		{assumerole.ErrUnavailable, api.Throttled},
+		{assumerole.ErrThrottled, api.Throttled},
+	} {
+		var got *api.Error
+		if err := fmt.Errorf("issuing: %w", tt.err); !errors.As(err, &got) || got.Code != tt.want || got.RetryAfter < time.Second || got.Message == "" {
+			t.Errorf("the answer to %v = %+v, want %s with a message and when to try again", err, got, tt.want)
+		}
 	}
 	// Nothing that will not mend itself asks clients to try again.
-	for _, err := range []error{assumerole.ErrDenied, rolecreds.ErrNone, context.Canceled, errors.New("other"), nil} {
-		if got := issuer.Problem(err); got != err {
-			t.Errorf("Problem(%v) = %v, want it as it is", err, got)
+	for _, err := range []error{assumerole.ErrDenied, rolecreds.ErrNone} {
+		if got, ok := errors.AsType[*api.Error](err); ok {
+			t.Errorf("the answer to %v = %+v, want none", err, got)
 		}
 	}
 }

@@ -31,22 +31,27 @@
 // Source: the OSS API reference, page "Callback".
 package osscallback
 
-import "errors"
+import "ossupload/shared/api"
+
+// rejected is the one answer to whatever is not believed; the log has the
+// reason.
+const rejected = "The callback was rejected."
 
 // One sentinel per reason for which a callback is refused.
 var (
 	// ErrKeyURL: the message names no public key URL, several, or one that is
 	// not allowed. Nothing was fetched.
-	ErrKeyURL = errors.New("public key url is not allowed")
+	ErrKeyURL = &api.Error{Code: api.CallbackRejected, Message: rejected, Reason: "key_url", Log: "public key url is not allowed"}
 
 	// ErrSignature: the signature is absent, repeated, malformed, of an unknown
 	// version, or does not fit the message.
-	ErrSignature = errors.New("signature does not verify")
+	ErrSignature = &api.Error{Code: api.CallbackRejected, Message: rejected, Reason: "signature", Log: "signature does not verify"}
 
 	// ErrKeyFetch: the key at an allowed URL could not be had or is not a usable
-	// key. The message may be genuine.
-	ErrKeyFetch = errors.New("public key is not available")
+	// key. The message may be genuine: the uploader is told 203, and asking for a
+	// confirmation repairs it.
+	ErrKeyFetch = &api.Error{Code: api.StorageError, Message: "The public key of the callback could not be fetched.", Reason: "key_url", Log: "public key is not available"}
 
 	// ErrBody: the body is not the one that Param configures.
-	ErrBody = errors.New("callback body is not the configured one")
+	ErrBody = &api.Error{Code: api.CallbackRejected, Message: rejected, Reason: "body", Log: "callback body is not the configured one"}
 )

@@ -1,8 +1,6 @@
 // Package request reads JSON request bodies into structs and finds every fault
 // at once: unknown fields, wrong types, and whatever the structs' validate tags
 // (validator/v10) say. encoding/json alone would stop at the first.
-//
-// It imports fchttp for the errors that it answers with.
 package request
 
 import (
@@ -20,16 +18,15 @@ import (
 
 	"github.com/go-playground/validator/v10"
 
-	"ossupload/shared/fchttp"
+	"ossupload/shared/api"
 )
 
 const (
 	// maxBody is the largest body in bytes that is read: what fchttp lets through.
 	maxBody = 2 << 20
-	// maxNames is how many names an object of a body may have, and maxFaults how
-	// many faults are told. Both bound the work that a bad body causes.
-	maxNames  = 64
-	maxFaults = 20
+	// maxNames is how many names an object of a body may have. It bounds the work
+	// that a bad body causes.
+	maxNames = 64
 )
 
 // Unknown says what becomes of fields that a struct does not have.
@@ -43,56 +40,57 @@ const (
 // Decode reads r's body, one JSON object, into the struct that dst points to.
 // Field names are compared in their case. It returns the faults of single
 // fields, so that a caller can add its own before it answers with all of them;
-// err is for a body that cannot be read as a JSON object at all, and is an
-// *fchttp.Error. An empty body is an empty object when unknown fields are
+// err is for a body that cannot be read as a JSON object at all. An empty body is an empty object when unknown fields are
 // ignored: Uppy sends none where all fields are optional.
-func Decode(r *http.Request, dst any, unknown Unknown) (faults []fchttp.Fault, err error) {
+func Decode(r *http.Request, dst any, unknown Unknown) (faults []api.Fault, err error) {
 	if ct := r.Header.Get("Content-Type"); ct != "" {
 		if media, _, err := mime.ParseMediaType(ct); err != nil || media != "application/json" {
-			return nil, &fchttp.Error{Code: fchttp.UnsupportedMediaType, Message: "The request body must be application/json."}
+			return nil, &api.Error{Code: api.UnsupportedMediaType, Message: "The request body must be application/json."}
 		}
 	}
 	var body []byte
 	if r.Body != nil {
 		body, err = io.ReadAll(io.LimitReader(r.Body, maxBody+1))
 		if err != nil {
-			return nil, &fchttp.Error{Code: fchttp.InvalidJSON, Message: "The request body could not be read.", Err: err}
+			return nil, fmt.Errorf("%w: %w", errUnreadable, err)
 		}
 	}
 	if len(body) > maxBody {
-		return nil, &fchttp.Error{Code: fchttp.TooLarge, Message: "The request body is too large."}
+		return nil, &api.Error{Code: api.TooLarge, Message: "The request body is too large."}
 	}
 	if len(body) == 0 && unknown == Ignore {
 		body = []byte("{}")
 	}
 	if !json.Valid(body) {
-		return nil, &fchttp.Error{Code: fchttp.InvalidJSON, Message: "The request body is not valid JSON."}
+		return nil, &api.Error{Code: api.InvalidJSON, Message: "The request body is not valid JSON."}
 	}
 	d := decoder{unknown: unknown}
 	if !d.object(body, reflect.ValueOf(dst).Elem(), "") {
-		return nil, &fchttp.Error{Code: fchttp.InvalidJSON, Message: "The request body must be a JSON object."}
+		return nil, &api.Error{Code: api.InvalidJSON, Message: "The request body must be a JSON object."}
 	}
 	return Merge(d.faults, validate(dst)), nil
 }
 
 // Merge adds to faults those of more that name other fields: one reason a
-// field is enough. Of all together it keeps the first maxFaults.
-func Merge(faults, more []fchttp.Fault) []fchttp.Fault {
-	faults = faults[:min(len(faults), maxFaults)]
+// field is enough. Of all together it keeps the first api.MaxFaults.
+func Merge(faults, more []api.Fault) []api.Fault {
+	faults = faults[:min(len(faults), api.MaxFaults)]
 	for _, f := range more {
-		if len(faults) == maxFaults {
+		if len(faults) == api.MaxFaults {
 			break
 		}
-		if !slices.ContainsFunc(faults, func(g fchttp.Fault) bool { return g.Field == f.Field }) {
+		if !slices.ContainsFunc(faults, func(g api.Fault) bool { return g.Field == f.Field }) {
 			faults = append(faults, f)
 		}
 	}
 	return faults
 }
 
+var errUnreadable = &api.Error{Code: api.InvalidJSON, Message: "The request body could not be read."}
+
 type decoder struct {
 	unknown Unknown
-	faults  []fchttp.Fault
+	faults  []api.Fault
 }
 
 // object decodes text into the struct v, whose path in the body is path. It
@@ -117,7 +115,7 @@ func (d *decoder) object(text []byte, v reflect.Value, path string) bool {
 	}
 	if d.unknown == Refuse {
 		for _, name := range slices.Sorted(maps.Keys(members)) {
-			d.faults = append(d.faults, fchttp.Fault{Field: path + shorten(name), Reason: "is not a known field"})
+			d.faults = append(d.faults, api.Fault{Field: path + shorten(name), Reason: "is not a known field"})
 		}
 	}
 	return true
@@ -138,19 +136,19 @@ func (d *decoder) member(text []byte, field reflect.Value, path string) {
 		field.SetZero()
 	}
 	if !ok {
-		d.faults = append(d.faults, fchttp.Fault{Field: path, Reason: "must be " + describe(field.Type())})
+		d.faults = append(d.faults, api.Fault{Field: path, Reason: "must be " + describe(field.Type())})
 		field.SetZero()
 	}
 }
 
 // tooManyNames is the fault of the object whose members have paths that begin
 // with path.
-func tooManyNames(path string) fchttp.Fault {
+func tooManyNames(path string) api.Fault {
 	field := strings.TrimSuffix(path, ".")
 	if field == "" {
 		field = "body"
 	}
-	return fchttp.Fault{Field: field, Reason: fmt.Sprintf("must have at most %d names", maxNames)}
+	return api.Fault{Field: field, Reason: fmt.Sprintf("must have at most %d names", maxNames)}
 }
 
 func describe(t reflect.Type) string {
@@ -194,17 +192,17 @@ var checker = sync.OnceValue(func() *validator.Validate {
 	return v
 })
 
-func validate(dst any) []fchttp.Fault {
+func validate(dst any) []api.Fault {
 	var invalid validator.ValidationErrors
 	if err := checker().Struct(dst); err == nil {
 		return nil
 	} else if !errors.As(err, &invalid) {
 		panic(fmt.Sprintf("request: %T cannot be validated: %v", dst, err))
 	}
-	faults := make([]fchttp.Fault, len(invalid))
+	faults := make([]api.Fault, len(invalid))
 	for i, e := range invalid {
 		_, field, _ := strings.Cut(e.Namespace(), ".")
-		faults[i] = fchttp.Fault{Field: field, Reason: reason(e)}
+		faults[i] = api.Fault{Field: field, Reason: reason(e)}
 	}
 	return faults
 }

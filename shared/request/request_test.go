@@ -9,7 +9,7 @@ import (
 	"strings"
 	"testing"
 
-	"ossupload/shared/fchttp"
+	"ossupload/shared/api"
 	"ossupload/shared/request"
 )
 
@@ -35,12 +35,12 @@ func TestDecodeNamesEveryFault(t *testing.T) {
 	tests := []struct {
 		name, body string
 		unknown    request.Unknown
-		want       []fchttp.Fault
+		want       []api.Fault
 	}{
 		{"nothing wrong", `{"filename":"a","size":0,"checksum":{"md5":"x"}}`, request.Refuse, nil},
 		{"null is absent", `{"filename":"a","size":null,"checksum":null}`, request.Refuse, nil},
-		{"a field missing", `{}`, request.Refuse, []fchttp.Fault{{Field: "filename", Reason: "is required"}}},
-		{"all at once", `{"size":"1","as":"ftp","vars":{"a":1},"b":1,"a":1,"checksum":{"md5":1,"sha":""}}`, request.Refuse, []fchttp.Fault{
+		{"a field missing", `{}`, request.Refuse, []api.Fault{{Field: "filename", Reason: "is required"}}},
+		{"all at once", `{"size":"1","as":"ftp","vars":{"a":1},"b":1,"a":1,"checksum":{"md5":1,"sha":""}}`, request.Refuse, []api.Fault{
 			{Field: "size", Reason: "must be a whole number"},
 			{Field: "checksum.md5", Reason: "must be a string"},
 			{Field: "checksum.sha", Reason: "is not a known field"},
@@ -50,13 +50,13 @@ func TestDecodeNamesEveryFault(t *testing.T) {
 			{Field: "filename", Reason: "is required"},
 			{Field: "as", Reason: "must be one of put, form, url"},
 		}},
-		{"a negative number", `{"filename":"a","size":-1}`, request.Refuse, []fchttp.Fault{{Field: "size", Reason: "must be at least 0"}}},
-		{"a fraction", `{"filename":"a","size":1.5}`, request.Refuse, []fchttp.Fault{{Field: "size", Reason: "must be a whole number"}}},
-		{"a number beyond 64 bits", `{"filename":"a","size":9223372036854775808}`, request.Refuse, []fchttp.Fault{{Field: "size", Reason: "must be a whole number"}}},
-		{"another case is another field", `{"Filename":"a"}`, request.Refuse, []fchttp.Fault{
+		{"a negative number", `{"filename":"a","size":-1}`, request.Refuse, []api.Fault{{Field: "size", Reason: "must be at least 0"}}},
+		{"a fraction", `{"filename":"a","size":1.5}`, request.Refuse, []api.Fault{{Field: "size", Reason: "must be a whole number"}}},
+		{"a number beyond 64 bits", `{"filename":"a","size":9223372036854775808}`, request.Refuse, []api.Fault{{Field: "size", Reason: "must be a whole number"}}},
+		{"another case is another field", `{"Filename":"a"}`, request.Refuse, []api.Fault{
 			{Field: "Filename", Reason: "is not a known field"}, {Field: "filename", Reason: "is required"}}},
 		{"unknown fields ignored", `{"filename":"a","b":1,"checksum":{"sha":1}}`, request.Ignore, nil},
-		{"an object that is a list", `{"filename":"a","checksum":[]}`, request.Refuse, []fchttp.Fault{{Field: "checksum", Reason: "must be an object"}}},
+		{"an object that is a list", `{"filename":"a","checksum":[]}`, request.Refuse, []api.Fault{{Field: "checksum", Reason: "must be an object"}}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -73,23 +73,23 @@ func TestDecodeRefusesWhatIsNoObject(t *testing.T) {
 	tests := []struct {
 		name, body, contentType string
 		unknown                 request.Unknown
-		want                    fchttp.Code
+		want                    api.Code
 	}{
-		{"another type", `{}`, "text/plain", request.Refuse, fchttp.UnsupportedMediaType},
-		{"a form", `a=b`, "application/x-www-form-urlencoded", request.Refuse, fchttp.UnsupportedMediaType},
-		{"a malformed type", `{}`, ";", request.Refuse, fchttp.UnsupportedMediaType},
-		{"not JSON", `{"filename":`, "application/json", request.Refuse, fchttp.InvalidJSON},
-		{"two values", `{}{}`, "application/json", request.Refuse, fchttp.InvalidJSON},
-		{"empty", ``, "application/json", request.Refuse, fchttp.InvalidJSON},
-		{"a list", `[]`, "application/json", request.Refuse, fchttp.InvalidJSON},
-		{"null", `null`, "application/json", request.Ignore, fchttp.InvalidJSON},
-		{"over 2 MiB", `{"a":"` + strings.Repeat("x", 2<<20) + `"}`, "application/json", request.Ignore, fchttp.TooLarge},
+		{"another type", `{}`, "text/plain", request.Refuse, api.UnsupportedMediaType},
+		{"a form", `a=b`, "application/x-www-form-urlencoded", request.Refuse, api.UnsupportedMediaType},
+		{"a malformed type", `{}`, ";", request.Refuse, api.UnsupportedMediaType},
+		{"not JSON", `{"filename":`, "application/json", request.Refuse, api.InvalidJSON},
+		{"two values", `{}{}`, "application/json", request.Refuse, api.InvalidJSON},
+		{"empty", ``, "application/json", request.Refuse, api.InvalidJSON},
+		{"a list", `[]`, "application/json", request.Refuse, api.InvalidJSON},
+		{"null", `null`, "application/json", request.Ignore, api.InvalidJSON},
+		{"over 2 MiB", `{"a":"` + strings.Repeat("x", 2<<20) + `"}`, "application/json", request.Ignore, api.TooLarge},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			var w wish
 			_, err := request.Decode(post(tt.body, tt.contentType), &w, tt.unknown)
-			var e *fchttp.Error
+			var e *api.Error
 			if !errors.As(err, &e) || e.Code != tt.want {
 				t.Errorf("Decode = %v, want %s", err, tt.want)
 			}
@@ -119,14 +119,14 @@ func manyNames(n int, value string) string {
 // A body of 2 MiB that is nothing but bad names must not cost more than reading
 // it does.
 func TestDecodeBoundsFaults(t *testing.T) {
-	tooMany := func(field string) []fchttp.Fault {
-		return []fchttp.Fault{{Field: field, Reason: "must have at most 64 names"}}
+	tooMany := func(field string) []api.Fault {
+		return []api.Fault{{Field: field, Reason: "must have at most 64 names"}}
 	}
 	tests := []struct {
 		name, body string
-		want       []fchttp.Fault
+		want       []api.Fault
 	}{
-		{"60,000 unknown fields", manyNames(60_000, "1"), append(tooMany("body"), fchttp.Fault{Field: "filename", Reason: "is required"})},
+		{"60,000 unknown fields", manyNames(60_000, "1"), append(tooMany("body"), api.Fault{Field: "filename", Reason: "is required"})},
 		{"60,000 names in a map", `{"filename":"a","vars":` + manyNames(60_000, `"x"`) + `}`, tooMany("vars")},
 		{"60,000 names in an object", `{"filename":"a","checksum":` + manyNames(60_000, `"x"`) + `}`, tooMany("checksum")},
 		{"64 names in a map", `{"filename":"a","vars":` + manyNames(64, `"x"`) + `}`, nil},
@@ -151,9 +151,9 @@ func TestDecodeBoundsFaults(t *testing.T) {
 }
 
 func TestMergeBoundsFaults(t *testing.T) {
-	var many []fchttp.Fault
+	var many []api.Fault
 	for i := range 60_000 {
-		many = append(many, fchttp.Fault{Field: fmt.Sprint("metadata.", i), Reason: "is bad"})
+		many = append(many, api.Fault{Field: fmt.Sprint("metadata.", i), Reason: "is bad"})
 	}
 	if got := request.Merge(nil, many); !reflect.DeepEqual(got, many[:20]) {
 		t.Errorf("Merge of 60,000 faults = %d, want the first 20", len(got))

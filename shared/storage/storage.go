@@ -10,8 +10,8 @@
 // it. Errors hold OSS's code, EC and request id, never its message: that
 // repeats the signed request, the security token included.
 //
-// It imports rolecreds for the credentials of each invocation, signing for the
-// endpoint that settings parsed, and fchttp for what a client is told.
+// It imports rolecreds for the credentials of each invocation and signing for
+// the endpoint that settings parsed.
 package storage
 
 import (
@@ -28,6 +28,7 @@ import (
 	"github.com/aliyun/alibabacloud-oss-go-sdk-v2/oss/credentials"
 	"github.com/aliyun/alibabacloud-oss-go-sdk-v2/oss/retry"
 
+	"ossupload/shared/api"
 	"ossupload/shared/rolecreds"
 	"ossupload/shared/signing"
 )
@@ -40,23 +41,24 @@ const (
 	maxAnswer = 4 << 20 // bytes: 1,000 listed parts are under 400 KB, as many long keys under 3.5 MB
 )
 
-// The reasons for which a call fails, matched with errors.Is.
+// The reasons for which a call fails, matched with errors.Is. Each carries what
+// a client is told whose request cannot go on.
 var (
-	ErrNotFound     = errors.New("object does not exist")
-	ErrNoSuchUpload = errors.New("multipart upload does not exist")
-	ErrExists       = errors.New("object exists already")
-	ErrParts        = errors.New("parts were refused")
-	ErrDenied       = errors.New("storage refused access")
-	ErrThrottled    = errors.New("storage is throttling")
-	ErrTimeout      = errors.New("storage did not answer in time")
-	ErrUnavailable  = errors.New("storage failed")
-	ErrCredentials  = errors.New("credentials are not to be had")
+	ErrNotFound     = &api.Error{Code: api.NotFound, Message: "The object does not exist.", Log: "object does not exist"}
+	ErrNoSuchUpload = &api.Error{Code: api.UploadGone, Message: "The upload does not exist any more. Start another.", Log: "multipart upload does not exist"}
+	ErrExists       = &api.Error{Code: api.AlreadyCompleted, Message: "There is an object under this key already.", Log: "object exists already"}
+	ErrParts        = &api.Error{Code: api.PartsMismatch, Message: "The parts changed while they were being put together. List them, and complete again.", Log: "parts were refused"}
+	ErrDenied       = &api.Error{Code: api.StorageDenied, Message: "The storage refused this function's access.", Log: "storage refused access"}
+	ErrThrottled    = &api.Error{Code: api.Throttled, Message: "The storage is busy. Try again.", RetryAfter: time.Second, Log: "storage is throttling"}
+	ErrTimeout      = &api.Error{Code: api.StorageTimeout, Message: "The storage did not answer in time. Try again.", RetryAfter: time.Second, Log: "storage did not answer in time"}
+	ErrUnavailable  = &api.Error{Code: api.StorageError, Message: "The storage failed. Try again.", RetryAfter: time.Second, Log: "storage failed"}
+	ErrCredentials  = &api.Error{Code: api.Throttled, Message: "This function has no credentials at the moment. Try again.", RetryAfter: time.Second, Log: "credentials are unavailable"}
 )
 
 // Error is a failed call. Reason is one of the sentinels above.
 type Error struct {
 	Op        string // OSS's name of the call
-	Reason    error
+	Reason    *api.Error
 	Status    int // 0 when there was no answer
 	Code      string
 	EC        string
@@ -296,7 +298,7 @@ func classify(op string, err error) error {
 	return e
 }
 
-func reason(op string, status int, code string) error {
+func reason(op string, status int, code string) *api.Error {
 	switch {
 	case code == "NoSuchUpload":
 		return ErrNoSuchUpload

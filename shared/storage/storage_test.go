@@ -13,7 +13,7 @@ import (
 	"testing"
 	"time"
 
-	"ossupload/shared/fchttp"
+	"ossupload/shared/api"
 	"ossupload/shared/rolecreds"
 	"ossupload/shared/signing"
 	"ossupload/shared/storage"
@@ -288,25 +288,25 @@ func TestCompleteNamesItsParts(t *testing.T) {
 	}
 }
 
-func TestProblem(t *testing.T) {
-	tests := []struct {
-		err  error
-		want fchttp.Code
-	}{
-		{storage.ErrDenied, fchttp.StorageDenied},
-		{storage.ErrTimeout, fchttp.StorageTimeout},
-		{storage.ErrThrottled, fchttp.Throttled},
-		{storage.ErrCredentials, fchttp.Throttled},
-		{storage.ErrUnavailable, fchttp.StorageError},
-	}
-	for _, tt := range tests {
-		var e *fchttp.Error
-		if err := storage.Problem(fmt.Errorf("asking: %w", tt.err)); !errors.As(err, &e) || e.Code != tt.want {
-			t.Errorf("Problem(%v) = %v, want %s", tt.err, err, tt.want)
+// What a client is told when its request cannot go on.
+func TestReasonsCarryTheirAnswer(t *testing.T) {
+	for reason, want := range map[*api.Error]api.Code{
+		storage.ErrNotFound:     api.NotFound,
+		storage.ErrNoSuchUpload: api.UploadGone,
+		storage.ErrExists:       api.AlreadyCompleted,
+		storage.ErrParts:        api.PartsMismatch,
+		storage.ErrDenied:       api.StorageDenied,
+		storage.ErrTimeout:      api.StorageTimeout,
+		storage.ErrThrottled:    api.Throttled,
+		storage.ErrCredentials:  api.Throttled,
+		storage.ErrUnavailable:  api.StorageError,
+	} {
+		var got *api.Error
+		if err := fmt.Errorf("asking: %w", &storage.Error{Op: "HeadObject", Reason: reason}); !errors.As(err, &got) || got.Code != want || got.Message == "" {
+			t.Errorf("the answer to %v = %+v, want %s", err, got, want)
 		}
-	}
-	other := errors.New("other")
-	if got := storage.Problem(other); got != other {
-		t.Errorf("Problem(other) = %v, want it as it is", got)
+		if again := want == api.StorageTimeout || want == api.Throttled || want == api.StorageError; again != (reason.RetryAfter > 0) {
+			t.Errorf("%s is to be tried again after %v", want, reason.RetryAfter)
+		}
 	}
 }

@@ -44,6 +44,8 @@ import (
 	"io"
 	"strings"
 	"time"
+
+	"ossupload/shared/api"
 )
 
 const (
@@ -76,16 +78,20 @@ const (
 
 var purposes = []Purpose{Upload, Multipart, Grant, session}
 
-// The reasons for which a token is refused. Callers are told none of them
-// apart; logs are.
+// ErrToken matches whatever is wrong with a token: clients are told nothing
+// more. Logs are told the reasons, which follow.
+var ErrToken = &api.Error{Code: api.InvalidToken, Message: "The upload token is not valid, or has expired.", Reason: "token", Log: "upload token is not valid"}
+
 var (
-	ErrMalformed = errors.New("token is malformed")
-	ErrKey       = errors.New("token was sealed with an unknown key")
-	ErrForged    = errors.New("token does not open for this purpose")
-	ErrExpired   = errors.New("token has expired")
-	// ErrTooLong is returned by Seal when the claims do not fit MaxLen.
-	ErrTooLong = errors.New("token would be too long")
+	ErrMalformed = fmt.Errorf("%w: it is malformed", ErrToken)
+	ErrKey       = fmt.Errorf("%w: it was sealed with an unknown key", ErrToken)
+	ErrForged    = fmt.Errorf("%w: it does not open for this purpose", ErrToken)
+	ErrExpired   = fmt.Errorf("%w: it has expired", ErrToken)
 )
+
+// ErrTooLong is returned by Seal when the claims do not fit MaxLen. Of what they
+// hold, a client can shorten its variables.
+var ErrTooLong = api.Invalid(api.Fault{Field: "vars", Reason: "does not fit into the upload token, which also holds the context of the caller's token"})
 
 // Key is one secret and the name under which tokens refer to it.
 type Key struct {

@@ -1,0 +1,101 @@
+package api_test
+
+import (
+	"errors"
+	"fmt"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+
+	"ossupload/shared/api"
+)
+
+func TestCodes(t *testing.T) {
+	want := map[int]string{
+		400: "invalid_request invalid_json",
+		401: "unauthenticated",
+		403: "invalid_token forbidden callback_rejected",
+		404: "not_found",
+		405: "method_not_allowed",
+		413: "too_large",
+		415: "unsupported_media_type",
+		409: "already_completed aborted",
+		410: "upload_gone",
+		422: "parts_mismatch checksum_mismatch object_mismatch",
+		500: "internal",
+		502: "storage_error storage_denied delivery_failed",
+		503: "credentials_expiring throttled",
+		504: "storage_timeout",
+	}
+	got := map[int]string{}
+	for _, code := range api.Codes() {
+		got[code.Status()] = strings.TrimSpace(got[code.Status()] + " " + string(code))
+	}
+	if !reflect.DeepEqual(got, want) {
+		t.Errorf("codes by status = %v, want %v", got, want)
+	}
+	if got := api.Code("bogus").Status(); got != 500 {
+		t.Errorf("Status of an unknown code = %d, want 500", got)
+	}
+	for i, code := range api.Codes() {
+		if !code.Known() || slices.Contains(api.Codes()[:i], code) {
+			t.Errorf("%s is unknown or stands twice", code)
+		}
+	}
+	if !slices.IsSortedFunc(api.Codes(), func(a, b api.Code) int { return a.Status() - b.Status() }) {
+		t.Errorf("Codes() = %v, want them in the order of their statuses", api.Codes())
+	}
+	if api.Code("bogus").Known() {
+		t.Error("a code outside the set is known")
+	}
+}
+
+func TestErrorText(t *testing.T) {
+	for _, tt := range []struct {
+		err  error
+		want string
+	}{
+		{&api.Error{Code: api.Forbidden}, "forbidden"},
+		{&api.Error{Code: api.Forbidden, Message: "This key is not yours.", Log: "key is another subject's"}, "key is another subject's"},
+		{fmt.Errorf("%w: it is bob's", &api.Error{Code: api.Forbidden, Message: "This key is not yours.", Reason: "r"}), "forbidden: it is bob's"},
+	} {
+		if got := tt.err.Error(); got != tt.want {
+			t.Errorf("Error() = %q, want %q", got, tt.want)
+		}
+	}
+}
+
+func TestWithIsTheSentinel(t *testing.T) {
+	sentinel := &api.Error{Code: api.PartsMismatch, Message: "m", Reason: "r", RetryAfter: 1}
+	other := &api.Error{Code: api.PartsMismatch, Message: "m", Reason: "r", RetryAfter: 1}
+	detailed := sentinel.With("d").With("e")
+	err := fmt.Errorf("completing: %w", detailed)
+
+	var got *api.Error
+	if !errors.As(err, &got) || got != detailed || got.Details != "e" || got.Code != sentinel.Code || got.Message != "m" || got.Reason != "r" || got.RetryAfter != 1 {
+		t.Errorf("As = %+v, want the sentinel with its details", got)
+	}
+	if !errors.Is(err, sentinel) || !errors.Is(sentinel.With("d"), sentinel) || !errors.Is(sentinel, sentinel) {
+		t.Error("With is not its sentinel")
+	}
+	if errors.Is(sentinel.With("d"), other) || errors.Is(sentinel, other) || errors.Is(other, sentinel) {
+		t.Error("a sentinel is another that looks like it")
+	}
+	if sentinel.Details != nil {
+		t.Errorf("With changed the sentinel: Details = %v", sentinel.Details)
+	}
+}
+
+func TestInvalid(t *testing.T) {
+	two := []api.Fault{{Field: "size", Reason: "is required"}, {Field: "checksum.md5", Reason: "must be a string"}}
+	err := api.Invalid(two...)
+	if err.Code != api.InvalidRequest || !reflect.DeepEqual(err.Details, two) ||
+		err.Message != "Some fields of the request are not valid: size is required; checksum.md5 must be a string." {
+		t.Errorf("Invalid = %+v", err)
+	}
+	many := make([]api.Fault, 60_000)
+	if got := api.Invalid(many...).Details.([]api.Fault); len(got) != api.MaxFaults {
+		t.Errorf("Invalid tells %d faults, want %d", len(got), api.MaxFaults)
+	}
+}
