@@ -12,6 +12,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 targets=(
   shared/fchttp:FuzzInvoke
   shared/fchttp:FuzzCORSOrigin
+  shared/route:FuzzBody
   shared/osscallback:FuzzVerify
   shared/osscallback:FuzzParseNotice
   shared/uploadtoken:FuzzOpen

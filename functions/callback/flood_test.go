@@ -19,39 +19,46 @@ import (
 	"testing"
 	"time"
 
-	"ossupload/shared/confirm"
 	"ossupload/shared/fchttp"
-	"ossupload/shared/osscallback"
+	"ossupload/shared/settings"
 	"ossupload/shared/storage"
 	"ossupload/shared/uploadtoken"
 )
 
 const keyURL = "https://keys.example.com/key.pem"
 
-// outside counts what a callback makes the function call: keys, OSS and the
+// counted counts what a callback makes the function call: keys, OSS and the
 // webhook.
-type outside struct {
-	document           string
-	keys, heads, posts int
+type counted struct {
+	document                 string
+	keys, heads, puts, posts int
 }
 
-func (o *outside) RoundTrip(r *http.Request) (*http.Response, error) {
+func (o *counted) RoundTrip(r *http.Request) (*http.Response, error) {
 	o.keys++
 	return &http.Response{StatusCode: http.StatusOK, Body: io.NopCloser(strings.NewReader(o.document)), Request: r}, nil
 }
 
-func (o *outside) Head(context.Context, string) (storage.Object, error) {
+func (o *counted) Head(context.Context, string) (storage.Object, error) {
 	o.heads++
 	return storage.Object{}, storage.ErrNotFound
 }
 
-func (o *outside) Notify(context.Context, string, []byte) error {
-	o.posts++
-	return errors.New("nobody is there")
+func (o *counted) Put(context.Context, string, []byte) error {
+	o.puts++
+	return storage.ErrUnavailable
+}
+
+// posts counts deliveries.
+type posts struct{ *counted }
+
+func (p posts) RoundTrip(*http.Request) (*http.Response, error) {
+	p.posts++
+	return nil, errors.New("nobody is there")
 }
 
 // flooded is the function as main wires it, but for what is outside of it.
-func flooded(t *testing.T) (*fchttp.Adapter, *rsa.PrivateKey, *uploadtoken.Keyring, *outside) {
+func flooded(t *testing.T) (*fchttp.Adapter, *rsa.PrivateKey, *uploadtoken.Keyring, *counted) {
 	t.Helper()
 	key, err := rsa.GenerateKey(rand.Reader, 1024)
 	if err != nil {
@@ -61,18 +68,20 @@ func flooded(t *testing.T) (*fchttp.Adapter, *rsa.PrivateKey, *uploadtoken.Keyri
 	if err != nil {
 		t.Fatal(err)
 	}
-	o := &outside{document: string(pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der}))}
-	keyring, err := uploadtoken.NewKeyring([]uploadtoken.Key{{ID: "k1", Secret: make([]byte, 32)}}, rand.Reader)
+	o := &counted{document: string(pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der}))}
+	secrets := []uploadtoken.Key{{ID: "k1", Secret: make([]byte, 32)}}
+	keyring, err := uploadtoken.NewKeyring(secrets, rand.Reader)
 	if err != nil {
 		t.Fatal(err)
 	}
-	verifier, err := osscallback.NewVerifier(osscallback.Config{KeyURLs: []string{keyURL}, Client: &http.Client{Transport: o}})
+	h, err := newHandler(settings.Callback{
+		Storage: settings.Storage{Bucket: "examplebucket"}, TokenKeys: secrets, CallbackURL: "https://api.example.com/callback", CallbackKeyURLs: []string{keyURL},
+		Webhook: settings.Webhook{URL: "https://backend.example.com", Secrets: [][]byte{[]byte("secret")}},
+	}, outside{
+		storage: o, keys: &http.Client{Transport: o}, webhook: posts{o}, now: time.Now, random: rand.Reader, log: slog.New(slog.DiscardHandler),
+	})
 	if err != nil {
 		t.Fatal(err)
-	}
-	h := &handler{
-		bucket: "examplebucket", uri: "/callback", verifier: verifier, keyring: keyring, now: time.Now,
-		confirmer: &confirm.Confirmer{Storage: o, Keyring: keyring, Notifier: o, Location: func(key string) string { return key }},
 	}
 	return &fchttp.Adapter{Handler: h.routes(), MaxBody: maxBody, Log: slog.New(slog.NewJSONHandler(io.Discard, nil))}, key, keyring, o
 }
@@ -162,8 +171,8 @@ func TestJunkIsCheap(t *testing.T) {
 			}
 		})
 	}
-	if o.keys != 1 || o.heads != 0 || o.posts != 0 {
-		t.Errorf("%d key fetches, %d HEADs and %d deliveries, want 1, 0 and 0", o.keys, o.heads, o.posts)
+	if o.keys != 1 || o.heads != 0 || o.puts != 0 || o.posts != 0 {
+		t.Errorf("%d key fetches, %d HEADs, %d PUTs and %d deliveries, want 1 and none", o.keys, o.heads, o.puts, o.posts)
 	}
 	// The control: what is believed does lead to a question.
 	if invoke(t, event(t, signed(notice(good)), keyURL, notice(good))); o.heads != 1 {

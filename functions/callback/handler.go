@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net/http"
 	"strings"
 	"time"
@@ -13,6 +14,7 @@ import (
 	"ossupload/shared/confirm"
 	"ossupload/shared/fchttp"
 	"ossupload/shared/osscallback"
+	"ossupload/shared/settings"
 	"ossupload/shared/storage"
 	"ossupload/shared/uploadtoken"
 )
@@ -34,8 +36,50 @@ type handler struct {
 	uri       string // path and query of the configured callback URL
 	verifier  *osscallback.Verifier
 	keyring   *uploadtoken.Keyring
+	storage   confirm.Storage
 	confirmer *confirm.Confirmer
 	now       func() time.Time
+}
+
+// outside is what a handler meets outside of itself.
+type outside struct {
+	storage confirm.Storage
+	webhook http.RoundTripper // nil: the network
+	keys    *http.Client      // fetches public keys; nil: the network
+	now     func() time.Time
+	random  io.Reader
+	log     *slog.Logger
+}
+
+func newHandler(s settings.Callback, out outside) (*handler, error) {
+	keyring, err := uploadtoken.NewKeyring(s.TokenKeys, out.random)
+	if err != nil {
+		return nil, err
+	}
+	verifier, err := osscallback.NewVerifier(osscallback.Config{KeyURLs: s.CallbackKeyURLs, Client: out.keys, Now: out.now, Log: out.log})
+	if err != nil {
+		return nil, err
+	}
+	uri, err := osscallback.URI(s.CallbackURL)
+	if err != nil {
+		return nil, fmt.Errorf("reading CALLBACK_URL: %w", err)
+	}
+	confirmer, err := confirm.New(confirm.Config{
+		Storage: out.storage, Keyring: keyring, Location: s.Storage.Location, ReceiptSecret: s.ReceiptSecret, Now: out.now, Log: out.log,
+		Webhook: confirm.WebhookConfig{URL: s.Webhook.URL, Secrets: s.Webhook.Secrets, Budget: deliveryBudget, Client: out.webhook},
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &handler{
+		bucket:    s.Storage.Bucket,
+		uri:       uri,
+		verifier:  verifier,
+		keyring:   keyring,
+		storage:   out.storage,
+		confirmer: confirmer,
+		now:       out.now,
+	}, nil
 }
 
 // routes answers POST on any path: a gateway may have rewritten it.
@@ -81,7 +125,7 @@ func (h *handler) uris(r *http.Request) []string {
 
 // confirm holds the object against the notice, and then against the grant.
 func (h *handler) confirm(ctx context.Context, claims uploadtoken.Claims, notice osscallback.Notice) (confirm.Receipt, error) {
-	object, err := h.confirmer.Storage.Head(ctx, claims.Key)
+	object, err := h.storage.Head(ctx, claims.Key)
 	if errors.Is(err, storage.ErrNotFound) {
 		return confirm.Receipt{}, fmt.Errorf("%w: %w", errObject, err)
 	}

@@ -1,14 +1,14 @@
 package main
 
 import (
+	"context"
 	"fmt"
-	"net/http"
 	"strconv"
 	"strings"
 	"time"
 
 	"ossupload/shared/api"
-	"ossupload/shared/uploadtoken"
+	"ossupload/shared/callerauth"
 )
 
 const (
@@ -16,66 +16,53 @@ const (
 	maxBatchSignatures = 10_000 // of a template: all parts there can be
 )
 
+type batchRequest struct {
+	uploadRef
+	As          string   `query:"as" validate:"omitempty,oneof=template"`
+	PartNumbers []string `query:"partNumbers"`
+}
+
+// batchResponse has whole URLs, or the compact form: the URL of a part is
+// Template with {partNumber} and {signature} replaced. Both go by part number.
 type batchResponse struct {
-	PresignedURLs map[string]string `json:"presignedUrls"` // by part number
+	PresignedURLs map[string]string `json:"presignedUrls,omitempty"`
+	Template      string            `json:"template,omitempty"`
+	Signatures    map[string]string `json:"signatures,omitempty"`
 	ExpiresAt     time.Time         `json:"expiresAt"`
 }
 
-// templateResponse is the compact form: the URL of a part is Template with
-// {partNumber} and {signature} replaced.
-type templateResponse struct {
-	Template   string            `json:"template"`
-	Signatures map[string]string `json:"signatures"` // by part number
-	ExpiresAt  time.Time         `json:"expiresAt"`
-}
-
 // batch answers GET /s3/multipart/{uploadId}/batch with the URLs of many parts.
-func (h *handler) batch(r *http.Request) (any, error) {
-	claims, err := h.upload(r)
+func (h *handler) batch(ctx context.Context, caller callerauth.Caller, in batchRequest) (batchResponse, error) {
+	claims, err := h.upload(caller, in.uploadRef)
 	if err != nil {
-		return nil, err
+		return batchResponse{}, err
 	}
-	query := r.URL.Query()
-	var faults []api.Fault
-	most := maxBatchURLs
-	switch as := query.Get("as"); as {
-	case "":
-	case "template":
+	compact, most := in.As == "template", maxBatchURLs
+	if compact {
 		most = maxBatchSignatures
-	default:
-		faults = append(faults, api.Fault{Field: "as", Reason: "must be template or left out"})
 	}
-	numbers, reason := parsePartNumbers(strings.Join(query["partNumbers"], ","), lastPart(claims), most)
+	numbers, reason := parsePartNumbers(strings.Join(in.PartNumbers, ","), lastPart(claims), most)
 	if reason != "" {
-		faults = append(faults, api.Fault{Field: "partNumbers", Reason: reason})
+		return batchResponse{}, api.Invalid(api.Fault{Field: "partNumbers", Reason: reason})
 	}
-	if len(faults) > 0 {
-		return nil, api.Invalid(faults...)
-	}
-	parts, _, err := h.issuer.Parts(r.Context(), claims, min(partLife, h.policy.MaxExpires))
+	parts, err := h.issuer.Parts(ctx, claims)
 	if err != nil {
-		return nil, err
+		return batchResponse{}, err
 	}
-	sign := parts.URL
-	if most == maxBatchSignatures {
-		sign = parts.Signature
+	out := batchResponse{ExpiresAt: parts.ExpiresAt()}
+	if compact {
+		out.Template = parts.Template()
+		out.Signatures, err = signEach(parts.Signature, numbers)
+	} else {
+		out.PresignedURLs, err = signEach(parts.URL, numbers)
 	}
-	signed, err := signEach(sign, claims, numbers)
-	if err != nil {
-		return nil, err
-	}
-	if most == maxBatchSignatures {
-		return templateResponse{Template: parts.Template(), Signatures: signed, ExpiresAt: parts.ExpiresAt()}, nil
-	}
-	return batchResponse{PresignedURLs: signed, ExpiresAt: parts.ExpiresAt()}, nil
+	return out, err
 }
 
-// signEach signs every part with its agreed length, if there is one.
-func signEach(sign func(number, length int64) (string, error), claims uploadtoken.Claims, numbers []int64) (map[string]string, error) {
+func signEach(sign func(number int64) (string, error), numbers []int64) (map[string]string, error) {
 	signed := make(map[string]string, len(numbers))
 	for _, n := range numbers {
-		length, _ := claims.PartLength(n)
-		text, err := sign(n, length)
+		text, err := sign(n)
 		if err != nil {
 			return nil, err
 		}
@@ -115,10 +102,4 @@ func parsePartNumbers(list string, last int64, most int) (numbers []int64, reaso
 		}
 	}
 	return numbers, ""
-}
-
-// parsePartNumber reads a number from 1 to last in its one decimal form.
-func parsePartNumber(text string, last int64) (int64, bool) {
-	n, err := strconv.ParseInt(text, 10, 32)
-	return n, err == nil && n >= 1 && n <= last && strconv.FormatInt(n, 10) == text
 }

@@ -2,16 +2,17 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
-	"net/http"
 	"strings"
 
 	"ossupload/shared/api"
 	"ossupload/shared/callerauth"
 	"ossupload/shared/confirm"
-	"ossupload/shared/request"
 	"ossupload/shared/uploadtoken"
 )
+
+var errNotYours = &api.Error{Code: api.Forbidden, Message: "This key is not yours."}
 
 type confirmRequest struct {
 	UploadToken string `json:"uploadToken" validate:"required_without=Key,excluded_with=Key"`
@@ -20,35 +21,21 @@ type confirmRequest struct {
 
 // confirm answers POST /confirm: the receipt of an upload whose announcement
 // was lost. The event is delivered, or delivered again, under its one id.
-func (h *handler) confirm(r *http.Request) (any, error) {
-	caller, err := h.authenticate(r)
-	if err != nil {
-		return nil, err
-	}
-	var in confirmRequest
-	faults, err := request.Decode(r, &in, request.Refuse)
-	if err != nil {
-		return nil, err
-	}
-	if len(faults) > 0 {
-		return nil, api.Invalid(faults...)
-	}
+func (h *handler) confirm(ctx context.Context, caller callerauth.Caller, in confirmRequest) (confirm.Receipt, error) {
 	if in.Key != "" {
-		receipt, err := h.confirmKey(r.Context(), caller, in.Key)
-		if err != nil {
-			return nil, err
-		}
-		return receipt, nil
+		return h.confirmKey(ctx, caller, in.Key)
 	}
-	claims, err := h.open(caller, in.UploadToken, uploadtoken.Upload, uploadtoken.Multipart)
+	claims, err := h.keyring.Open(uploadtoken.Upload, in.UploadToken, h.now())
+	if errors.Is(err, uploadtoken.ErrForged) {
+		claims, err = h.keyring.Open(uploadtoken.Multipart, in.UploadToken, h.now())
+	}
 	if err != nil {
-		return nil, err
+		return confirm.Receipt{}, err
 	}
-	receipt, err := h.confirmer.Confirm(r.Context(), claims)
-	if err != nil {
-		return nil, err
+	if err := h.own(caller, claims); err != nil {
+		return confirm.Receipt{}, err
 	}
-	return receipt, nil
+	return h.confirmer.Confirm(ctx, claims)
 }
 
 // confirmKey confirms by the grant that the object itself carries. Keys of
@@ -66,5 +53,3 @@ func (h *handler) confirmKey(ctx context.Context, caller callerauth.Caller, key 
 	}
 	return h.confirmer.Announce(ctx, claims, object)
 }
-
-var errNotYours = &api.Error{Code: api.Forbidden, Message: "This key is not yours."}

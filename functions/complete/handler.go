@@ -2,30 +2,30 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net/http"
 	"net/url"
 	"time"
 
 	"ossupload/shared/api"
+	"ossupload/shared/assumerole"
 	"ossupload/shared/callerauth"
 	"ossupload/shared/confirm"
 	"ossupload/shared/fchttp"
 	"ossupload/shared/grant"
 	"ossupload/shared/issuer"
+	"ossupload/shared/rolecreds"
+	"ossupload/shared/route"
+	"ossupload/shared/settings"
 	"ossupload/shared/storage"
+	"ossupload/shared/sweep"
 	"ossupload/shared/uploadtoken"
 )
 
-const (
-	deliveryBudget = 8 * time.Second
-	// Each call has its own limit, but one after the other they may take longer
-	// than gateways and browsers wait. What is not done by then can be asked for
-	// again.
-	answerWithin = 14 * time.Second
-)
+// deliveryBudget is for all tries to deliver one event.
+const deliveryBudget = 8 * time.Second
 
 // handler runs multipart uploads. Clients know an upload by its token alone,
 // which is what they call the upload id; owner, key and limits are in it.
@@ -33,40 +33,99 @@ type handler struct {
 	policy    grant.Policy
 	caller    callerauth.Authenticator
 	keyring   *uploadtoken.Keyring
-	issuer    issuer.Issuer   // of what clients get
-	storage   *storage.Client // for its own calls
+	issuer    *issuer.Issuer // of what clients get
+	storage   bucket         // for its own calls
 	confirmer *confirm.Confirmer
+	sweeper   *sweep.Sweeper
 	now       func() time.Time
 	random    io.Reader
+	log       *slog.Logger
+}
+
+// bucket is what the function asks of OSS by itself: storage.Client.
+type bucket interface {
+	sweep.Storage
+	Head(ctx context.Context, key string) (storage.Object, error)
+	Initiate(ctx context.Context, key string, header map[string]string) (uploadID string, err error)
+	ListParts(ctx context.Context, key, uploadID string) ([]storage.Part, error)
+	Complete(ctx context.Context, key, uploadID string, parts []storage.Part) error
+}
+
+// outside is what a handler meets outside of itself.
+type outside struct {
+	credentials rolecreds.Source // the function's own
+	storage     bucket           // called with them
+	webhook     http.RoundTripper
+	now         func() time.Time
+	random      io.Reader
+	log         *slog.Logger
+}
+
+func newHandler(s settings.Complete, out outside) (*handler, error) {
+	keyring, err := uploadtoken.NewKeyring(s.TokenKeys, out.random)
+	if err != nil {
+		return nil, err
+	}
+	// What clients get is signed with the upload role if there is one: that role
+	// needs no more than oss:PutObject.
+	credentials := out.credentials
+	if s.Role.ARN != "" {
+		credentials, err = assumerole.New(assumerole.Config{
+			Base: out.credentials, RoleARN: s.Role.ARN, SessionName: "ossupload-complete", Duration: s.Role.Duration,
+			Endpoint: s.Role.STSEndpoint, CAFile: s.Role.STSCAFile, Region: s.Storage.Region, Now: out.now, Log: out.log,
+		})
+		if err != nil {
+			return nil, err
+		}
+	}
+	issuer, err := issuer.New(issuer.Config{
+		Region: s.Storage.Region, Uploads: s.Storage.Public, Credentials: credentials,
+		Keyring: keyring, CallbackURL: s.CallbackURL, MaxExpires: s.MaxExpires, Now: out.now,
+	})
+	if err != nil {
+		return nil, err
+	}
+	confirmer, err := confirm.New(confirm.Config{
+		Storage: out.storage, Keyring: keyring, Location: s.Storage.Location, ReceiptSecret: s.ReceiptSecret, Now: out.now, Log: out.log,
+		Webhook: confirm.WebhookConfig{URL: s.Webhook.URL, Secrets: s.Webhook.Secrets, Budget: deliveryBudget, Client: out.webhook},
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &handler{
+		policy:    s.Policy,
+		caller:    s.Caller,
+		keyring:   keyring,
+		issuer:    issuer,
+		storage:   out.storage,
+		confirmer: confirmer,
+		sweeper: &sweep.Sweeper{
+			Prefix: s.Policy.Prefix, Bucket: s.Storage.Bucket, TokenTTL: s.Policy.TokenTTL,
+			Storage: out.storage, Confirmer: confirmer, Now: out.now, Log: out.log,
+		},
+		now:    out.now,
+		random: out.random,
+		log:    out.log,
+	}, nil
 }
 
 func (h *handler) routes() http.Handler {
-	s3 := []fchttp.Route{
-		{Method: "GET", Pattern: "/s3/params", Handle: h.params},
-		{Method: "POST", Pattern: "/s3/multipart", Handle: h.create},
-		{Method: "GET", Pattern: "/s3/multipart/{uploadId}", Handle: h.list},
-		{Method: "GET", Pattern: "/s3/multipart/{uploadId}/{partNumber}", Handle: h.part},
-		{Method: "GET", Pattern: "/s3/multipart/{uploadId}/batch", Handle: h.batch},
-		{Method: "POST", Pattern: "/s3/multipart/{uploadId}/complete", Handle: h.complete},
-		{Method: "DELETE", Pattern: "/s3/multipart/{uploadId}", Handle: h.abort},
-	}
-	routes := append(s3, fchttp.Route{Method: "POST", Pattern: "/confirm", Handle: h.confirm})
-	for _, route := range s3 {
-		route.Pattern = "/c/{capability}" + route.Pattern
-		routes = append(routes, route)
-	}
-	for i, route := range routes {
-		routes[i].Handle = inTime(route.Handle)
-	}
+	routes := append(h.uploads(""), h.uploads("/c/{capability}")...)
+	routes = append(routes, route.New(h.authenticate, "POST", "/confirm", route.Strict, h.confirm))
 	return fchttp.NewMux(routes...)
 }
 
-// inTime bounds all that a handler waits for.
-func inTime(handle func(*http.Request) (any, error)) func(*http.Request) (any, error) {
-	return func(r *http.Request) (any, error) {
-		ctx, cancel := context.WithTimeout(r.Context(), answerWithin)
-		defer cancel()
-		return handle(r.WithContext(ctx))
+// uploads are the routes below /s3, whose names and shapes are Uppy's.
+func (h *handler) uploads(base string) []fchttp.Route {
+	who, s3, upload := h.authenticate, base+"/s3", base+"/s3/multipart/{uploadId}"
+	return []fchttp.Route{
+		route.New(who, "GET", s3+"/params", route.None, h.params),
+		route.New(who, "POST", s3+"/multipart", route.Lenient, h.create),
+		route.New(who, "GET", upload, route.None, h.list),
+		route.New(who, "GET", upload+"/{partNumber}", route.None, h.part),
+		route.New(who, "GET", upload+"/batch", route.None, h.batch),
+		route.New(who, "POST", upload+"/complete", route.Lenient, h.complete),
+		route.New(who, "DELETE", upload, route.None, h.abort),
 	}
 }
 
@@ -74,39 +133,53 @@ func inTime(handle func(*http.Request) (any, error)) func(*http.Request) (any, e
 // that send no headers, else as configured. A request with both counts as the
 // capability's.
 func (h *handler) authenticate(r *http.Request) (callerauth.Caller, error) {
-	if capability := r.PathValue("capability"); capability != "" {
-		session, err := h.keyring.OpenSession(capability, h.now())
-		if err != nil {
-			return callerauth.Caller{}, err
-		}
-		return callerauth.Caller{
-			Subject: session.Subject,
-			Expires: time.Unix(session.ExpiresAt, 0),
-			Upload:  callerauth.Upload{Context: session.Context, MaxSize: session.MaxSize, ContentTypes: session.ContentTypes},
-		}, nil
+	capability := r.PathValue("capability")
+	if capability == "" {
+		return h.caller.Authenticate(r)
 	}
-	caller, err := h.caller.Authenticate(r)
+	session, err := h.keyring.OpenSession(capability, h.now())
 	if err != nil {
 		return callerauth.Caller{}, err
 	}
-	return caller, nil
+	return callerauth.Caller{
+		Subject: session.Subject,
+		Expires: time.Unix(session.ExpiresAt, 0),
+		Upload:  callerauth.Upload{Context: session.Context, MaxSize: session.MaxSize, ContentTypes: session.ContentTypes},
+	}, nil
 }
 
-// upload authenticates the caller and opens the upload id in the path, which
-// must be the caller's own. A key in the query must be the upload's.
-func (h *handler) upload(r *http.Request) (uploadtoken.Claims, error) {
-	caller, err := h.authenticate(r)
+// uploadRef names the upload that a route is about.
+type uploadRef struct {
+	UploadID string   `path:"uploadId"`
+	Keys     []string `query:"key"`
+}
+
+// upload opens the upload id, which must be the caller's own. A key beside it
+// must be the upload's.
+func (h *handler) upload(caller callerauth.Caller, ref uploadRef) (uploadtoken.Claims, error) {
+	claims, err := h.keyring.Open(uploadtoken.Multipart, ref.UploadID, h.now())
 	if err != nil {
 		return uploadtoken.Claims{}, err
 	}
-	claims, err := h.open(caller, r.PathValue("uploadId"), uploadtoken.Multipart)
-	if err != nil {
+	if err := h.own(caller, claims); err != nil {
 		return uploadtoken.Claims{}, err
 	}
-	if query := r.URL.Query(); query.Has("key") && !namesKey(query["key"], claims.Key) {
+	if ref.Keys != nil && !namesKey(ref.Keys, claims.Key) {
 		return uploadtoken.Claims{}, api.Invalid(api.Fault{Field: "key", Reason: "is not the key of this upload"})
 	}
 	return claims, nil
+}
+
+// own refuses claims that are not this caller's, in this bucket. Whatever is
+// wrong with a token, the caller is told the same.
+func (h *handler) own(caller callerauth.Caller, claims uploadtoken.Claims) error {
+	switch {
+	case claims.Subject != caller.Subject:
+		return fmt.Errorf("%w: it is another subject's", uploadtoken.ErrToken)
+	case claims.Bucket != h.policy.Bucket:
+		return fmt.Errorf("%w: it is for another bucket", uploadtoken.ErrToken)
+	}
+	return nil
 }
 
 // namesKey takes the key as it is or percent-encoded: it is not documented
@@ -117,27 +190,4 @@ func namesKey(values []string, key string) bool {
 	}
 	decoded, err := url.PathUnescape(values[0])
 	return values[0] == key || err == nil && decoded == key
-}
-
-// open opens a token for any of purposes. Whatever is wrong with it, the
-// caller is told the same.
-func (h *handler) open(caller callerauth.Caller, token string, purposes ...uploadtoken.Purpose) (uploadtoken.Claims, error) {
-	var (
-		claims uploadtoken.Claims
-		err    error
-	)
-	for _, p := range purposes {
-		if claims, err = h.keyring.Open(p, token, h.now()); !errors.Is(err, uploadtoken.ErrForged) {
-			break
-		}
-	}
-	switch {
-	case err != nil:
-		return uploadtoken.Claims{}, err
-	case claims.Subject != caller.Subject:
-		return uploadtoken.Claims{}, fmt.Errorf("%w: it is another subject's", uploadtoken.ErrToken)
-	case claims.Bucket != h.policy.Bucket:
-		return uploadtoken.Claims{}, fmt.Errorf("%w: it is for another bucket", uploadtoken.ErrToken)
-	}
-	return claims, nil
 }

@@ -2,20 +2,20 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net/http"
-	"time"
+	"strconv"
 
 	"ossupload/shared/api"
+	"ossupload/shared/callerauth"
 	"ossupload/shared/grant"
-	"ossupload/shared/storage"
 	"ossupload/shared/uploadtoken"
 )
 
-// partLife is how long a part URL lives. Uppy 5 gives up on sending a part
-// after as many seconds, so it must not be short.
-const partLife = 900 * time.Second
+type partRequest struct {
+	uploadRef
+	PartNumber string `path:"partNumber"`
+}
 
 type partResponse struct {
 	Method  string `json:"method"`
@@ -24,35 +24,25 @@ type partResponse struct {
 }
 
 // part answers GET /s3/multipart/{uploadId}/{partNumber}.
-func (h *handler) part(r *http.Request) (any, error) {
-	claims, err := h.upload(r)
+func (h *handler) part(ctx context.Context, caller callerauth.Caller, in partRequest) (partResponse, error) {
+	claims, err := h.upload(caller, in.uploadRef)
 	if err != nil {
-		return nil, err
+		return partResponse{}, err
 	}
-	number, err := partNumber(claims, r.PathValue("partNumber"))
-	if err != nil {
-		return nil, err
-	}
-	parts, expires, err := h.issuer.Parts(r.Context(), claims, min(partLife, h.policy.MaxExpires))
-	if err != nil {
-		return nil, err
-	}
-	length, _ := claims.PartLength(number)
-	url, err := parts.URL(number, length)
-	if err != nil {
-		return nil, err
-	}
-	return partResponse{Method: http.MethodPut, URL: url, Expires: expires}, nil
-}
-
-// partNumber reads the part number of a path.
-func partNumber(claims uploadtoken.Claims, text string) (int64, error) {
-	most := lastPart(claims)
-	n, ok := parsePartNumber(text, most)
+	last := lastPart(claims)
+	number, ok := parsePartNumber(in.PartNumber, last)
 	if !ok {
-		return 0, api.Invalid(api.Fault{Field: "partNumber", Reason: fmt.Sprintf("must be a whole number from 1 to %d", most)})
+		return partResponse{}, api.Invalid(api.Fault{Field: "partNumber", Reason: fmt.Sprintf("must be a whole number from 1 to %d", last)})
 	}
-	return n, nil
+	parts, err := h.issuer.Parts(ctx, claims)
+	if err != nil {
+		return partResponse{}, err
+	}
+	url, err := parts.URL(number)
+	if err != nil {
+		return partResponse{}, err
+	}
+	return partResponse{Method: http.MethodPut, URL: url, Expires: parts.Expires}, nil
 }
 
 // lastPart is the greatest number that a part of the upload may have.
@@ -63,69 +53,8 @@ func lastPart(claims uploadtoken.Claims) int64 {
 	return grant.MaxParts
 }
 
-type listedPart struct {
-	PartNumber int64  `json:"PartNumber"`
-	Size       int64  `json:"Size"` // bytes
-	ETag       string `json:"ETag"` // in quotes, as OSS answered it to the uploader
-}
-
-// list answers GET /s3/multipart/{uploadId} with all parts that OSS holds.
-func (h *handler) list(r *http.Request) (any, error) {
-	claims, err := h.upload(r)
-	if err != nil {
-		return nil, err
-	}
-	parts, err := h.storage.ListParts(r.Context(), claims.Key, claims.UploadID)
-	if errors.Is(err, storage.ErrNoSuchUpload) {
-		return nil, h.ended(r.Context(), claims, err)
-	}
-	if err != nil {
-		return nil, err
-	}
-	list := make([]listedPart, len(parts))
-	for i, p := range parts {
-		list[i] = listedPart{PartNumber: p.Number, Size: p.Size, ETag: `"` + p.ETag + `"`}
-	}
-	return list, nil
-}
-
-// abort answers DELETE /s3/multipart/{uploadId}. It never deletes an object.
-func (h *handler) abort(r *http.Request) (any, error) {
-	claims, err := h.upload(r)
-	if err != nil {
-		return nil, err
-	}
-	err = h.storage.Abort(r.Context(), claims.Key, claims.UploadID)
-	if errors.Is(err, storage.ErrNoSuchUpload) {
-		// Aborted before, which is as good; or completed, which is not.
-		if err = h.ended(r.Context(), claims, err); isCode(err, api.UploadGone) {
-			err = nil
-		}
-		if err != nil {
-			return nil, err
-		}
-	} else if err != nil {
-		return nil, err
-	}
-	return struct{}{}, nil
-}
-
-// ended tells how an upload ended that OSS does not know any more: 409 when its
-// object is there, else 410.
-func (h *handler) ended(ctx context.Context, claims uploadtoken.Claims, cause error) error {
-	_, _, err := h.own(ctx, claims)
-	switch {
-	case err == nil:
-		return fmt.Errorf("%w: %w", errCompleted, cause)
-	case errors.Is(err, storage.ErrNotFound):
-		return cause
-	}
-	return err
-}
-
-var errCompleted = &api.Error{Code: api.AlreadyCompleted, Message: "The upload has been completed."}
-
-func isCode(err error, code api.Code) bool {
-	var e *api.Error
-	return errors.As(err, &e) && e.Code == code
+// parsePartNumber reads a number from 1 to last in its one decimal form.
+func parsePartNumber(text string, last int64) (int64, bool) {
+	n, err := strconv.ParseInt(text, 10, 32)
+	return n, err == nil && n >= 1 && n <= last && strconv.FormatInt(n, 10) == text
 }

@@ -28,20 +28,18 @@ type sweepPayload struct {
 // timer answers FC's timer event with the summary of one sweep, which is logged
 // in one line as well. A sweep that failed is an error of the invocation, which
 // shows in FC's own metrics, and FC tries again a few times.
-func timer(s *sweep.Sweeper, log *slog.Logger) func(context.Context, string) (any, error) {
-	return func(ctx context.Context, payload string) (any, error) {
-		o, err := sweepOptions(payload)
-		if err != nil {
-			return nil, err
-		}
-		summary, err := s.Run(ctx, o)
-		level, attrs := slog.LevelInfo, []slog.Attr{slog.String("action", "end"), slog.Any("summary", summary)}
-		if err != nil {
-			level, attrs = slog.LevelError, append(attrs, slog.String("err", err.Error()))
-		}
-		log.LogAttrs(ctx, level, "sweep", attrs...)
-		return summary, err
+func (h *handler) timer(ctx context.Context, payload string) (any, error) {
+	o, err := sweepOptions(payload)
+	if err != nil {
+		return nil, err
 	}
+	summary, err := h.sweeper.Run(ctx, o)
+	level, attrs := slog.LevelInfo, []slog.Attr{slog.String("action", "end"), slog.Any("summary", summary)}
+	if err != nil {
+		level, attrs = slog.LevelError, append(attrs, slog.String("err", err.Error()))
+	}
+	h.log.LogAttrs(ctx, level, "sweep", attrs...)
+	return summary, err
 }
 
 // sweepOptions reads a payload strictly: a misspelt dryRun must not sweep.

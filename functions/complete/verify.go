@@ -3,13 +3,19 @@ package main
 import (
 	"fmt"
 	"strconv"
+	"strings"
 
 	"github.com/aliyun/alibabacloud-oss-go-sdk-v2/oss"
 
+	"ossupload/shared/api"
+	"ossupload/shared/confirm"
 	"ossupload/shared/grant"
 	"ossupload/shared/storage"
 	"ossupload/shared/uploadtoken"
 )
+
+// errParts is for an upload that is not whole, or not what was agreed.
+var errParts = &api.Error{Code: api.PartsMismatch, Message: "The uploaded parts do not make up the object that was agreed. The details name those at fault."}
 
 // partFault names one part that stands in the way of completion.
 type partFault struct {
@@ -17,90 +23,130 @@ type partFault struct {
 	Reason     string `json:"reason"`
 }
 
-// maxFaults bounds the details of an answer; an upload that never got anywhere
-// misses up to 10,000 parts.
-const maxFaults = 100
-
 // verifyParts holds the parts that OSS holds against what was agreed and, if
-// the client named parts, against those. No fault means that completing with
-// exactly the listed parts makes the agreed object. OSS would accept gaps, and
+// the client named parts, against those. No error means that completing with
+// exactly the held parts makes the agreed object. OSS would accept gaps, and
 // would leave out what is not named; here both are faults, because either makes
 // an object that silently lacks bytes.
 //
-// listed is in ascending order without duplicates, as ListParts gives it.
-func verifyParts(claims uploadtoken.Claims, listed []storage.Part, wanted []partReference) []partFault {
-	var faults []partFault
-	fault := func(number int64, reason string) {
-		if len(faults) < maxFaults {
-			faults = append(faults, partFault{number, reason})
-		}
+// held is in ascending order without duplicates, as ListParts gives it. named
+// is nil if the client named no parts.
+func verifyParts(claims uploadtoken.Claims, held []storage.Part, named []partReference) error {
+	v := verification{claims: claims, held: make(map[int64]storage.Part, len(held)), last: max(claims.PartCount(), 1)}
+	for _, p := range held {
+		v.held[p.Number] = p
+		v.last = max(v.last, p.Number)
 	}
-	held := make(map[int64]storage.Part, len(listed))
-	for _, p := range listed {
-		held[p.Number] = p
+	if named != nil {
+		v.checkNamed(named)
 	}
+	v.checkHeld()
+	if len(v.faults) == 0 {
+		v.checkTotal() // beside other faults it says nothing more
+	}
+	if len(v.faults) > 0 {
+		return errParts.With(v.faults)
+	}
+	if actual, ok := combinedCRC64(held); ok && claims.CRC64 != "" && actual != claims.CRC64 {
+		return confirm.ChecksumMismatch(claims.CRC64, actual)
+	}
+	return nil
+}
 
-	// What the client named: known to OSS, as it was sent, in order, once.
-	named := make(map[int64]bool, len(wanted))
+// verification collects what is wrong with the parts of one upload.
+type verification struct {
+	claims uploadtoken.Claims
+	held   map[int64]storage.Part // by number: what OSS has
+	named  map[int64]bool         // what the client named; nil: nothing, which means all
+	last   int64                  // the greatest number that is held, named or agreed
+	faults []partFault
+}
+
+func (v *verification) fault(number int64, format string, args ...any) {
+	if len(v.faults) < api.MaxFaults {
+		v.faults = append(v.faults, partFault{number, fmt.Sprintf(format, args...)})
+	}
+}
+
+// checkNamed: each part that the client names is held as it was sent, and they
+// are in order, each once.
+func (v *verification) checkNamed(parts []partReference) {
+	v.named = make(map[int64]bool, len(parts))
 	previous := int64(0)
-	for _, w := range wanted {
-		// A number that no part can have must not decide how far the loop below
-		// goes: it may be as large as 2^62.
-		if w.PartNumber < 1 || w.PartNumber > grant.MaxParts {
-			fault(w.PartNumber, "invalid_number")
+	for _, named := range parts {
+		number := named.PartNumber
+		// A number that no part can have must not decide how far checkHeld goes:
+		// it may be as large as 2^62.
+		if number < 1 || number > grant.MaxParts {
+			v.fault(number, "invalid_number")
 			continue
 		}
-		p, ok := held[w.PartNumber]
+		held, ok := v.held[number]
 		switch {
-		case named[w.PartNumber]:
-			fault(w.PartNumber, "duplicate")
-		case w.PartNumber < previous:
-			fault(w.PartNumber, "out_of_order")
+		case v.named[number]:
+			v.fault(number, "duplicate")
+		case number < previous:
+			v.fault(number, "out_of_order")
 		case !ok:
-			fault(w.PartNumber, "missing")
-		case !sameETag(p.ETag, w.ETag):
-			fault(w.PartNumber, "etag_mismatch")
+			v.fault(number, "missing")
+		case !sameETag(held.ETag, named.ETag):
+			v.fault(number, "etag_mismatch")
 		}
-		named[w.PartNumber] = true
-		previous = max(previous, w.PartNumber)
+		v.named[number] = true
+		previous = max(previous, number)
 	}
+	v.last = max(v.last, previous)
+}
 
-	// What OSS holds: from 1 on without a gap, each part of its size.
-	count := claims.PartCount()
-	last := max(count, previous, 1)
-	if n := len(listed); n > 0 {
-		last = max(last, listed[n-1].Number)
-	}
-	total := int64(0)
-	for number := int64(1); number <= last; number++ {
-		p, ok := held[number]
-		total += p.Size
-		length, exact := claims.PartLength(number)
+// checkHeld: from 1 to the last there is every part, each of its size.
+func (v *verification) checkHeld() {
+	count := v.claims.PartCount()
+	for number := int64(1); number <= v.last; number++ {
+		held, ok := v.held[number]
 		switch {
-		case !ok && named[number]: // reported above
+		case !ok && v.named[number]: // told by checkNamed
 		case !ok:
-			fault(number, "missing")
-		case wanted != nil && !named[number]:
-			fault(number, "not_listed")
+			v.fault(number, "missing")
+		case v.named != nil && !v.named[number]:
+			v.fault(number, "not_listed")
 		case count > 0 && number > count:
-			fault(number, "beyond_the_last")
-		case exact && p.Size != length:
-			fault(number, fmt.Sprintf("size is %d, agreed was %d", p.Size, length))
-		case exact:
-		case number < last && p.Size < grant.MinPart:
-			fault(number, fmt.Sprintf("size is %d, at least %d are needed", p.Size, grant.MinPart))
-		case claims.PartSize > 0 && (number < last && p.Size != claims.PartSize || p.Size > claims.PartSize):
-			fault(number, fmt.Sprintf("size is %d, agreed was %d", p.Size, claims.PartSize))
+			v.fault(number, "beyond_the_last")
+		default:
+			v.checkSize(number, held.Size)
 		}
+	}
+}
+
+// checkSize: a part is as long as was agreed. All but the last have the agreed
+// part size, or at least what OSS asks for.
+func (v *verification) checkSize(number, size int64) {
+	last, agreed := number == v.last, v.claims.PartSize
+	if length, exact := v.claims.PartLength(number); exact {
+		if size != length {
+			v.fault(number, "size is %d, agreed was %d", size, length)
+		}
+		return
 	}
 	switch {
-	case len(faults) > 0: // a total says nothing more
-	case claims.Size != nil && total != *claims.Size:
-		fault(last, fmt.Sprintf("total size is %d, agreed was %d", total, *claims.Size))
-	case total > claims.MaxSize:
-		fault(last, fmt.Sprintf("total size is %d, at most %d are allowed", total, claims.MaxSize))
+	case !last && size < grant.MinPart:
+		v.fault(number, "size is %d, at least %d are needed", size, grant.MinPart)
+	case agreed > 0 && (!last && size != agreed || size > agreed):
+		v.fault(number, "size is %d, agreed was %d", size, agreed)
 	}
-	return faults
+}
+
+// checkTotal: the object will be as large as was agreed, or not over the limit.
+func (v *verification) checkTotal() {
+	total := int64(0)
+	for _, held := range v.held {
+		total += held.Size
+	}
+	switch size := v.claims.Size; {
+	case size != nil && total != *size:
+		v.fault(v.last, "total size is %d, agreed was %d", total, *size)
+	case total > v.claims.MaxSize:
+		v.fault(v.last, "total size is %d, at most %d are allowed", total, v.claims.MaxSize)
+	}
 }
 
 // combinedCRC64 is the CRC-64/XZ of the whole object from those of its parts.
@@ -116,4 +162,8 @@ func combinedCRC64(parts []storage.Part) (decimal string, ok bool) {
 		crc = oss.CRC64Combine(crc, n, uint64(p.Size))
 	}
 	return strconv.FormatUint(crc, 10), true
+}
+
+func sameETag(a, b string) bool {
+	return strings.EqualFold(strings.Trim(a, `"`), strings.Trim(b, `"`))
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"hash/crc64"
 	"math/rand/v2"
@@ -9,6 +10,7 @@ import (
 	"strconv"
 	"testing"
 
+	"ossupload/shared/api"
 	"ossupload/shared/storage"
 	"ossupload/shared/uploadtoken"
 )
@@ -37,6 +39,18 @@ func without(parts []storage.Part, number int64) []storage.Part {
 		}
 	}
 	return rest
+}
+
+func faultsOf(t *testing.T, err error) []partFault {
+	t.Helper()
+	if err == nil {
+		return nil
+	}
+	answer, ok := errors.AsType[*api.Error](err)
+	if !ok || answer.Code != api.PartsMismatch {
+		t.Fatalf("verifyParts = %v, want %s", err, api.PartsMismatch)
+	}
+	return answer.Details.([]partFault)
 }
 
 func TestVerifyParts(t *testing.T) {
@@ -90,7 +104,7 @@ func TestVerifyParts(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			got := verifyParts(tt.claims, tt.listed, tt.wanted)
+			got := faultsOf(t, verifyParts(tt.claims, tt.listed, tt.wanted))
 			if !reflect.DeepEqual(got, tt.want) {
 				t.Errorf("verifyParts = %v, want %v", got, tt.want)
 			}
@@ -100,9 +114,9 @@ func TestVerifyParts(t *testing.T) {
 
 func TestFaultsAreBounded(t *testing.T) {
 	size := int64(100 * kib * 10_000)
-	got := verifyParts(uploadtoken.Claims{Size: &size, MaxSize: size, PartSize: 100 * kib}, nil, nil)
-	if len(got) != maxFaults || got[0] != (partFault{1, "missing"}) {
-		t.Errorf("verifyParts of 10,000 missing parts = %d faults, first %v, want %d", len(got), got[0], maxFaults)
+	got := faultsOf(t, verifyParts(uploadtoken.Claims{Size: &size, MaxSize: size, PartSize: 100 * kib}, nil, nil))
+	if len(got) != api.MaxFaults || got[0] != (partFault{1, "missing"}) {
+		t.Errorf("verifyParts of 10,000 missing parts = %d faults, first %v, want %d", len(got), got[0], api.MaxFaults)
 	}
 }
 

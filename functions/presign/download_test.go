@@ -5,6 +5,8 @@ import (
 	"mime"
 	"strings"
 	"testing"
+	"unicode"
+	"unicode/utf8"
 
 	"ossupload/shared/api"
 )
@@ -27,15 +29,11 @@ func TestDownloadQuery(t *testing.T) {
 		{"an unknown kind not shown", downloadRequest{Key: "u/a/x", Inline: true}, nil, "inline"},
 		{"a version", downloadRequest{Key: "u/a/x", VersionID: "CAEQNhiBgM0BYiIDc4MGZjZGI2OTBjOTRmNTE5NmU5NmFhZjhjYmY0"},
 			map[string]string{"response-content-disposition": saved, "versionId": "CAEQNhiBgM0BYiIDc4MGZjZGI2OTBjOTRmNTE5NmU5NmFhZjhjYmY0"}, ""},
-		{"a version that is none", downloadRequest{Key: "u/a/x", VersionID: "a&b"}, nil, "versionId"},
-		{"a dot segment", downloadRequest{Key: "u/a/../b/x"}, nil, "key"},
-		{"a control character in the key", downloadRequest{Key: "u/a/x\r\ny"}, nil, "key"},
-		{"a line break in the name", downloadRequest{Key: "u/a/x", Filename: "a\r\nSet-Cookie: b"}, nil, "filename"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			got, faults := downloadQuery(tt.in)
-			if fields := fieldsOf(faults); fields != tt.fault {
+			got, err := downloadQuery(tt.in)
+			if fields := fieldsOf(api.Faults(err)); fields != tt.fault {
 				t.Fatalf("faults of %q, want %q", fields, tt.fault)
 			}
 			if tt.fault == "" && !maps.Equal(got, tt.want) {
@@ -60,8 +58,8 @@ func FuzzDispositionName(f *testing.F) {
 	f.Add("夏 100%.txt")
 	f.Add(`\";x=y`)
 	f.Fuzz(func(t *testing.T, name string) {
-		if _, faults := downloadQuery(downloadRequest{Key: "k", Filename: name}); len(faults) > 0 || name == "" {
-			return
+		if strings.ContainsFunc(name, unicode.IsControl) || !utf8.ValidString(name) || name == "" {
+			return // no request gets so far
 		}
 		header := "attachment; " + dispositionName(name)
 		media, params, err := mime.ParseMediaType(strings.Replace(header, "filename*=", "star*=", 1))

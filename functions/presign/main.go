@@ -9,7 +9,6 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/json"
-	"fmt"
 	"log/slog"
 	"os"
 	"time"
@@ -19,18 +18,14 @@ import (
 
 	"ossupload/shared/assumerole"
 	"ossupload/shared/fchttp"
-	"ossupload/shared/issuer"
 	"ossupload/shared/rolecreds"
 	"ossupload/shared/settings"
-	"ossupload/shared/signing"
-	"ossupload/shared/uploadtoken"
 )
 
 func main() {
 	log := slog.New(slog.NewJSONHandler(os.Stderr, nil))
-	slog.SetDefault(log)
 	if err := run(log); err != nil {
-		log.Error("refusing to start", "error", err.Error())
+		log.Error("refusing to start", "err", err.Error())
 		os.Exit(1)
 	}
 }
@@ -40,50 +35,13 @@ func run(log *slog.Logger) error {
 	if err != nil {
 		return err
 	}
-	for _, w := range s.Warnings {
-		log.Warn(w)
+	for _, warning := range s.Warnings {
+		log.Warn(warning)
 	}
-	keyring, err := uploadtoken.NewKeyring(s.TokenKeys, rand.Reader)
+	own := rolecreds.FromContext{Now: time.Now, Fallback: assumerole.DefaultChain(time.Now)}
+	h, err := newHandler(s, outside{credentials: own, now: time.Now, random: rand.Reader, log: log})
 	if err != nil {
 		return err
-	}
-	signer, err := signing.New(s.Storage.Region, s.Storage.Public)
-	if err != nil {
-		return fmt.Errorf("making signer: %w", err)
-	}
-	var own rolecreds.Source = rolecreds.FromContext{Now: time.Now, Fallback: assumerole.DefaultChain(time.Now)}
-	assume := func(sessionName, policy string, duration time.Duration) (rolecreds.Source, error) {
-		return assumerole.New(assumerole.Config{
-			Base: own, RoleARN: s.Role.ARN, SessionName: sessionName, Policy: policy, Duration: duration,
-			Endpoint: s.Role.STSEndpoint, CAFile: s.Role.STSCAFile, Region: s.Storage.Region, Now: time.Now, Log: log,
-		})
-	}
-	credentials := own
-	if s.Role.ARN != "" {
-		if credentials, err = assume("ossupload-presign", "", s.Role.Duration); err != nil {
-			return err
-		}
-	}
-	downloads, err := signing.New(s.Storage.Region, s.Storage.Download)
-	if err != nil {
-		return fmt.Errorf("making signer of downloads: %w", err)
-	}
-	h := &handler{
-		policy: s.Policy,
-		caller: s.Caller,
-		issuer: issuer.Issuer{
-			Signer: signer, Credentials: credentials, Keyring: keyring, CallbackURL: s.CallbackURL, Now: time.Now,
-		},
-		downloads: issuer.Issuer{Signer: downloads, Credentials: credentials, Now: time.Now},
-		storage:   s.Storage,
-		publicURL: s.PublicURL,
-		now:       time.Now,
-		random:    rand.Reader,
-	}
-	if s.STSEnabled {
-		h.assume = func(sessionName, policy string) (rolecreds.Source, error) {
-			return assume(sessionName, policy, min(s.Role.Duration, time.Hour))
-		}
 	}
 	adapter := &fchttp.Adapter{Handler: h.routes(), CORSOrigins: s.CORSOrigins, Log: log, Now: time.Now}
 	fc.Start(func(ctx context.Context, event []byte) (json.RawMessage, error) {

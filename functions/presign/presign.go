@@ -1,55 +1,34 @@
 package main
 
 import (
-	"net/http"
-	"time"
+	"context"
 
-	"ossupload/shared/api"
+	"ossupload/shared/callerauth"
 	"ossupload/shared/grant"
-	"ossupload/shared/request"
+	"ossupload/shared/issuer"
 	"ossupload/shared/uploadtoken"
 )
 
 type presignRequest struct {
-	Filename     string             `json:"filename" validate:"required"`
+	Filename     string             `json:"filename" validate:"required,bytes=765,text"` // 255 characters of three bytes
 	Size         *int64             `json:"size" validate:"omitempty,min=0"`
 	ContentType  string             `json:"contentType"`
 	As           uploadtoken.Method `json:"as" validate:"omitempty,oneof=put form url"`
 	Checksum     *checksum          `json:"checksum"`
-	Metadata     map[string]string  `json:"metadata"`
+	Metadata     map[string]string  `json:"metadata" validate:"dive,keys,metaname,endkeys,nonempty,text"`
 	StorageClass string             `json:"storageClass"`
-	Tags         map[string]string  `json:"tags"`
-	Vars         map[string]string  `json:"vars"`
+	Tags         map[string]string  `json:"tags" validate:"entries=10,dive,keys,bytes=128,tagtext,endkeys,omitempty,bytes=256,tagtext"`
+	Vars         map[string]string  `json:"vars" validate:"jsonbytes=1024"`
 	ExpiresIn    *int64             `json:"expiresIn" validate:"omitempty,min=1"` // seconds
 }
 
 type checksum struct {
-	MD5   string `json:"md5"`   // base64
-	CRC64 string `json:"crc64"` // decimal
-}
-
-type presignResponse struct {
-	Method      string            `json:"method"`
-	URL         string            `json:"url"`
-	Headers     map[string]string `json:"headers,omitzero"` // of a PUT, to be sent as they are
-	Fields      map[string]string `json:"fields,omitempty"` // of a form, likewise, the file last
-	Key         string            `json:"key"`
-	Expires     int64             `json:"expires"` // seconds
-	ExpiresAt   time.Time         `json:"expiresAt"`
-	UploadToken string            `json:"uploadToken"`
+	MD5   string `json:"md5" validate:"omitempty,md5"`     // base64
+	CRC64 string `json:"crc64" validate:"omitempty,crc64"` // decimal
 }
 
 // presign answers POST /presign with a signed PUT or form.
-func (h *handler) presign(r *http.Request) (any, error) {
-	caller, err := h.caller.Authenticate(r)
-	if err != nil {
-		return nil, err
-	}
-	var in presignRequest
-	faults, err := request.Decode(r, &in, request.Refuse)
-	if err != nil {
-		return nil, err
-	}
+func (h *handler) presign(ctx context.Context, caller callerauth.Caller, in presignRequest) (issuer.Upload, error) {
 	wish := grant.Wish{
 		Method:       in.As,
 		Filename:     in.Filename,
@@ -59,7 +38,6 @@ func (h *handler) presign(r *http.Request) (any, error) {
 		StorageClass: in.StorageClass,
 		Tags:         in.Tags,
 		Vars:         in.Vars,
-		Expires:      in.ExpiresIn,
 	}
 	if wish.Method == "" {
 		wish.Method = uploadtoken.Put
@@ -68,29 +46,11 @@ func (h *handler) presign(r *http.Request) (any, error) {
 		wish.MD5, wish.CRC64 = in.Checksum.MD5, in.Checksum.CRC64
 	}
 	granted, err := h.policy.Grant(caller, wish, h.now(), h.random)
-	faults = request.Merge(faults, api.Faults(err))
-	if len(faults) > 0 {
-		return nil, api.Invalid(faults...)
-	}
 	if err != nil {
-		return nil, err
+		return issuer.Upload{}, err
 	}
-	issue := h.issuer.Put
 	if wish.Method == uploadtoken.Form {
-		issue = h.issuer.Form
+		return h.issuer.Form(ctx, granted, in.ExpiresIn)
 	}
-	upload, err := issue(r.Context(), granted)
-	if err != nil {
-		return nil, err
-	}
-	return presignResponse{
-		Method:      upload.Method,
-		URL:         upload.URL,
-		Headers:     upload.Headers,
-		Fields:      upload.Fields,
-		Key:         upload.Key,
-		Expires:     upload.Expires,
-		ExpiresAt:   upload.ExpiresAt.UTC(),
-		UploadToken: upload.Token,
-	}, nil
+	return h.issuer.Put(ctx, granted, in.ExpiresIn)
 }

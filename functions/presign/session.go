@@ -1,14 +1,18 @@
 package main
 
 import (
-	"net/http"
+	"context"
 	"time"
 
 	"ossupload/shared/api"
+	"ossupload/shared/callerauth"
 	"ossupload/shared/uploadtoken"
 )
 
+// maxSession is how long a session lasts at most.
 const maxSession = time.Hour
+
+var errNoSessions = &api.Error{Code: api.Forbidden, Message: "Sessions are not enabled."}
 
 type sessionRequest struct {
 	ExpiresIn *int64 `json:"expiresIn" validate:"omitempty,min=1"` // seconds
@@ -20,40 +24,38 @@ type sessionResponse struct {
 }
 
 // session answers POST /session with a base URL that stands for the caller, for
-// clients that send no headers of their own. It ends with the caller's own
-// token, and after an hour at the latest.
-func (h *handler) session(r *http.Request) (any, error) {
-	caller, err := h.caller.Authenticate(r)
-	if err != nil {
-		return nil, err
-	}
-	var in sessionRequest
-	if err := decodeOptional(r, &in); err != nil {
-		return nil, err
-	}
+// clients that send no headers of their own.
+func (h *handler) session(_ context.Context, caller callerauth.Caller, in sessionRequest) (sessionResponse, error) {
 	if h.publicURL == "" {
-		return nil, &api.Error{Code: api.Forbidden, Message: "Sessions are not enabled."}
+		return sessionResponse{}, errNoSessions
 	}
-	life := maxSession
-	if in.ExpiresIn != nil {
-		life = min(life, time.Duration(min(*in.ExpiresIn, int64(maxSession/time.Second)))*time.Second)
-	}
-	expiresAt := h.now().Add(life)
-	if !caller.Expires.IsZero() && caller.Expires.Before(expiresAt) {
-		expiresAt = caller.Expires
-	}
-	capability, err := h.issuer.Keyring.SealSession(uploadtoken.Session{
+	end := sessionEnd(caller, in.ExpiresIn, h.now())
+	capability, err := h.keyring.SealSession(uploadtoken.Session{
 		Subject:      caller.Subject,
 		MaxSize:      caller.Upload.MaxSize,
 		ContentTypes: caller.Upload.ContentTypes,
 		Context:      caller.Upload.Context,
-		ExpiresAt:    expiresAt.Unix(),
+		ExpiresAt:    end.Unix(),
 	})
 	if err != nil {
-		return nil, err
+		return sessionResponse{}, err
 	}
 	return sessionResponse{
 		Endpoint:  h.publicURL + "/c/" + capability,
-		ExpiresAt: time.Unix(expiresAt.Unix(), 0).UTC(),
+		ExpiresAt: time.Unix(end.Unix(), 0).UTC(),
 	}, nil
+}
+
+// sessionEnd is after as many seconds as were asked, with the caller's own token
+// at the latest, and after maxSession in any case.
+func sessionEnd(caller callerauth.Caller, asked *int64, now time.Time) time.Time {
+	life := maxSession
+	if asked != nil {
+		life = time.Duration(min(*asked, int64(maxSession/time.Second))) * time.Second
+	}
+	end := now.Add(life)
+	if !caller.Expires.IsZero() && caller.Expires.Before(end) {
+		return caller.Expires
+	}
+	return end
 }

@@ -1,17 +1,23 @@
 package main
 
 import (
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
-	"net/http"
 	"strings"
 	"time"
 
 	"ossupload/shared/api"
+	"ossupload/shared/callerauth"
 	"ossupload/shared/grant"
 )
+
+// maxSTS is how long STS credentials last at most.
+const maxSTS = time.Hour
+
+var errNoSTS = &api.Error{Code: api.Forbidden, Message: "STS credentials are not enabled."}
 
 type stsRequest struct {
 	Prefix string `json:"prefix"` // below the caller's own
@@ -32,34 +38,26 @@ type stsResponse struct {
 // sts answers POST /sts with credentials that can upload below one prefix, and
 // nothing else. Presigned keys never lie below it, and what does is neither
 // confirmed nor downloaded through us: nobody granted its size or type.
-func (h *handler) sts(r *http.Request) (any, error) {
-	caller, err := h.caller.Authenticate(r)
-	if err != nil {
-		return nil, err
-	}
-	var in stsRequest
-	if err := decodeOptional(r, &in); err != nil {
-		return nil, err
-	}
+func (h *handler) sts(ctx context.Context, caller callerauth.Caller, in stsRequest) (stsResponse, error) {
 	if h.assume == nil {
-		return nil, &api.Error{Code: api.Forbidden, Message: "STS credentials are not enabled."}
+		return stsResponse{}, errNoSTS
 	}
 	if err := grant.CheckPrefix(in.Prefix); err != nil {
-		return nil, api.Invalid(api.Fault{Field: "prefix", Reason: err.Error()})
+		return stsResponse{}, api.Invalid(api.Fault{Field: "prefix", Reason: err.Error()})
 	}
 	prefix := h.policy.STSPrefix(caller.Subject)
 	prefix += strings.TrimPrefix(in.Prefix, prefix)
 	policy, err := uploadPolicy(h.policy.Bucket, prefix)
 	if err != nil {
-		return nil, err
+		return stsResponse{}, err
 	}
 	source, err := h.assume(sessionName(caller.Subject), policy)
 	if err != nil {
-		return nil, fmt.Errorf("assuming the upload role for a session: %w", err)
+		return stsResponse{}, fmt.Errorf("assuming the upload role for a session: %w", err)
 	}
-	c, err := source.Credentials(r.Context())
+	c, err := source.Credentials(ctx)
 	if err != nil {
-		return nil, err
+		return stsResponse{}, err
 	}
 	return stsResponse{
 		AccessKeyID:     c.AccessKeyID,
@@ -67,8 +65,8 @@ func (h *handler) sts(r *http.Request) (any, error) {
 		SecurityToken:   c.SecurityToken,
 		Expiration:      c.Expires.UTC().Truncate(time.Second),
 		Bucket:          h.policy.Bucket,
-		Region:          h.storage.Region,
-		Endpoint:        h.storage.Public.Scheme + "://" + h.storage.Public.Host,
+		Region:          h.region,
+		Endpoint:        h.endpoint.Scheme + "://" + h.endpoint.Host,
 		Prefix:          prefix,
 	}, nil
 }

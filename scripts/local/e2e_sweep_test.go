@@ -203,9 +203,15 @@ func (r *rig) later(t *testing.T, ahead time.Duration, o sweep.Options) sweep.Su
 		Region: r.ready.Region, Bucket: r.ready.Bucket, Endpoint: endpoint,
 		Credentials: rolecreds.Env{Now: time.Now, Lookup: func(name string) (string, bool) { v, ok := env[name]; return v, ok }},
 	})
+	confirmer, err := confirm.New(confirm.Config{
+		Storage: store, Keyring: r.keyring, Location: func(string) string { return "" }, Now: time.Now, Log: r.log,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
 	s := &sweep.Sweeper{
 		Prefix: "uploads/", Bucket: r.ready.Bucket, TokenTTL: 168 * time.Hour, Storage: store, Now: func() time.Time { return time.Now().Add(ahead) }, Log: r.log,
-		Confirmer: &confirm.Confirmer{Storage: store, Keyring: r.keyring, Notifier: confirm.Log{Logger: r.log}, Marks: store, Location: func(string) string { return "" }},
+		Confirmer: confirmer,
 	}
 	defaults := sweep.Defaults()
 	o.MaxObjects, o.LookBack, o.MinAge, o.Grace = defaults.MaxObjects, defaults.LookBack, defaults.MinAge, defaults.Grace

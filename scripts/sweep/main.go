@@ -26,7 +26,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	mathrand "math/rand/v2"
 	"os"
 	"os/signal"
 	"syscall"
@@ -87,10 +86,13 @@ func parseFlags(args []string, stderr io.Writer) (sweep.Options, error) {
 	case err != nil:
 		return o, fmt.Errorf("%w: %w", errUsage, err)
 	case flags.NArg() > 0:
-		return o, fmt.Errorf("%w: there are only flags, and %q is none", errUsage, flags.Arg(0))
+		return o, fmt.Errorf("%w: unexpected argument %q: only flags are accepted", errUsage, flags.Arg(0))
 	}
 	return o, nil
 }
+
+// deliveryBudget is for all tries to deliver one event.
+const deliveryBudget = 8 * time.Second
 
 // newSweeper puts together what functions/complete sweeps with.
 func newSweeper(lookup settings.Lookup, log *slog.Logger) (*sweep.Sweeper, error) {
@@ -102,28 +104,18 @@ func newSweeper(lookup settings.Lookup, log *slog.Logger) (*sweep.Sweeper, error
 	if err != nil {
 		return nil, err
 	}
-	var notifier confirm.Notifier = confirm.Log{Logger: log}
-	if s.Webhook.URL != "" {
-		notifier, err = confirm.NewWebhook(confirm.WebhookConfig{
-			URL: s.Webhook.URL, Secrets: s.Webhook.Secrets, Budget: 8 * time.Second, Now: time.Now, Jitter: mathrand.Float64,
-		})
-		if err != nil {
-			return nil, err
-		}
-	}
 	store := storage.New(storage.Config{
 		Region: s.Storage.Region, Bucket: s.Storage.Bucket, Endpoint: s.Storage.Internal, Credentials: assumerole.DefaultChain(time.Now),
 	})
+	confirmer, err := confirm.New(confirm.Config{
+		Storage: store, Keyring: keyring, Location: s.Storage.Location, ReceiptSecret: s.ReceiptSecret, Now: time.Now, Log: log,
+		Webhook: confirm.WebhookConfig{URL: s.Webhook.URL, Secrets: s.Webhook.Secrets, Budget: deliveryBudget},
+	})
+	if err != nil {
+		return nil, err
+	}
 	return &sweep.Sweeper{
-		Prefix: s.Policy.Prefix, Bucket: s.Storage.Bucket, TokenTTL: s.Policy.TokenTTL, Storage: store,
-		Confirmer: &confirm.Confirmer{
-			Storage:  store,
-			Keyring:  keyring,
-			Location: func(key string) string { return s.Storage.Public.URL(s.Storage.Bucket, key) },
-			Notifier: notifier,
-			Marks:    store,
-			Log:      log,
-		},
-		Now: time.Now, Log: log,
+		Prefix: s.Policy.Prefix, Bucket: s.Storage.Bucket, TokenTTL: s.Policy.TokenTTL,
+		Storage: store, Confirmer: confirmer, Now: time.Now, Log: log,
 	}, nil
 }

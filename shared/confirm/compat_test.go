@@ -66,17 +66,14 @@ func (p *posted) RoundTrip(r *http.Request) (*http.Response, error) {
 func sendNow(t *testing.T, secrets sentBefore) sentBefore {
 	t.Helper()
 	receiver := &posted{}
-	webhook, err := confirm.NewWebhook(confirm.WebhookConfig{
-		URL: "https://backend.example.com/hook", Secrets: [][]byte{secrets.WebhookSecret}, Budget: time.Minute, Client: receiver,
-		Now: func() time.Time { return uploadedAt }, Jitter: func() float64 { return 0 },
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
 	claims, object := uploadBefore()
-	c := confirmer(t, bucket{object: object}, webhook)
+	c := config(t, bucket{object: object})
+	c.Now = func() time.Time { return uploadedAt }
 	c.ReceiptSecret = secrets.ReceiptSecret
-	receipt, err := c.Confirm(context.Background(), claims)
+	c.Webhook = confirm.WebhookConfig{
+		URL: "https://backend.example.com/hook", Secrets: [][]byte{secrets.WebhookSecret}, Budget: time.Minute, Client: receiver,
+	}
+	receipt, err := made(t, c).Confirm(context.Background(), claims)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -108,38 +108,65 @@ type Notifier interface {
 	Notify(ctx context.Context, id string, body []byte) error
 }
 
-// Header asks for an object's metadata: storage.Client.
-type Header interface {
+// Storage asks for an object's metadata and keeps markers: storage.Client.
+type Storage interface {
 	Head(ctx context.Context, key string) (storage.Object, error)
+	Put(ctx context.Context, key string, content []byte) error
 }
 
-// Marks keeps empty objects: storage.Client.
-type Marks interface {
-	Put(ctx context.Context, key string, content []byte) error
+// Config says how uploads to one bucket are confirmed.
+type Config struct {
+	Storage  Storage
+	Keyring  *uploadtoken.Keyring
+	Location func(key string) string // the object's unsigned URL
+	// Webhook gets the events. Without a URL they are logged.
+	Webhook WebhookConfig
+	// Notifier gets the events instead; nil: Webhook decides.
+	Notifier Notifier
+	// ReceiptSecret signs receipt tokens; empty: receipts carry none.
+	ReceiptSecret []byte
+	Now           func() time.Time
+	Log           *slog.Logger // nil: nothing is logged
+}
+
+// Confirmer confirms uploads to one bucket. It is safe for concurrent use.
+type Confirmer struct {
+	config   Config
+	notifier *once
+}
+
+// New returns a Confirmer. It delivers through one notifier, which keeps an
+// instance from delivering twice at once, and marks what was announced.
+func New(c Config) (*Confirmer, error) {
+	if c.Storage == nil || c.Keyring == nil || c.Location == nil || c.Now == nil {
+		return nil, errors.New("a confirmer needs a storage, a keyring, locations and a clock")
+	}
+	if c.Log == nil {
+		c.Log = slog.New(slog.DiscardHandler)
+	}
+	notifier := c.Notifier
+	switch {
+	case notifier != nil:
+	case c.Webhook.URL == "":
+		notifier = eventLog{c.Log}
+	default:
+		webhook, err := newWebhook(c.Webhook, c.Now)
+		if err != nil {
+			return nil, err
+		}
+		notifier = webhook
+	}
+	return &Confirmer{config: c, notifier: newOnce(notifier, c.Now)}, nil
 }
 
 // markTimeout bounds what marking may add to an uploader's answer.
 const markTimeout = 500 * time.Millisecond
 
-// Confirmer confirms uploads to one bucket. It is safe for concurrent use.
-type Confirmer struct {
-	Storage  Header
-	Keyring  *uploadtoken.Keyring
-	Location func(key string) string // the object's unsigned URL
-	Notifier Notifier
-	// Marks remembers what was announced; nil: nothing does.
-	Marks Marks
-	// Log gets a line for a mark that failed; nil: slog.Default().
-	Log *slog.Logger
-	// ReceiptSecret signs receipt tokens; empty: receipts carry none.
-	ReceiptSecret []byte
-}
-
 // Confirm asks for the object of claims, holds it against them, has the event
 // delivered and returns the receipt. Its errors are storage's, ErrMismatch and
 // ErrDelivery.
 func (c *Confirmer) Confirm(ctx context.Context, claims uploadtoken.Claims) (Receipt, error) {
-	object, err := c.Storage.Head(ctx, claims.Key)
+	object, err := c.config.Storage.Head(ctx, claims.Key)
 	if err != nil {
 		return Receipt{}, err
 	}
@@ -149,7 +176,7 @@ func (c *Confirmer) Confirm(ctx context.Context, claims uploadtoken.Claims) (Rec
 // Stored returns the object under key and the grant that it carries. The grant
 // must name this very key: metadata can be copied from one object to another.
 func (c *Confirmer) Stored(ctx context.Context, key string) (uploadtoken.Claims, storage.Object, error) {
-	object, err := c.Storage.Head(ctx, key)
+	object, err := c.config.Storage.Head(ctx, key)
 	if err != nil {
 		return uploadtoken.Claims{}, storage.Object{}, err
 	}
@@ -158,7 +185,7 @@ func (c *Confirmer) Stored(ctx context.Context, key string) (uploadtoken.Claims,
 		return uploadtoken.Claims{}, object, ErrNoGrant
 	}
 	// A grant opens at any age, so the time does not matter.
-	claims, err := c.Keyring.Open(uploadtoken.Grant, token, time.Time{})
+	claims, err := c.config.Keyring.Open(uploadtoken.Grant, token, time.Time{})
 	if err != nil {
 		return uploadtoken.Claims{}, object, fmt.Errorf("%w: %w", ErrNoGrant, err)
 	}
@@ -177,11 +204,7 @@ func (c *Confirmer) Announce(ctx context.Context, claims uploadtoken.Claims, obj
 	soon, cancel := context.WithTimeout(ctx, markTimeout)
 	defer cancel()
 	if err := c.mark(soon, receipt); err != nil {
-		log := c.Log
-		if log == nil {
-			log = slog.Default()
-		}
-		log.WarnContext(ctx, "mark", "eventId", receipt.EventID, "err", err.Error())
+		c.config.Log.WarnContext(ctx, "mark", "eventId", receipt.EventID, "err", err.Error())
 	}
 	return receipt, nil
 }
@@ -199,14 +222,11 @@ func (c *Confirmer) Repair(ctx context.Context, claims uploadtoken.Claims, objec
 
 // mark remembers that the event of receipt was taken.
 func (c *Confirmer) mark(ctx context.Context, receipt Receipt) error {
-	if c.Marks == nil {
-		return nil
-	}
 	place, ok := grant.ParseKey(receipt.Key)
 	if !ok {
 		return fmt.Errorf("%w: its key was not made by a policy", ErrMark)
 	}
-	if err := c.Marks.Put(ctx, place.Marker(receipt.ETag), nil); err != nil {
+	if err := c.config.Storage.Put(ctx, place.Marker(receipt.ETag), nil); err != nil {
 		return fmt.Errorf("%w: %w", ErrMark, err)
 	}
 	return nil
@@ -225,13 +245,13 @@ func (c *Confirmer) announce(ctx context.Context, claims uploadtoken.Claims, obj
 	if err != nil {
 		return Receipt{}, fmt.Errorf("encoding event: %w", err)
 	}
-	if err := c.Notifier.Notify(ctx, receipt.EventID, body); err != nil {
+	if err := c.notifier.Notify(ctx, receipt.EventID, body); err != nil {
 		return Receipt{}, fmt.Errorf("%w: %w", ErrDelivery, err)
 	}
-	if len(c.ReceiptSecret) > 0 {
+	if len(c.config.ReceiptSecret) > 0 {
 		// Not part of the event: what a backend is told directly needs no proof,
 		// and the event may be logged.
-		if receipt.ReceiptToken, err = receiptToken(c.ReceiptSecret, receipt, claims.Subject); err != nil {
+		if receipt.ReceiptToken, err = receiptToken(c.config.ReceiptSecret, receipt, claims.Subject); err != nil {
 			return Receipt{}, err
 		}
 	}
@@ -268,7 +288,7 @@ func Check(claims uploadtoken.Claims, object storage.Object) error {
 
 func (c *Confirmer) receipt(claims uploadtoken.Claims, object storage.Object) Receipt {
 	r := Receipt{
-		Location:    c.Location(claims.Key),
+		Location:    c.config.Location(claims.Key),
 		Bucket:      claims.Bucket,
 		Key:         claims.Key,
 		Size:        object.Size,

@@ -39,10 +39,18 @@ func object() storage.Object {
 	}
 }
 
-// bucket holds one object under every key.
+// bucket holds one object under every key, and the markers that are put.
 type bucket struct {
 	object storage.Object
 	err    error
+	marks  *marks // nil: they are forgotten
+}
+
+func (b bucket) Put(ctx context.Context, key string, content []byte) error {
+	if b.marks == nil {
+		return nil
+	}
+	return b.marks.Put(ctx, key, content)
 }
 
 func (b bucket) Head(context.Context, string) (storage.Object, error) { return b.object, b.err }
@@ -74,11 +82,27 @@ func keyring(t *testing.T) *uploadtoken.Keyring {
 	return k
 }
 
-func confirmer(t *testing.T, b bucket, n confirm.Notifier) *confirm.Confirmer {
-	return &confirm.Confirmer{
-		Storage: b, Keyring: keyring(t), Notifier: n,
+func config(t *testing.T, b bucket) confirm.Config {
+	return confirm.Config{
+		Storage: b, Keyring: keyring(t), Now: time.Now,
 		Location: func(key string) string { return "https://examplebucket.oss-cn-hangzhou.aliyuncs.com/" + key },
 	}
+}
+
+func made(t *testing.T, c confirm.Config) *confirm.Confirmer {
+	t.Helper()
+	confirmer, err := confirm.New(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return confirmer
+}
+
+func confirmer(t *testing.T, b bucket, n confirm.Notifier) *confirm.Confirmer {
+	t.Helper()
+	c := config(t, b)
+	c.Notifier = n
+	return made(t, c)
 }
 
 func TestConfirm(t *testing.T) {
@@ -223,9 +247,9 @@ func TestStored(t *testing.T) {
 			o := object()
 			o.Metadata = maps.Clone(o.Metadata)
 			o.Metadata["ossupload-grant"] = tt.grant
-			c := confirmer(t, bucket{object: o}, &recorder{})
+			c := config(t, bucket{object: o})
 			c.Keyring = k
-			got, _, err := c.Stored(t.Context(), claims().Key)
+			got, _, err := made(t, c).Stored(t.Context(), claims().Key)
 			if tt.ok != (err == nil) || !tt.ok && !errors.Is(err, confirm.ErrNoGrant) {
 				t.Errorf("Stored = %v, want ok %v", err, tt.ok)
 			}
@@ -255,8 +279,9 @@ func TestFailedDelivery(t *testing.T) {
 func TestReceiptToken(t *testing.T) {
 	secret := []byte("0123456789abcdef0123456789abcdef")
 	hook := &recorder{}
-	c := confirmer(t, bucket{object: object()}, hook)
-	c.ReceiptSecret = secret
+	with := config(t, bucket{object: object()})
+	with.Notifier, with.ReceiptSecret = hook, secret
+	c := made(t, with)
 	receipt, err := c.Confirm(t.Context(), claims())
 	if err != nil {
 		t.Fatal(err)

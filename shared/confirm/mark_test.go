@@ -44,8 +44,12 @@ func TestMark(t *testing.T) {
 	c.Key = markedKey
 	kept := &marks{}
 	hook := &recorder{}
-	confirmer := confirmer(t, bucket{object: object()}, hook)
-	confirmer.Marks = kept
+	config := config(t, bucket{object: object(), marks: kept})
+	clock := uploadedAt
+	// Each announcement is long after the one before.
+	config.Now = func() time.Time { clock = clock.Add(time.Minute); return clock }
+	config.Notifier = hook
+	confirmer := made(t, config)
 	for range 2 {
 		if _, err := confirmer.Confirm(t.Context(), c); err != nil {
 			t.Fatal(err)
@@ -91,9 +95,9 @@ func TestMarkFails(t *testing.T) {
 				c := claims()
 				c.Key = tt.key
 				hook := &recorder{}
-				confirmer := confirmer(t, bucket{object: object()}, hook)
-				confirmer.Marks = &marks{put: tt.put}
-				confirmer.Log = slog.New(slog.NewJSONHandler(&log, nil))
+				config := config(t, bucket{object: object(), marks: &marks{put: tt.put}})
+				config.Notifier, config.Log = hook, slog.New(slog.NewJSONHandler(&log, nil))
+				confirmer := made(t, config)
 				start := time.Now()
 				receipt, err := confirmer.Announce(t.Context(), c, object())
 				if err != nil || receipt.EventID == "" || len(hook.taken) != 1 {

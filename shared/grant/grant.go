@@ -13,14 +13,11 @@
 package grant
 
 import (
-	"bytes"
-	"encoding/json"
 	"fmt"
 	"io"
 	"maps"
 	"net/url"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -36,10 +33,7 @@ const (
 	MinPart     = 100 << 10                // bytes of every part but the last
 	MaxParts    = 10_000                   // parts of one upload
 	defaultPart = 5 << 20                  // bytes, for objects that fit MaxParts of them
-	defaultLife = 900 * time.Second        // of a URL when the client asks for none
-	maxVars     = 1 << 10                  // bytes of JSON
 	maxMetadata = 2 << 10                  // bytes of names and encoded values
-	maxFilename = 765                      // bytes: 255 characters of three
 	MetaPrefix  = "x-oss-meta-"            // user metadata, as OSS spells it
 	MetaGrant   = "ossupload-grant"        // metadata that holds the sealed grant
 	MetaName    = "ossupload-filename"     // metadata that holds the original name
@@ -57,13 +51,14 @@ type Policy struct {
 	MaxSize        int64
 	ContentTypes   Types
 	Methods        []uploadtoken.Method
-	MaxExpires     time.Duration // of a URL
 	TokenTTL       time.Duration // of an upload token
 	StorageClasses []string      // that a client may ask for
 	TagKeys        []string      // that a client may set
 }
 
-// Wish is what a client asks for, as it came.
+// Wish is what a client asks for. It is of sound shape: texts hold no control
+// characters, metadata names are of a-z 0-9 -, numbers are not negative (see
+// the validate tags of the requests).
 type Wish struct {
 	Method       uploadtoken.Method
 	Filename     string
@@ -76,7 +71,6 @@ type Wish struct {
 	StorageClass string
 	Tags         map[string]string
 	Vars         map[string]string
-	Expires      *int64 // seconds
 }
 
 // Grant is what may be signed.
@@ -86,8 +80,6 @@ type Grant struct {
 	// Header must be sent, and nothing of it changed, by the request that
 	// creates the object. The sealed grant is not yet among it.
 	Header map[string]string
-	// Expires is how long a URL may live, as far as policy decides.
-	Expires time.Duration
 }
 
 // Grant decides about w. It fails with api.Invalid, which names every field that
@@ -101,10 +93,6 @@ func (p Policy) Grant(caller callerauth.Caller, w Wish, now time.Time, random io
 	maxSize := p.checkSize(caller, w, &f)
 	partSize := p.partSize(w, &f)
 	header := p.header(w, contentType, &f)
-	f.add("filename", CheckFilename(w.Filename))
-	f.add("checksum.crc64", CheckCRC64(w.CRC64))
-	f.add("vars", checkVars(w.Vars))
-	expires := p.expires(w, &f)
 	if len(f) > 0 {
 		return Grant{}, api.Invalid(f...)
 	}
@@ -143,7 +131,7 @@ func (p Policy) Grant(caller callerauth.Caller, w Wish, now time.Time, random io
 		header[MetaPrefix+MetaName] = Escape(w.Filename)
 		header[overwrite] = "true"
 	}
-	return Grant{Claims: claims, Header: header, Expires: expires}, nil
+	return Grant{Claims: claims, Header: header}, nil
 }
 
 // faults collects what is wrong with a wish.
@@ -197,8 +185,6 @@ func (p Policy) checkSize(caller callerauth.Caller, w Wish, f *faults) int64 {
 	case w.Size == nil && w.Method == uploadtoken.Put:
 		f.add("size", "is required")
 	case w.Size == nil:
-	case *w.Size < 0:
-		f.add("size", "must not be negative")
 	case *w.Size > limit:
 		f.add("size", fmt.Sprintf("must be at most %d bytes", limit))
 	}
@@ -225,24 +211,6 @@ func (p Policy) partSize(w Wish, f *faults) int64 {
 		f.add("partSize", fmt.Sprintf("%d bytes need more than %d parts of this size", *w.Size, MaxParts))
 	}
 	return size
-}
-
-func (p Policy) expires(w Wish, f *faults) time.Duration {
-	if w.Expires != nil && *w.Expires < 1 {
-		f.add("expiresIn", "must be at least 1 second")
-	}
-	return p.Life(w.Expires)
-}
-
-// Life is how long a URL may live for which so many seconds were asked, or nil
-// for none.
-func (p Policy) Life(seconds *int64) time.Duration {
-	life := defaultLife
-	if seconds != nil {
-		// Longer than any cap, and far from overflow.
-		life = time.Duration(min(*seconds, 1<<30)) * time.Second
-	}
-	return min(life, p.MaxExpires)
 }
 
 // header is what the creating request must carry, and the checks of it.
@@ -272,7 +240,6 @@ func (p Policy) header(w Wish, contentType string, f *faults) map[string]string 
 	case w.Method != uploadtoken.Put:
 		f.add("checksum.md5", `can be used with "put" only`)
 	default:
-		f.add("checksum.md5", checkMD5(w.MD5))
 		h["Content-MD5"] = w.MD5
 	}
 	if w.StorageClass != "" {
@@ -288,7 +255,9 @@ func (p Policy) header(w Wish, contentType string, f *faults) map[string]string 
 	for _, name := range slices.Sorted(maps.Keys(w.Metadata)) {
 		value := Escape(w.Metadata[name])
 		total += len(name) + len(value)
-		f.add("metadata."+printable(name), checkMetadata(name, w.Metadata[name]))
+		if IsOwnMetadata(name) {
+			f.add("metadata."+name, "is a reserved name")
+		}
 		h[MetaPrefix+name] = value
 	}
 	if total > maxMetadata {
@@ -299,55 +268,12 @@ func (p Policy) header(w Wish, contentType string, f *faults) map[string]string 
 
 // tagging is the value of x-oss-tagging: a=b&c=d with both sides encoded.
 func (p Policy) tagging(tags map[string]string, f *faults) string {
-	const maxTags, maxKey, maxValue = 10, 128, 256 // "Limits" of object tagging
-	if len(tags) > maxTags {
-		f.add("tags", fmt.Sprintf("must be at most %d", maxTags))
-	}
 	values := make(url.Values, len(tags))
 	for _, key := range slices.Sorted(maps.Keys(tags)) {
-		field := "tags." + printable(key)
-		switch {
-		case strings.HasPrefix(strings.ToLower(key), ownPrefix), !slices.Contains(p.TagKeys, key):
-			f.add(field, "is not an allowed tag")
-		case key == "" || len(key) > maxKey || len(tags[key]) > maxValue || !tagText(key) || !tagText(tags[key]):
-			f.add(field, "must be letters, digits, spaces and + - = . _ : / , at most 128 bytes for a name and 256 for a value")
+		if strings.HasPrefix(strings.ToLower(key), ownPrefix) || !slices.Contains(p.TagKeys, key) {
+			f.add("tags."+key, "is not an allowed tag")
 		}
 		values.Set(key, tags[key])
 	}
 	return strings.ReplaceAll(values.Encode(), "+", "%20")
-}
-
-func tagText(s string) bool {
-	for _, c := range []byte(s) {
-		if !('a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' || strings.IndexByte(" +-=._:/", c) >= 0) {
-			return false
-		}
-	}
-	return true
-}
-
-func checkVars(vars map[string]string) string {
-	if len(vars) == 0 {
-		return ""
-	}
-	// As a client would write it: json.Marshal turns "&" into six bytes.
-	var text bytes.Buffer
-	encoder := json.NewEncoder(&text)
-	encoder.SetEscapeHTML(false)
-	if err := encoder.Encode(vars); err != nil || text.Len()-len("\n") > maxVars {
-		return fmt.Sprintf("must be at most %d bytes of JSON", maxVars)
-	}
-	return ""
-}
-
-// CheckCRC64 says what is wrong with a declared CRC-64, or nothing. An empty one
-// is none.
-func CheckCRC64(s string) string {
-	if s == "" {
-		return ""
-	}
-	if n, err := strconv.ParseUint(s, 10, 64); err != nil || strconv.FormatUint(n, 10) != s {
-		return "must be an unsigned 64-bit number in decimal"
-	}
-	return ""
 }

@@ -49,20 +49,6 @@ func (p Policy) STSPrefix(subject string) string {
 	return p.Prefix + stsRoot + SubjectSegment(subject) + "/"
 }
 
-// CheckKey says what is wrong with a key that a client names, or nothing. A "."
-// or ".." segment is plain text to OSS, but HTTP clients resolve it.
-func CheckKey(key string) string {
-	if !plainText(key) {
-		return "must be UTF-8 without control characters"
-	}
-	for segment := range strings.SplitSeq(key, "/") {
-		if segment == "." || segment == ".." {
-			return `must not have a "." or ".." segment`
-		}
-	}
-	return ""
-}
-
 // SubjectSegment maps subjects to path segments one to one: bytes outside
 // [a-z0-9-] become _hh. A segment that would be too long is replaced by "__"
 // and a hash; no other segment begins so, since "_" itself becomes "_5f".

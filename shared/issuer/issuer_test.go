@@ -7,6 +7,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
+	"math"
 	"net/url"
 	"strconv"
 	"testing"
@@ -41,24 +43,44 @@ func until(end time.Time) rolecreds.Credentials {
 	return c
 }
 
-func newIssuer(t *testing.T, s rolecreds.Source, now time.Time) issuer.Issuer {
+// config is a sound one, for credentials of s and a clock that stands.
+func config(t *testing.T, s rolecreds.Source, now time.Time) issuer.Config {
 	t.Helper()
-	endpoint, err := signing.ParseEndpoint("oss-cn-hangzhou.aliyuncs.com", signing.VirtualHosted)
+	endpoint := func(host string) signing.Endpoint {
+		e, err := signing.ParseEndpoint(host, signing.VirtualHosted)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return e
+	}
+	return issuer.Config{
+		Region: "cn-hangzhou", Uploads: endpoint("oss-cn-hangzhou.aliyuncs.com"), Downloads: endpoint("cdn.example.com"),
+		Credentials: s, Keyring: keyring(t, rand.Reader), CallbackURL: "https://api.example.com/callback",
+		MaxExpires: 7 * 24 * time.Hour, Now: func() time.Time { return now },
+	}
+}
+
+func keyring(t *testing.T, random io.Reader) *uploadtoken.Keyring {
+	t.Helper()
+	k, err := uploadtoken.NewKeyring([]uploadtoken.Key{{ID: "k1", Secret: []byte("0123456789abcdef0123456789abcdef")}}, random)
 	if err != nil {
 		t.Fatal(err)
 	}
-	signer, err := signing.New("cn-hangzhou", endpoint)
+	return k
+}
+
+func made(t *testing.T, c issuer.Config) *issuer.Issuer {
+	t.Helper()
+	i, err := issuer.New(c)
 	if err != nil {
 		t.Fatal(err)
 	}
-	keyring, err := uploadtoken.NewKeyring([]uploadtoken.Key{{ID: "k1", Secret: []byte("0123456789abcdef0123456789abcdef")}}, rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return issuer.Issuer{
-		Signer: signer, Credentials: s, Keyring: keyring, CallbackURL: "https://api.example.com/callback",
-		Now: func() time.Time { return now },
-	}
+	return i
+}
+
+func newIssuer(t *testing.T, s rolecreds.Source, now time.Time) *issuer.Issuer {
+	t.Helper()
+	return made(t, config(t, s, now))
 }
 
 // issued is what every way to issue tells about time: what the answer says, and
@@ -87,26 +109,27 @@ func fromURL(t *testing.T, signed string, expires int64, expiresAt time.Time) is
 	return issued{expires, expiresAt, at, n}
 }
 
+// ways are all ways to issue. Parts are never asked to live for any time.
 var ways = []struct {
 	name  string
-	issue func(t *testing.T, i issuer.Issuer, life time.Duration) (issued, error)
+	issue func(t *testing.T, i *issuer.Issuer, asked *int64) (issued, error)
 }{
-	{"a URL", func(t *testing.T, i issuer.Issuer, life time.Duration) (issued, error) {
-		got, err := i.Presign(t.Context(), signing.Request{Method: "GET", Bucket: "bucket", Key: "key"}, life)
+	{"a download", func(t *testing.T, i *issuer.Issuer, asked *int64) (issued, error) {
+		got, err := i.Download(t.Context(), "bucket", "key", nil, asked)
 		if err != nil {
 			return issued{}, err
 		}
 		return fromURL(t, got.URL, got.Expires, got.ExpiresAt), nil
 	}},
-	{"a PUT", func(t *testing.T, i issuer.Issuer, life time.Duration) (issued, error) {
-		got, err := i.Put(t.Context(), granted(uploadtoken.Put, life))
+	{"a PUT", func(t *testing.T, i *issuer.Issuer, asked *int64) (issued, error) {
+		got, err := i.Put(t.Context(), granted(uploadtoken.Put), asked)
 		if err != nil {
 			return issued{}, err
 		}
 		return fromURL(t, got.URL, got.Expires, got.ExpiresAt), nil
 	}},
-	{"a form", func(t *testing.T, i issuer.Issuer, life time.Duration) (issued, error) {
-		got, err := i.Form(t.Context(), granted(uploadtoken.Form, life))
+	{"a form", func(t *testing.T, i *issuer.Issuer, asked *int64) (issued, error) {
+		got, err := i.Form(t.Context(), granted(uploadtoken.Form), asked)
 		if err != nil {
 			return issued{}, err
 		}
@@ -124,25 +147,26 @@ var ways = []struct {
 		}
 		return issued{got.Expires, got.ExpiresAt, at, int64(p.Expiration.Sub(at) / time.Second)}, nil
 	}},
-	{"part URLs", func(t *testing.T, i issuer.Issuer, life time.Duration) (issued, error) {
-		parts, expires, err := i.Parts(t.Context(), uploadtoken.Claims{Bucket: "bucket", Key: "key", UploadID: "id"}, life)
+	{partURLs, func(t *testing.T, i *issuer.Issuer, _ *int64) (issued, error) {
+		parts, err := i.Parts(t.Context(), uploadtoken.Claims{Bucket: "bucket", Key: "key", UploadID: "id"})
 		if err != nil {
 			return issued{}, err
 		}
-		first, err := parts.URL(1, 0)
+		first, err := parts.URL(1)
 		if err != nil {
 			t.Fatal(err)
 		}
-		return fromURL(t, first, expires, parts.ExpiresAt()), nil
+		return fromURL(t, first, parts.Expires, parts.ExpiresAt()), nil
 	}},
 }
 
-func granted(method uploadtoken.Method, life time.Duration) grant.Grant {
+const partURLs = "part URLs"
+
+func granted(method uploadtoken.Method) grant.Grant {
 	size := int64(5)
 	return grant.Grant{
-		Claims:  uploadtoken.Claims{ID: "id", Method: method, Bucket: "bucket", Key: "key", Subject: "s", Size: &size, MaxSize: 9, ContentType: "image/png"},
-		Header:  map[string]string{"Content-Type": "image/png"},
-		Expires: life,
+		Claims: uploadtoken.Claims{ID: "id", Method: method, Bucket: "bucket", Key: "key", Subject: "s", Size: &size, MaxSize: 9, ContentType: "image/png"},
+		Header: map[string]string{"Content-Type": "image/png"},
 	}
 }
 
@@ -178,6 +202,9 @@ func TestLifeIsTheLeastOfAllBounds(t *testing.T) {
 	}
 	for _, way := range ways {
 		for _, tt := range tests {
+			if way.name == partURLs && tt.life < 900*time.Second {
+				continue // parts are not asked to live for less
+			}
 			t.Run(way.name+" lives for "+tt.name, func(t *testing.T) {
 				clock := noon.Add(tt.clock)
 				var end time.Time
@@ -186,7 +213,11 @@ func TestLifeIsTheLeastOfAllBounds(t *testing.T) {
 				}
 				// The zone of the clock has no say.
 				i := newIssuer(t, source{credentials: until(end)}, clock.In(time.FixedZone("", 8*3600)))
-				got, err := way.issue(t, i, tt.life)
+				asked, want := int64(tt.life/time.Second), tt.want
+				if way.name == partURLs {
+					want = min(want, 900)
+				}
+				got, err := way.issue(t, i, &asked)
 				if tt.want == 0 {
 					if !errors.Is(err, issuer.ErrExpiring) {
 						t.Errorf("err = %v, want %v", err, issuer.ErrExpiring)
@@ -196,8 +227,8 @@ func TestLifeIsTheLeastOfAllBounds(t *testing.T) {
 				if err != nil {
 					t.Fatalf("err = %v, want nil", err)
 				}
-				if got.expires != tt.want || got.signedExpires != tt.want {
-					t.Errorf("expires = %d, signed for %d; want %d", got.expires, got.signedExpires, tt.want)
+				if got.expires != want || got.signedExpires != want {
+					t.Errorf("expires = %d, signed for %d; want %d", got.expires, got.signedExpires, want)
 				}
 				checkTruth(t, got, clock, end)
 			})
@@ -230,7 +261,7 @@ func TestNothingOutlivesTheCredentials(t *testing.T) {
 			for clock := time.Duration(0); clock < time.Second; clock += step {
 				for end := 59 * time.Second; end < 63*time.Second; end += step {
 					now, ends := noon.Add(clock), noon.Add(end)
-					got, err := way.issue(t, newIssuer(t, source{credentials: until(ends)}, now), time.Hour)
+					got, err := way.issue(t, newIssuer(t, source{credentials: until(ends)}, now), new(int64(3600)))
 					if enough := ends.Sub(now) >= time.Minute; enough != (err == nil) {
 						t.Fatalf("with %v left err = %v", ends.Sub(now), err)
 					}
@@ -251,7 +282,7 @@ func TestNothingIsIssuedWithoutCredentials(t *testing.T) {
 	refused := errors.New("no credentials today")
 	for _, way := range ways {
 		t.Run(way.name, func(t *testing.T) {
-			_, err := way.issue(t, newIssuer(t, source{err: refused}, time.Now()), time.Hour)
+			_, err := way.issue(t, newIssuer(t, source{err: refused}, time.Now()), nil)
 			if !errors.Is(err, refused) {
 				t.Errorf("err = %v, want that of the source", err)
 			}
@@ -259,11 +290,44 @@ func TestNothingIsIssuedWithoutCredentials(t *testing.T) {
 	}
 }
 
-func TestPresignWithoutALife(t *testing.T) {
+// What was asked, or the usual life, is cut to what policy allows, whatever is
+// issued.
+func TestLifeIsCapped(t *testing.T) {
+	now := time.Date(2026, 11, 20, 12, 0, 0, 0, time.UTC)
+	tests := []struct {
+		most  time.Duration
+		asked *int64
+		want  int64 // of parts: with nothing asked
+	}{
+		{time.Hour, nil, 900},
+		{900 * time.Second, nil, 900},
+		{899 * time.Second, nil, 899},
+		{time.Minute, nil, 60},
+		{90*time.Second + 999*time.Millisecond, nil, 90},
+		{time.Hour, new(int64(3599)), 3599},
+		{time.Hour, new(int64(3601)), 3600},
+		{time.Hour, new(int64(math.MaxInt64)), 3600},
+	}
+	for _, way := range ways {
+		for _, tt := range tests {
+			if way.name == partURLs && tt.asked != nil {
+				continue
+			}
+			c := config(t, source{credentials: until(time.Time{})}, now)
+			c.MaxExpires = tt.most
+			got, err := way.issue(t, made(t, c), tt.asked)
+			if err != nil || got.expires != tt.want || got.signedExpires != tt.want {
+				t.Errorf("%s of at most %v lives for %d s, signed for %d, %v, want %d", way.name, tt.most, got.expires, got.signedExpires, err, tt.want)
+			}
+		}
+	}
+}
+
+func TestNoLifeIsRefused(t *testing.T) {
 	i := newIssuer(t, source{credentials: until(time.Time{})}, time.Now())
-	for _, life := range []time.Duration{0, -time.Second, 1500 * time.Millisecond, 8 * 24 * time.Hour} {
-		if _, err := i.Presign(t.Context(), signing.Request{Method: "GET", Bucket: "bucket", Key: "key"}, life); !errors.Is(err, signing.ErrExpires) {
-			t.Errorf("Presign(%v) = %v, want %v", life, err, signing.ErrExpires)
+	for _, asked := range []int64{0, -1, math.MinInt64 / int64(time.Second)} {
+		if _, err := i.Download(t.Context(), "bucket", "key", nil, &asked); !errors.Is(err, signing.ErrExpires) {
+			t.Errorf("Download for %d s = %v, want %v", asked, err, signing.ErrExpires)
 		}
 	}
 }

@@ -30,6 +30,7 @@ type Lookup func(name string) (value string, ok bool)
 type Presign struct {
 	Storage     Storage
 	Policy      grant.Policy
+	MaxExpires  time.Duration // of whatever is signed
 	TokenKeys   []uploadtoken.Key
 	Role        Role
 	CallbackURL string
@@ -55,6 +56,7 @@ type Callback struct {
 type Complete struct {
 	Storage       Storage
 	Policy        grant.Policy
+	MaxExpires    time.Duration // of whatever is signed
 	TokenKeys     []uploadtoken.Key
 	Role          Role
 	CallbackURL   string // of the forms that it issues
@@ -73,6 +75,9 @@ type Storage struct {
 	Download signing.Endpoint // in download URLs
 	Internal signing.Endpoint // of the function's own calls
 }
+
+// Location is the unsigned URL of an object, as events tell it.
+func (s Storage) Location(key string) string { return s.Public.URL(s.Bucket, key) }
 
 // Role is the RAM role that signs what clients get. Without an ARN the
 // function's own credentials sign.
@@ -95,6 +100,7 @@ func LoadPresign(lookup Lookup) (Presign, error) {
 	s := Presign{
 		Storage:     r.downloads(r.storage()),
 		Policy:      r.policy(),
+		MaxExpires:  r.maxExpires(),
 		TokenKeys:   r.tokenKeys(),
 		Role:        r.role(),
 		CallbackURL: r.callbackURL(),
@@ -159,6 +165,7 @@ func LoadComplete(lookup Lookup) (Complete, error) {
 	s := Complete{
 		Storage:       r.storage(),
 		Policy:        r.policy(),
+		MaxExpires:    r.maxExpires(),
 		TokenKeys:     r.tokenKeys(),
 		Role:          r.role(),
 		CallbackURL:   r.callbackURL(),
@@ -220,10 +227,13 @@ func (r *reader) endpoint(name, value string, style signing.Style) signing.Endpo
 	return e
 }
 
+func (r *reader) maxExpires() time.Duration {
+	return r.duration("UPLOAD_MAX_EXPIRES", time.Hour, time.Minute, 7*24*time.Hour)
+}
+
 func (r *reader) policy() grant.Policy {
 	p := grant.Policy{
 		Prefix:         r.text("UPLOAD_PREFIX", ""),
-		MaxExpires:     r.duration("UPLOAD_MAX_EXPIRES", time.Hour, time.Minute, 7*24*time.Hour),
 		TokenTTL:       r.duration("UPLOAD_TOKEN_TTL", 168*time.Hour, time.Minute, 366*24*time.Hour),
 		StorageClasses: r.list("UPLOAD_STORAGE_CLASSES", ""),
 		TagKeys:        r.list("UPLOAD_TAG_KEYS", ""),

@@ -57,8 +57,11 @@ func TestDefaults(t *testing.T) {
 	}
 	wantPolicy := grant.Policy{
 		Bucket: "examplebucket", MaxSize: 1 << 20, ContentTypes: grant.Types{"image/*", "application/pdf"},
-		Methods:    []uploadtoken.Method{uploadtoken.Put, uploadtoken.Form, uploadtoken.MultipartPart},
-		MaxExpires: time.Hour, TokenTTL: 168 * time.Hour,
+		Methods:  []uploadtoken.Method{uploadtoken.Put, uploadtoken.Form, uploadtoken.MultipartPart},
+		TokenTTL: 168 * time.Hour,
+	}
+	if p.MaxExpires != time.Hour {
+		t.Errorf("MaxExpires = %v, want an hour", p.MaxExpires)
 	}
 	if !reflect.DeepEqual(p.Policy, wantPolicy) {
 		t.Errorf("Policy = %+v, want %+v", p.Policy, wantPolicy)

@@ -139,7 +139,7 @@ type Sweeper struct {
 	Bucket    string
 	TokenTTL  time.Duration // how long an upload may take
 	Storage   Storage
-	Confirmer *confirm.Confirmer // its Marks must be set
+	Confirmer *confirm.Confirmer
 	Now       func() time.Time
 	Log       *slog.Logger // a line for each object or upload that is changed
 }
@@ -150,9 +150,6 @@ type Sweeper struct {
 func (s *Sweeper) Run(ctx context.Context, o Options) (Summary, error) {
 	if o.MaxObjects < 1 || o.MinAge < 0 || o.LookBack < 0 || o.Grace < 0 {
 		return Summary{}, fmt.Errorf("sweeping: the options %+v are out of range", o)
-	}
-	if s.Confirmer.Marks == nil {
-		return Summary{}, errors.New("sweeping: nothing would remember what was announced")
 	}
 	if o.LookBack == 0 {
 		o.LookBack = max(leastLookBack, s.TokenTTL+staleAfter)

@@ -77,13 +77,23 @@ func newWorld(t *testing.T) *world {
 func (w *world) sweeper() *sweep.Sweeper {
 	return &sweep.Sweeper{
 		Prefix: prefix, Bucket: bucketName, TokenTTL: tokenTTL, Storage: w,
-		Confirmer: &confirm.Confirmer{
-			Storage: w, Keyring: w.keyring, Notifier: w, Marks: w, Log: w.logger,
-			Location: func(key string) string { return "https://example.com/" + key },
-		},
+		Confirmer: w.confirmer(),
 		Now: func() time.Time { return now },
 		Log: w.logger,
 	}
+}
+
+// confirmer is one of another instance each time, which remembers nothing.
+func (w *world) confirmer() *confirm.Confirmer {
+	w.t.Helper()
+	c, err := confirm.New(confirm.Config{
+		Storage: w, Keyring: w.keyring, Notifier: w, Log: w.logger, Now: func() time.Time { return now },
+		Location: func(key string) string { return "https://example.com/" + key },
+	})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return c
 }
 
 // run sweeps with the options that change makes of the defaults.
@@ -100,7 +110,7 @@ func (w *world) grant(subject string, age time.Duration) uploadtoken.Claims {
 	w.t.Helper()
 	policy := grant.Policy{
 		Bucket: bucketName, Prefix: prefix, MaxSize: 10, ContentTypes: grant.Types{"*/*"},
-		Methods: []uploadtoken.Method{uploadtoken.Put}, MaxExpires: hour, TokenTTL: tokenTTL,
+		Methods: []uploadtoken.Method{uploadtoken.Put}, TokenTTL: tokenTTL,
 	}
 	size := int64(5)
 	g, err := policy.Grant(callerauth.Caller{Subject: subject}, grant.Wish{Method: uploadtoken.Put, Filename: "a.png", Size: &size}, now.Add(-age), rand.Reader)

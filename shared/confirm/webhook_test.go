@@ -25,12 +25,12 @@ var (
 	hookSecret2 = []byte("abcdefgh0123456701234567")
 )
 
-func webhook(t *testing.T, url string, transport http.RoundTripper) *confirm.Webhook {
+func webhook(t *testing.T, url string, transport http.RoundTripper) confirm.Notifier {
 	t.Helper()
 	w, err := confirm.NewWebhook(confirm.WebhookConfig{
 		URL: url, Secrets: [][]byte{hookSecret, hookSecret2}, Budget: 2 * time.Second, Client: transport,
-		Now: time.Now, Jitter: func() float64 { return 0.5 },
-	})
+		Jitter: func() float64 { return 0.5 },
+	}, time.Now)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -136,7 +136,7 @@ func TestWebhookRefusesToBeUnsigned(t *testing.T) {
 		{URL: "https://x.example.com", Budget: time.Second, Secrets: [][]byte{{}}},
 		{URL: "https://x.example.com", Secrets: [][]byte{hookSecret}},
 	} {
-		if _, err := confirm.NewWebhook(c); err == nil {
+		if _, err := confirm.NewWebhook(c, time.Now); err == nil {
 			t.Errorf("NewWebhook(%+v) = nil error, want one", c)
 		}
 	}
@@ -231,7 +231,7 @@ func TestOnceOutlivesItsFirstCaller(t *testing.T) {
 
 func TestLogIsOneLineOfJSON(t *testing.T) {
 	var out bytes.Buffer
-	n := confirm.Log{Logger: slog.New(slog.NewJSONHandler(&out, nil))}
+	n := confirm.NewEventLog(slog.New(slog.NewJSONHandler(&out, nil)))
 	if err := n.Notify(t.Context(), "evt_1", []byte(`{"type":"upload.completed"}`)); err != nil {
 		t.Fatal(err)
 	}

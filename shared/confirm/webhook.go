@@ -8,34 +8,23 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	mathrand "math/rand/v2"
 	"net"
 	"net/http"
 	"strconv"
 	"strings"
-	"sync"
 	"time"
 
 	standardwebhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
-	"golang.org/x/sync/singleflight"
 )
 
-// Log is the Notifier for when no webhook is configured: the event becomes one
-// line of the log.
-type Log struct{ Logger *slog.Logger }
-
-// Notify never fails.
-func (l Log) Notify(_ context.Context, id string, body []byte) error {
-	l.Logger.Info("event", "eventId", id, "event", json.RawMessage(body))
-	return nil
-}
-
-// Webhook posts events as Standard Webhooks defines: headers webhook-id,
+// webhook posts events as Standard Webhooks defines: headers webhook-id,
 // webhook-timestamp and webhook-signature, "v1," and base64 of
 // HMAC-SHA256(secret, id "." timestamp "." body) for each secret.
 //
 // A delivery is tried up to three times within Budget: on no answer, 408, 429
 // and 5xx. Any 2xx counts as taken; redirects are not followed.
-type Webhook struct {
+type webhook struct {
 	url    string
 	signer []*standardwebhooks.Webhook
 	client *http.Client
@@ -44,14 +33,13 @@ type Webhook struct {
 	jitter func() float64
 }
 
-// WebhookConfig is what a Webhook needs.
+// WebhookConfig says where events go.
 type WebhookConfig struct {
 	URL     string
 	Secrets [][]byte
 	Budget  time.Duration     // for all tries together
 	Client  http.RoundTripper // nil: a transport of its own
-	Now     func() time.Time
-	Jitter  func() float64 // from 0 to 1: math/rand/v2.Float64
+	Jitter  func() float64    // from 0 to 1; nil: math/rand/v2.Float64
 }
 
 const (
@@ -59,13 +47,16 @@ const (
 	firstPause = 100 * time.Millisecond
 )
 
-// NewWebhook returns a Notifier that posts to c.URL. It refuses to be made
+// newWebhook returns a Notifier that posts to c.URL. It refuses to be made
 // without a secret.
-func NewWebhook(c WebhookConfig) (*Webhook, error) {
+func newWebhook(c WebhookConfig, now func() time.Time) (*webhook, error) {
 	if c.URL == "" || len(c.Secrets) == 0 || c.Budget <= 0 {
 		return nil, errors.New("a webhook needs a URL, a secret and a budget")
 	}
-	w := &Webhook{url: c.URL, budget: c.Budget, now: c.Now, jitter: c.Jitter}
+	w := &webhook{url: c.URL, budget: c.Budget, now: now, jitter: c.Jitter}
+	if w.jitter == nil {
+		w.jitter = mathrand.Float64
+	}
 	for _, secret := range c.Secrets {
 		if len(secret) == 0 {
 			return nil, errors.New("a webhook's secret is empty")
@@ -94,7 +85,7 @@ func NewWebhook(c WebhookConfig) (*Webhook, error) {
 
 // Notify posts body until it is taken, refused for good, or the budget is
 // spent.
-func (w *Webhook) Notify(ctx context.Context, id string, body []byte) error {
+func (w *webhook) Notify(ctx context.Context, id string, body []byte) error {
 	ctx, cancel := context.WithTimeout(ctx, w.budget)
 	defer cancel()
 	var err error
@@ -111,7 +102,7 @@ func (w *Webhook) Notify(ctx context.Context, id string, body []byte) error {
 }
 
 // post tries once. again says whether another try may do better.
-func (w *Webhook) post(ctx context.Context, id string, body []byte) (again bool, err error) {
+func (w *webhook) post(ctx context.Context, id string, body []byte) (again bool, err error) {
 	if deadline, ok := ctx.Deadline(); ok {
 		// Half of what is left, so that one silent try does not spend it all.
 		var cancel context.CancelFunc
@@ -163,77 +154,12 @@ func pause(ctx context.Context, d time.Duration) bool {
 	}
 }
 
-// Once keeps an instance from delivering an id again that it is delivering or
-// has just delivered: requests that come together share one delivery and its
-// outcome. A failed delivery is not remembered.
-type Once struct {
-	next   Notifier
-	now    func() time.Time
-	flight singleflight.Group
+// eventLog is the Notifier for when no webhook is configured: the event becomes one
+// line of the log.
+type eventLog struct{ log *slog.Logger }
 
-	mu        sync.Mutex
-	delivered map[string]time.Time
-}
-
-const (
-	justDelivered = 5 * time.Second
-	maxRemembered = 4096
-)
-
-// NewOnce returns a Notifier that passes to next what is not a repetition.
-func NewOnce(next Notifier, now func() time.Time) *Once {
-	return &Once{next: next, now: now, delivered: make(map[string]time.Time)}
-}
-
-// Notify waits for the one delivery of id, no longer than ctx lasts.
-func (o *Once) Notify(ctx context.Context, id string, body []byte) error {
-	if o.recently(id) {
-		return nil
-	}
-	done := o.flight.DoChan(id, func() (any, error) {
-		if o.recently(id) {
-			return nil, nil
-		}
-		// Others wait for this delivery too: the first request's end must not
-		// take it from them, but its deadline still holds.
-		shared := context.WithoutCancel(ctx)
-		if deadline, ok := ctx.Deadline(); ok {
-			var cancel context.CancelFunc
-			shared, cancel = context.WithDeadline(shared, deadline)
-			defer cancel()
-		}
-		err := o.next.Notify(shared, id, body)
-		if err == nil {
-			o.remember(id)
-		}
-		return nil, err
-	})
-	select {
-	case result := <-done:
-		return result.Err
-	case <-ctx.Done():
-		return fmt.Errorf("waiting for delivery: %w", ctx.Err())
-	}
-}
-
-func (o *Once) recently(id string) bool {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	at, ok := o.delivered[id]
-	return ok && o.now().Sub(at) < justDelivered
-}
-
-func (o *Once) remember(id string) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	now := o.now()
-	if len(o.delivered) >= maxRemembered {
-		clear(o.delivered)
-	}
-	for other, at := range o.delivered {
-		if now.Sub(at) >= justDelivered {
-			delete(o.delivered, other)
-		}
-	}
-	o.delivered[id] = now
+// Notify never fails.
+func (l eventLog) Notify(_ context.Context, id string, body []byte) error {
+	l.log.Info("event", "eventId", id, "event", json.RawMessage(body))
+	return nil
 }

@@ -3,7 +3,6 @@ package main
 import (
 	"encoding/json"
 	"maps"
-	"net/url"
 	"testing"
 )
 
@@ -28,15 +27,5 @@ func TestUppyMetadata(t *testing.T) {
 				t.Errorf("Unmarshal(%s) = %v, %v, want %v", tt.text, got, err, tt.want)
 			}
 		})
-	}
-}
-
-func TestQueryMetadata(t *testing.T) {
-	query, err := url.ParseQuery("filename=a&type=b&metadata[name]=a&metadata[relativePath]=null&metadata[album]=s+1&metadata[x&metadata=y")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if got, want := queryMetadata(query), map[string]string{"album": "s 1"}; !maps.Equal(got, want) {
-		t.Errorf("queryMetadata = %v, want %v", got, want)
 	}
 }

@@ -1,0 +1,69 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+
+	"ossupload/shared/api"
+)
+
+// uppyMetadata takes what Uppy puts into a file's meta: scalars of any kind.
+// Its own entries and those that say nothing are dropped.
+type uppyMetadata map[string]string
+
+// UnmarshalJSON reads an object whose values are strings, numbers, booleans or
+// null.
+func (m *uppyMetadata) UnmarshalJSON(text []byte) error {
+	var values map[string]any
+	d := json.NewDecoder(strings.NewReader(string(text)))
+	d.UseNumber()
+	if err := d.Decode(&values); err != nil {
+		return err
+	}
+	*m = make(uppyMetadata, len(values))
+	for name, value := range values {
+		switch v := value.(type) {
+		case nil:
+			continue
+		case string:
+			(*m)[name] = v
+		case json.Number, bool:
+			(*m)[name] = fmt.Sprint(v)
+		default:
+			return fmt.Errorf("metadata value is a %T", v)
+		}
+	}
+	m.dropUppysOwn()
+	return nil
+}
+
+// dropUppysOwn drops the entries that Uppy adds to every file, and null, which
+// it sends as text for what is not set.
+func (m uppyMetadata) dropUppysOwn() {
+	for name, value := range m {
+		switch name {
+		case "name", "type", "relativePath":
+			delete(m, name)
+		default:
+			if value == "null" || value == "" {
+				delete(m, name)
+			}
+		}
+	}
+}
+
+// inUppysWords calls the fields of a refusal as Uppy does.
+func inUppysWords(err error) error {
+	faults := slices.Clone(api.Faults(err))
+	if faults == nil {
+		return err
+	}
+	for i := range faults {
+		if faults[i].Field == "contentType" {
+			faults[i].Field = "type"
+		}
+	}
+	return api.Invalid(faults...)
+}

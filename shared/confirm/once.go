@@ -1,0 +1,90 @@
+package confirm
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/singleflight"
+)
+
+// once keeps an instance from delivering an id again that it is delivering or
+// has just delivered: requests that come together share one delivery and its
+// outcome. A failed delivery is not remembered.
+type once struct {
+	next   Notifier
+	now    func() time.Time
+	flight singleflight.Group
+
+	mu        sync.Mutex
+	delivered map[string]time.Time
+}
+
+const (
+	justDelivered = 5 * time.Second
+	maxRemembered = 4096
+)
+
+// newOnce returns a Notifier that passes to next what is not a repetition.
+func newOnce(next Notifier, now func() time.Time) *once {
+	return &once{next: next, now: now, delivered: make(map[string]time.Time)}
+}
+
+// Notify waits for the one delivery of id, no longer than ctx lasts.
+func (o *once) Notify(ctx context.Context, id string, body []byte) error {
+	if o.recently(id) {
+		return nil
+	}
+	done := o.flight.DoChan(id, func() (any, error) {
+		if o.recently(id) {
+			return nil, nil
+		}
+		// Others wait for this delivery too: the first request's end must not
+		// take it from them, but its deadline still holds.
+		shared := context.WithoutCancel(ctx)
+		if deadline, ok := ctx.Deadline(); ok {
+			var cancel context.CancelFunc
+			shared, cancel = context.WithDeadline(shared, deadline)
+			defer cancel()
+		}
+		err := o.next.Notify(shared, id, body)
+		if err == nil {
+			o.remember(id)
+		}
+		return nil, err
+	})
+	select {
+	case result := <-done:
+		return result.Err
+	case <-ctx.Done():
+		return fmt.Errorf("waiting for delivery: %w", ctx.Err())
+	}
+}
+
+func (o *once) recently(id string) bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	at, ok := o.delivered[id]
+	age := o.wall().Sub(at)
+	return ok && 0 <= age && age < justDelivered
+}
+
+func (o *once) remember(id string) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	now := o.wall()
+	if len(o.delivered) >= maxRemembered {
+		clear(o.delivered)
+	}
+	for other, at := range o.delivered {
+		if now.Sub(at) >= justDelivered {
+			delete(o.delivered, other)
+		}
+	}
+	o.delivered[id] = now
+}
+
+// wall drops the monotonic reading, which stands still while an instance is
+// frozen.
+func (o *once) wall() time.Time { return o.now().Round(0) }

@@ -1,0 +1,63 @@
+package issuer
+
+import (
+	"context"
+	"time"
+
+	"ossupload/shared/api"
+	"ossupload/shared/signing"
+)
+
+const (
+	// usualLife is how long something lives for which no time was asked. Uppy 5
+	// gives up on sending a part when its URL ends, so it must not be short.
+	usualLife = 900 * time.Second
+	// least is how long credentials must last for a URL to be worth issuing.
+	least = 60 * time.Second
+)
+
+// ErrExpiring means that the credentials have under a minute left.
+var ErrExpiring = &api.Error{
+	Code:       api.CredentialsExpiring,
+	Message:    "The credentials are being renewed. Try again.",
+	RetryAfter: 5 * time.Second,
+	Log:        "credentials are about to expire",
+}
+
+// lease is the right to sign for a while.
+type lease struct {
+	credentials signing.Credentials
+	now         time.Time     // a whole second, which is what a signature's date can express
+	life        time.Duration // whole seconds, counted from now
+}
+
+// lease decides how long something lives that is signed now, for which so many
+// seconds were asked, or nil for none. It is the one place that does, whatever
+// is signed.
+func (i *Issuer) lease(ctx context.Context, asked *int64) (lease, error) {
+	life := usualLife
+	if asked != nil {
+		// Longer than any cap, and far from overflow.
+		life = time.Duration(min(*asked, 1<<30)) * time.Second
+	}
+	life = min(life, i.config.MaxExpires).Truncate(time.Second)
+
+	c, err := i.config.Credentials.Credentials(ctx)
+	if err != nil {
+		return lease{}, err
+	}
+	clock := i.config.Now()
+	now := clock.Truncate(time.Second)
+	if left, bounded := c.Remaining(clock); bounded {
+		if left < least {
+			return lease{}, ErrExpiring
+		}
+		left, _ = c.Remaining(now)
+		life = min(life, left.Truncate(time.Second))
+	}
+	return lease{
+		credentials: signing.Credentials{AccessKeyID: c.AccessKeyID, AccessKeySecret: c.AccessKeySecret, SecurityToken: c.SecurityToken},
+		now:         now,
+		life:        life,
+	}, nil
+}

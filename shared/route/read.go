@@ -1,0 +1,220 @@
+package route
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"mime"
+	"net/http"
+	"reflect"
+	"strings"
+
+	"ossupload/shared/api"
+)
+
+var (
+	errMediaType  = &api.Error{Code: api.UnsupportedMediaType, Message: "The request body must be application/json."}
+	errUnreadable = &api.Error{Code: api.InvalidJSON, Message: "The request body could not be read."}
+	errJSON       = &api.Error{Code: api.InvalidJSON, Message: "The request body is not valid JSON."}
+	errObject     = &api.Error{Code: api.InvalidJSON, Message: "The request body must be a JSON object."}
+)
+
+// reader reads a request into In. It returns the faults of single fields; err is
+// for a body that is not a JSON object at all.
+type reader[In any] func(r *http.Request) (in In, faults []api.Fault, err error)
+
+func newReader[In any](body Body) reader[In] {
+	plan := planOf(reflect.TypeFor[In]())
+	return func(r *http.Request) (in In, faults []api.Fault, err error) {
+		v := reflect.ValueOf(&in).Elem()
+		plan.readLine(r, v)
+		d := decoder{unknown: body == Lenient}
+		if body != None {
+			text, err := readBody(r)
+			if err != nil {
+				return in, nil, err
+			}
+			if len(text) == 0 && body != Strict {
+				text = []byte("{}")
+			}
+			if err := d.body(text, v); err != nil {
+				return in, nil, err
+			}
+		}
+		return in, merge(d.faults, validate(&in)), nil
+	}
+}
+
+// readBody reads the body, which the adapter has bounded.
+func readBody(r *http.Request) ([]byte, error) {
+	if ct := r.Header.Get("Content-Type"); ct != "" {
+		if media, _, err := mime.ParseMediaType(ct); err != nil || media != "application/json" {
+			return nil, errMediaType
+		}
+	}
+	if r.Body == nil {
+		return nil, nil
+	}
+	text, err := io.ReadAll(r.Body)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", errUnreadable, err)
+	}
+	return text, nil
+}
+
+// plan says where the fields of a struct come from that are not in the body.
+type plan []source
+
+type source struct {
+	field []int
+	from  func(*http.Request) reflect.Value
+}
+
+func planOf(t reflect.Type) plan {
+	var p plan
+	for _, f := range reflect.VisibleFields(t) {
+		if name := f.Tag.Get("path"); name != "" {
+			p = append(p, source{f.Index, func(r *http.Request) reflect.Value { return reflect.ValueOf(r.PathValue(name)) }})
+		}
+		if name := f.Tag.Get("query"); name != "" {
+			p = append(p, source{f.Index, fromQuery(f.Type, name)})
+		}
+	}
+	return p
+}
+
+// fromQuery reads a parameter as the type of its field asks: its first value, all
+// of its values, or with a map all of name[key]=value.
+func fromQuery(t reflect.Type, name string) func(*http.Request) reflect.Value {
+	switch {
+	case t.Kind() == reflect.String:
+		return func(r *http.Request) reflect.Value { return reflect.ValueOf(r.URL.Query().Get(name)).Convert(t) }
+	case t.Kind() == reflect.Slice && t.Elem().Kind() == reflect.String:
+		return func(r *http.Request) reflect.Value { return reflect.ValueOf(r.URL.Query()[name]).Convert(t) }
+	case t.Kind() == reflect.Map:
+		return func(r *http.Request) reflect.Value {
+			inner := make(map[string]string)
+			for full, values := range r.URL.Query() {
+				if key, ok := strings.CutPrefix(full, name+"["); ok && strings.HasSuffix(key, "]") {
+					inner[strings.TrimSuffix(key, "]")] = values[0]
+				}
+			}
+			// By way of JSON, so that a type reads its members in one way only.
+			v := reflect.New(t)
+			if text, err := json.Marshal(inner); err == nil {
+				_ = json.Unmarshal(text, v.Interface())
+			}
+			return v.Elem()
+		}
+	}
+	panic(fmt.Sprintf("route: a query parameter cannot be read as %v", t))
+}
+
+// readLine fills the fields that come from path and query.
+func (p plan) readLine(r *http.Request, v reflect.Value) {
+	for _, s := range p {
+		v.FieldByIndex(s.field).Set(s.from(r))
+	}
+}
+
+// decoder fills a struct from a JSON object, field by field, so that it finds
+// every fault: encoding/json would stop at the first. Names are compared in
+// their case, and null is as good as absent.
+type decoder struct {
+	unknown bool // ignore members that the struct does not have
+	faults  []api.Fault
+}
+
+func (d *decoder) body(text []byte, v reflect.Value) error {
+	if !json.Valid(text) {
+		return errJSON
+	}
+	members, ok, err := split(text)
+	if err != nil {
+		return err
+	}
+	if !ok {
+		return errObject
+	}
+	d.object(members, v, "")
+	return nil
+}
+
+// object decodes members into the struct v, whose path in the body is path.
+func (d *decoder) object(members []member, v reflect.Value, path string) {
+	for _, m := range members {
+		i, ok := fieldNamed(v.Type(), m.name)
+		switch {
+		case ok && string(m.value) != "null":
+			d.field(m.value, v.Field(i), path+m.name)
+		case !ok && !d.unknown:
+			d.fault(path+printable(m.name), "is not a known field")
+		}
+	}
+}
+
+func (d *decoder) field(text []byte, v reflect.Value, path string) {
+	t := v.Type()
+	if t.Kind() == reflect.Pointer && t.Elem().Kind() == reflect.Struct {
+		if members, ok, _ := split(text); ok { // its shape was checked with the body's
+			v.Set(reflect.New(t.Elem()))
+			d.object(members, v.Elem(), path+".")
+			return
+		}
+	} else if json.Unmarshal(text, v.Addr().Interface()) == nil {
+		return
+	}
+	v.SetZero()
+	d.fault(path, "must be "+describe(t))
+}
+
+func (d *decoder) fault(field, reason string) {
+	if len(d.faults) < api.MaxFaults {
+		d.faults = append(d.faults, api.Fault{Field: field, Reason: reason})
+	}
+}
+
+// merge adds to faults those of more that name other fields: one reason a field
+// is enough.
+func merge(faults, more []api.Fault) []api.Fault {
+	named := make(map[string]bool, len(faults))
+	for _, f := range faults {
+		named[f.Field] = true
+	}
+	for _, f := range more {
+		if len(faults) < api.MaxFaults && !named[f.Field] {
+			named[f.Field] = true
+			faults = append(faults, f)
+		}
+	}
+	return faults
+}
+
+func fieldNamed(t reflect.Type, name string) (int, bool) {
+	for i := range t.NumField() {
+		if tag := t.Field(i).Tag.Get("json"); tag != "" && tag == name {
+			return i, true
+		}
+	}
+	return 0, false
+}
+
+func describe(t reflect.Type) string {
+	if t.Kind() == reflect.Pointer {
+		t = t.Elem()
+	}
+	switch t.Kind() {
+	case reflect.String:
+		return "a string"
+	case reflect.Bool:
+		return "true or false"
+	case reflect.Int, reflect.Int64:
+		return "a whole number"
+	case reflect.Slice:
+		return "a list of objects"
+	case reflect.Map:
+		return "an object with strings as values"
+	default:
+		return "an object"
+	}
+}
