@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"github.com/golang-jwt/jwt/v5"
+
+	"ossupload/shared/fetchonce"
 )
 
 // JWKSConfig says whose tokens are believed, where the issuer publishes its keys.
@@ -101,11 +103,7 @@ func newKeyCache(c JWKSConfig) (*keyCache, error) {
 	cache := &keyCache{
 		url:  c.URL,
 		name: u.Scheme + "://" + u.Host + u.EscapedPath(),
-		now:  c.Now,
 		log:  c.Log,
-	}
-	if cache.now == nil {
-		cache.now = time.Now
 	}
 	if cache.log == nil {
 		cache.log = slog.New(slog.DiscardHandler)
@@ -122,6 +120,9 @@ func newKeyCache(c JWKSConfig) (*keyCache, error) {
 	client.Jar = nil
 	client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 	cache.client = &client
+	cache.keys = fetchonce.New(fetchonce.Config[published]{
+		Fetch: cache.fetch, Timeout: fetchTimeout, Now: c.Now, Report: cache.report,
+	})
 	return cache, nil
 }
 

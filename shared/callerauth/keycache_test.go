@@ -458,3 +458,67 @@ func TestManyUnknownKidsAtOnce(t *testing.T) {
 	group.Wait()
 	server.checkCalls(t, 2)
 }
+
+// TestUnknownKidsWaitForOneFetch holds the fetch that an unknown kid caused. Others
+// with an unknown kid wait for it, rather than be refused by the pause that began
+// with it; those with a known one do not wait.
+func TestUnknownKidsWaitForOneFetch(t *testing.T) {
+	old := published(t, testKeys()["ES256"], "old")
+	before, after := setOf(old), setOf(old, published(t, testKeys()["ES256"], "new"))
+	known, unknown := endless(t, "old"), endless(t, "new")
+	synctest.Test(t, func(t *testing.T) {
+		var calls atomic.Int32
+		open := make(chan struct{})
+		auth := newJWKS(t, roundTripper(func(*http.Request) (*http.Response, error) {
+			if calls.Add(1) == 1 {
+				return answer(200, nil, before), nil
+			}
+			<-open
+			return answer(200, nil, after), nil
+		}), nil)
+		checkToken(t, auth, known, nil)
+		var group sync.WaitGroup
+		for range 10 {
+			group.Go(func() { checkToken(t, auth, unknown, nil) })
+			synctest.Wait()
+		}
+		checkToken(t, auth, known, nil)
+		close(open)
+		group.Wait()
+		if got := calls.Load(); got != 2 {
+			t.Errorf("keys were fetched %d times, want 2", got)
+		}
+	})
+}
+
+// TestFrozenFetchIsNotWaitedFor has an instance that is frozen during a fetch,
+// whose connection is dead when it goes on.
+func TestFrozenFetchIsNotWaitedFor(t *testing.T) {
+	document := setOf(published(t, testKeys()["ES256"], "e"))
+	token := endless(t, "e")
+	synctest.Test(t, func(t *testing.T) {
+		var calls atomic.Int32
+		thaw, clock := make(chan struct{}), &clock{now: noon}
+		auth := newJWKS(t, roundTripper(func(*http.Request) (*http.Response, error) {
+			if calls.Add(1) == 1 {
+				<-thaw
+				return nil, io.ErrUnexpectedEOF
+			}
+			return answer(200, nil, document), nil
+		}), func(config *callerauth.JWKSConfig) { config.Now = clock.read })
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		_, err := auth.Authenticate(request(t, bearerHeader(token)).WithContext(ctx))
+		if !errors.Is(err, callerauth.ErrKeys) || !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("Authenticate() = %v, want ErrKeys and context.DeadlineExceeded", err)
+		}
+		clock.advance(time.Minute)
+		checkToken(t, auth, token, nil)
+		close(thaw)
+		synctest.Wait()
+		checkToken(t, auth, token, nil)
+		if got := calls.Load(); got != 2 {
+			t.Errorf("keys were fetched %d times, want 2", got)
+		}
+	})
+}
