@@ -7,10 +7,9 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
-	"sync"
 	"time"
 
-	"golang.org/x/sync/singleflight"
+	"ossupload/shared/fetchonce"
 )
 
 const (
@@ -39,33 +38,20 @@ C0fTXv+nvlmklvkcolvpvXLTjaxUHR3W9LXxQ2EHXAJfCB+6H2YF1k8CAwEAAQ==
 -----END PUBLIC KEY-----
 `
 
-// keyStore has the public keys by URL. A key, once had, is kept for ever: OSS
-// gives a new key a new URL.
+// keyStore has the public keys by allowed URL. A key is kept for ever: OSS gives a
+// new key a new URL.
 type keyStore struct {
-	client *http.Client
-	now    func() time.Time
-	log    *slog.Logger
-	flight singleflight.Group
-
-	mu     sync.Mutex
-	keys   map[string]*rsa.PublicKey
-	failed map[string]failure
-}
-
-type failure struct {
-	err   error
-	until time.Time
+	client  *http.Client
+	log     *slog.Logger
+	builtIn map[string]*rsa.PublicKey
+	fetched map[string]*fetchonce.Value[*rsa.PublicKey] // all others
 }
 
 func newKeyStore(cfg Config) (*keyStore, error) {
 	s := &keyStore{
-		now:    cfg.Now,
-		log:    cfg.Log,
-		keys:   make(map[string]*rsa.PublicKey),
-		failed: make(map[string]failure),
-	}
-	if s.now == nil {
-		s.now = time.Now
+		log:     cfg.Log,
+		builtIn: make(map[string]*rsa.PublicKey),
+		fetched: make(map[string]*fetchonce.Value[*rsa.PublicKey]),
 	}
 	if s.log == nil {
 		s.log = slog.New(slog.DiscardHandler)
@@ -84,68 +70,46 @@ func newKeyStore(cfg Config) (*keyStore, error) {
 		return nil, fmt.Errorf("reading built-in key: %w", err)
 	}
 	for _, keyURL := range publishedKeyURLs() {
-		s.keys[keyURL] = key
+		s.builtIn[keyURL] = key
+	}
+	for _, keyURL := range cfg.KeyURLs {
+		if s.builtIn[keyURL] != nil {
+			continue
+		}
+		s.fetched[keyURL] = fetchonce.New(fetchonce.Config[*rsa.PublicKey]{
+			Fetch:   func(ctx context.Context) (*rsa.PublicKey, error) { return s.fetch(ctx, keyURL) },
+			Timeout: fetchTimeout,
+			Now:     cfg.Now,
+			Report:  func(ctx context.Context, known fetchonce.State[*rsa.PublicKey]) { s.report(ctx, keyURL, known) },
+		})
 	}
 	return s, nil
 }
 
-// get returns the key at an allowed URL, from memory or by one fetch for all
-// who wait for it. The error wraps ErrKeyFetch.
+// get returns the key at an allowed URL. The error wraps ErrKeyFetch.
 func (s *keyStore) get(ctx context.Context, keyURL string) (*rsa.PublicKey, error) {
-	if key, err := s.recall(keyURL); key != nil || err != nil {
-		return key, err
-	}
-	result := s.flight.DoChan(keyURL, func() (any, error) {
-		// A fetch may have ended between the look above and this one.
-		if key, err := s.recall(keyURL); key != nil || err != nil {
-			return key, err
-		}
-		// The fetch is for everybody who waits, so it outlives the one who
-		// happened to start it; its own deadline ends it.
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), fetchTimeout)
-		defer cancel()
-		key, err := s.fetch(ctx, keyURL)
-		if err != nil {
-			err = fmt.Errorf("%w: fetching %q: %w", ErrKeyFetch, keyURL, err)
-		}
-		s.remember(keyURL, key, err)
-		return key, err
-	})
-	select {
-	case r := <-result:
-		if r.Err != nil {
-			return nil, r.Err
-		}
-		return r.Val.(*rsa.PublicKey), nil
-	case <-ctx.Done():
-		return nil, fmt.Errorf("%w: waiting for %q: %w", ErrKeyFetch, keyURL, context.Cause(ctx))
-	}
-}
-
-// recall returns what is known: a key, a recent failure, or neither.
-func (s *keyStore) recall(keyURL string) (*rsa.PublicKey, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if key := s.keys[keyURL]; key != nil {
+	if key := s.builtIn[keyURL]; key != nil {
 		return key, nil
 	}
-	if f, ok := s.failed[keyURL]; ok && s.now().Before(f.until) {
-		return nil, f.err
+	known, err := s.fetched[keyURL].Get(ctx, func(known fetchonce.State[*rsa.PublicKey]) bool {
+		return known.Value != nil || known.FailedWithin(failureMemory)
+	})
+	switch {
+	case err != nil:
+		return nil, fmt.Errorf("%w: waiting for %q: %w", ErrKeyFetch, keyURL, err)
+	case known.Value == nil:
+		return nil, fmt.Errorf("%w: fetching %q: %w", ErrKeyFetch, keyURL, known.Err)
 	}
-	return nil, nil
+	return known.Value, nil
 }
 
-func (s *keyStore) remember(keyURL string, key *rsa.PublicKey, err error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if err != nil {
-		s.failed[keyURL] = failure{err: err, until: s.now().Add(failureMemory)}
-		s.log.Warn("public key not fetched", "url", keyURL, "error", err)
+// report logs how a fetch ended.
+func (s *keyStore) report(ctx context.Context, keyURL string, known fetchonce.State[*rsa.PublicKey]) {
+	if known.Err != nil {
+		s.log.WarnContext(ctx, "public key not fetched", "url", keyURL, "error", known.Err)
 		return
 	}
-	s.keys[keyURL] = key
-	delete(s.failed, keyURL)
-	s.log.Info("public key fetched", "url", keyURL, "bits", key.N.BitLen())
+	s.log.InfoContext(ctx, "public key fetched", "url", keyURL, "bits", known.Value.N.BitLen())
 }
 
 func (s *keyStore) fetch(ctx context.Context, keyURL string) (*rsa.PublicKey, error) {

@@ -282,7 +282,23 @@ func TestVerifyRemembersAFailedFetchForFiveSeconds(t *testing.T) {
 	}
 }
 
-// The three tests below run in a bubble with a clock of its own: "every caller
+func TestVerifyForgetsAFailureWhenTheClockIsSetBack(t *testing.T) {
+	srv := newKeyServer(t, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusBadGateway) })
+	now := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	v := newVerifier(t, osscallback.Config{KeyURLs: []string{srv.url}, Now: func() time.Time { return now }})
+	m := message(srv.url, "/", "body", make([]byte, 64))
+	for calls := int32(1); calls <= 2; calls++ {
+		if err := v.Verify(t.Context(), m); !errors.Is(err, osscallback.ErrKeyFetch) {
+			t.Errorf("Verify = %v, want ErrKeyFetch", err)
+		}
+		if got := srv.calls.Load(); got != calls {
+			t.Errorf("key server was asked %d times, want %d", got, calls)
+		}
+		now = now.Add(-time.Hour)
+	}
+}
+
+// The four tests below run in a bubble with a clock of its own: "every caller
 // is waiting" is then a state that can be waited for, and a second costs none.
 
 func TestVerifyFetchesOnceForConcurrentCalls(t *testing.T) {
@@ -363,6 +379,43 @@ func TestVerifyGivesUpOnAKeyServerThatHangs(t *testing.T) {
 		}
 		if took := time.Since(start); took != time.Second {
 			t.Errorf("Verify took %v, want 1s", took)
+		}
+	})
+}
+
+// An instance may be frozen during a fetch, whose connection is dead when it goes
+// on.
+func TestVerifyDoesNotWaitForAFrozenFetch(t *testing.T) {
+	const url = "https://keys.example/key.pem"
+	n, d := smallKey(t, 512, 65537)
+	document := pemOf(t, &rsa.PublicKey{N: n, E: 65537})
+	m := message(url, "/", "body", signBlock(t, block(64, md5.Sum([]byte("/\nbody"))), n, d))
+	synctest.Test(t, func(t *testing.T) {
+		var calls atomic.Int32
+		thaw := make(chan struct{})
+		v := newVerifier(t, osscallback.Config{KeyURLs: []string{url}, Client: &http.Client{Transport: roundTripper(func(*http.Request) (*http.Response, error) {
+			if calls.Add(1) == 1 {
+				<-thaw
+				return nil, io.ErrUnexpectedEOF
+			}
+			return &http.Response{StatusCode: 200, Body: io.NopCloser(strings.NewReader(string(document)))}, nil
+		})}})
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		if err := v.Verify(ctx, m); !errors.Is(err, osscallback.ErrKeyFetch) || !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("Verify = %v, want ErrKeyFetch and context.DeadlineExceeded", err)
+		}
+		time.Sleep(time.Minute)
+		if err := v.Verify(t.Context(), m); err != nil {
+			t.Errorf("Verify after the freeze = %v, want nil", err)
+		}
+		close(thaw)
+		synctest.Wait()
+		if err := v.Verify(t.Context(), m); err != nil {
+			t.Errorf("Verify after the failure of the frozen fetch = %v, want nil", err)
+		}
+		if got := calls.Load(); got != 2 {
+			t.Errorf("%d fetches, want 2", got)
 		}
 	})
 }
