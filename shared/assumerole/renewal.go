@@ -5,93 +5,71 @@ import (
 	"fmt"
 	"log/slog"
 	"math"
-	"sync"
 	"time"
 
+	"ossupload/shared/fetchonce"
 	"ossupload/shared/rolecreds"
 )
 
 const (
-	// enoughLife is what credentials must have left for a request to pass by a
-	// renewal that another request has begun.
+	// enoughLife is what credentials must have left for a request not to wait
+	// for their renewal.
 	enoughLife = 60 * time.Second
 	// retryAfter is the pause after a failed renewal while old ones live.
 	retryAfter = 10 * time.Second
-	// flightLimit is longer than any call's timeouts. A flight that seems to
-	// last longer was frozen with its instance and is not worth waiting for.
-	flightLimit = 10 * time.Second
+	// fetchTimeout is longer than any call's own timeouts.
+	fetchTimeout = 9 * time.Second
 )
 
-// renewal keeps one set of credentials fresh, by one call of fetch for any number
-// of requests. It is safe for concurrent use.
-//
-// All times are wall clock times: an instance may be frozen between requests, and
-// a clock that counts running time only would see too little of it.
+// renewal keeps one set of credentials fresh. It is safe for concurrent use.
 type renewal struct {
-	fetch    func(context.Context) (rolecreds.Credentials, error)
-	now      func() time.Time
-	log      *slog.Logger
+	role     *fetchonce.Value[rolecreds.Credentials]
 	patience time.Duration
-
-	mu      sync.Mutex
-	have    rolecreds.Credentials // the last ones fetched, or none
-	renewAt time.Time             // not before, while have lives
-	flight  *flight               // nil when no fetch is under way
-}
-
-// flight is one fetch; result may be read when done is closed.
-type flight struct {
-	started time.Time
-	done    chan struct{}
-	result  rolecreds.Credentials
-	err     error
 }
 
 func newRenewal(fetch func(context.Context) (rolecreds.Credentials, error), now func() time.Time, log *slog.Logger, patience time.Duration) *renewal {
+	report := func(ctx context.Context, known fetchonce.State[rolecreds.Credentials]) {
+		if known.Err != nil && life(known.Value, known.Now) > 0 {
+			log.WarnContext(ctx, "renewing role credentials", "error", known.Err, "old", known.Value)
+		}
+	}
 	return &renewal{
-		fetch:    fetch,
-		now:      func() time.Time { return now().Round(0) },
-		log:      log,
+		role: fetchonce.New(fetchonce.Config[rolecreds.Credentials]{
+			Fetch: fetch, Timeout: fetchTimeout, Now: now, Report: report,
+		}),
 		patience: patience,
 	}
 }
 
 // Credentials implements rolecreds.Source.
 func (r *renewal) Credentials(ctx context.Context) (rolecreds.Credentials, error) {
-	r.mu.Lock()
-	now := r.now()
-	old, left := r.have, life(r.have, now)
-	f := r.flight
-	underWay := f != nil && now.Sub(f.started) < flightLimit
-	if left > 0 && now.Before(r.renewAt) || left >= enoughLife && underWay {
-		r.mu.Unlock()
-		return old, nil
+	wait := ctx
+	if old := r.role.State(); life(old.Value, old.Now) >= enoughLife {
+		var stop context.CancelFunc
+		wait, stop = context.WithTimeout(ctx, r.patience)
+		defer stop()
 	}
-	if !underWay {
-		f = r.begin(ctx, now)
-	}
-	r.mu.Unlock()
-
-	var impatient <-chan time.Time
-	if left >= enoughLife {
-		timer := time.NewTimer(r.patience)
-		defer timer.Stop()
-		impatient = timer.C
-	}
-	select {
-	case <-f.done:
-	case <-impatient:
-		return old, nil
-	case <-ctx.Done():
+	known, err := r.role.Get(wait, enough)
+	switch {
+	case ctx.Err() != nil && err != nil:
 		return rolecreds.Credentials{}, fmt.Errorf("waiting for role credentials: %w", ctx.Err())
+	case known.Err != nil && life(known.Value, known.Now) <= 0:
+		return rolecreds.Credentials{}, known.Err
 	}
-	if f.err != nil {
-		if life(old, r.now()) > 0 {
-			return old, nil
-		}
-		return rolecreds.Credentials{}, f.err
+	return known.Value, nil
+}
+
+// enough reports whether a request can use the credentials that there are, rather
+// than wait for others.
+func enough(known fetchonce.State[rolecreds.Credentials]) bool {
+	left := life(known.Value, known.Now)
+	switch {
+	case left <= 0:
+		return false
+	case known.FetchedWithin(life(known.Value, known.Fetched) / 2), known.FailedWithin(retryAfter):
+		return true
 	}
-	return f.result, nil
+	return left >= enoughLife && known.UnderWay
 }
 
 // life is how long c may be used after now: not at all if there is no c, and for
@@ -105,41 +83,4 @@ func life(c rolecreds.Credentials, now time.Time) time.Duration {
 		return math.MaxInt64
 	}
 	return left
-}
-
-// begin starts a fetch that outlives the request, which others may wait for, but
-// keeps the values of its context. The caller holds the mutex.
-func (r *renewal) begin(ctx context.Context, now time.Time) *flight {
-	f := &flight{started: now, done: make(chan struct{})}
-	r.flight = f
-	go func() {
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), flightLimit)
-		defer cancel()
-		f.result, f.err = r.fetch(ctx)
-		r.land(f)
-		close(f.done)
-	}()
-	return f
-}
-
-// land keeps what a flight brought. One that was given up as frozen is as good
-// as another if it succeeded late, but its failure says nothing of the present.
-func (r *renewal) land(f *flight) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	current := r.flight == f
-	if current {
-		r.flight = nil
-	}
-	if f.err == nil {
-		if current || !f.result.Expires.Before(r.have.Expires) {
-			r.have = f.result
-			r.renewAt = f.started.Add(life(f.result, f.started) / 2)
-		}
-		return
-	}
-	if now := r.now(); current && life(r.have, now) > 0 {
-		r.renewAt = now.Add(retryAfter)
-		r.log.Warn("renewing role credentials", "error", f.err, "old", r.have)
-	}
 }

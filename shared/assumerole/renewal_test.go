@@ -97,6 +97,16 @@ func TestRenewalAtHalfLife(t *testing.T) {
 	checkCount(t, s, 2)
 }
 
+func TestRenewalWhenTheClockIsSetBack(t *testing.T) {
+	s, clock := newSTS(t), newClock()
+	source := newSource(t, s.config(clock))
+	want(t, source, "1")
+	s.setAnswer(grant("2"))
+	clock.set(-time.Second)
+	want(t, source, "2")
+	checkCount(t, s, 2)
+}
+
 func TestOthersKeepTheOldDuringARenewal(t *testing.T) {
 	for _, c := range []struct {
 		name string
@@ -241,6 +251,16 @@ func TestFrozenCallIsNotWaitedFor(t *testing.T) {
 				}
 			})
 		})
+	}
+}
+
+func TestAFailureThatIsReturnedIsNotLogged(t *testing.T) {
+	var log bytes.Buffer
+	source := assumerole.NewRenewal(func(context.Context) (rolecreds.Credentials, error) {
+		return rolecreds.Credentials{}, assumerole.ErrUnavailable
+	}, slog.New(slog.NewTextHandler(&log, nil)))
+	if _, err := source.Credentials(t.Context()); !errors.Is(err, assumerole.ErrUnavailable) || log.Len() > 0 {
+		t.Errorf("Credentials() = %v, log %q, want ErrUnavailable and none", err, log.String())
 	}
 }
 
