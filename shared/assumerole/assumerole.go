@@ -94,8 +94,8 @@ type Config struct {
 	CAFile string
 	// Now is the clock. Nil: time.Now.
 	Now func() time.Time
-	// Log is told of renewals that failed while old credentials served. Nil:
-	// nobody.
+	// Log gets a line for each renewal that failed while old credentials served.
+	// Nil: discard.
 	Log *slog.Logger
 }
 

@@ -382,7 +382,7 @@ func TestFailedRenewalIsLoggedWithoutSecrets(t *testing.T) {
 	want(t, source, "1")
 	text := buffer.String()
 	checkNoSecret(t, text)
-	for _, word := range []string{"NoPermission", "STS.role-1", `"level":"WARN"`} {
+	for _, word := range []string{`"err":"role may not be assumed: NoPermission"`, "STS.role-1", `"level":"WARN"`} {
 		if !strings.Contains(text, word) {
 			t.Errorf("log %s has no %q", text, word)
 		}

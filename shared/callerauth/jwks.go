@@ -35,7 +35,7 @@ type JWKSConfig struct {
 	// Client fetches the keys; it is copied, and the copy follows no redirects
 	// and keeps no cookies. Nil: one that uses no proxy either.
 	Client *http.Client
-	// Log is told of every fetch. Nil: nobody is.
+	// Log gets a line for each fetch. Nil: discard.
 	Log *slog.Logger
 }
 

@@ -91,7 +91,7 @@ func (c *keyCache) enough(known fetchonce.State[published], id *string) bool {
 // report logs how a fetch ended.
 func (c *keyCache) report(ctx context.Context, known fetchonce.State[published]) {
 	if known.Err != nil {
-		c.log.WarnContext(ctx, "signing keys not fetched", "url", c.name, "error", known.Err, "usingOld", known.FetchedWithin(staleLimit))
+		c.log.WarnContext(ctx, "signing keys not fetched", "url", c.name, "err", known.Err, "usingOld", known.FetchedWithin(staleLimit))
 		return
 	}
 	set, level := known.Value.set, slog.LevelInfo

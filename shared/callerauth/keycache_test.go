@@ -198,7 +198,7 @@ func TestOldKeysServeWhileTheIssuerFails(t *testing.T) {
 	checkToken(t, auth, endless(t, "e"), nil)
 	server.checkCalls(t, 6)
 
-	if text := logged.String(); !strings.Contains(text, "out of order") || !strings.Contains(text, `"usingOld":true`) ||
+	if text := logged.String(); !strings.Contains(text, `"err":"sending request: out of order"`) || !strings.Contains(text, `"usingOld":true`) ||
 		strings.Contains(text, "hush") || strings.Count(text, "\n") != 6 {
 		t.Errorf("log is %s, want a line for each fetch, without the query", text)
 	}

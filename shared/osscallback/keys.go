@@ -106,7 +106,7 @@ func (s *keyStore) get(ctx context.Context, keyURL string) (*rsa.PublicKey, erro
 // report logs how a fetch ended.
 func (s *keyStore) report(ctx context.Context, keyURL string, known fetchonce.State[*rsa.PublicKey]) {
 	if known.Err != nil {
-		s.log.WarnContext(ctx, "public key not fetched", "url", keyURL, "error", known.Err)
+		s.log.WarnContext(ctx, "public key not fetched", "url", keyURL, "err", known.Err)
 		return
 	}
 	s.log.InfoContext(ctx, "public key fetched", "url", keyURL, "bits", known.Value.N.BitLen())

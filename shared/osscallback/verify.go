@@ -43,7 +43,7 @@ type Config struct {
 	// Now tells the time; nil means time.Now.
 	Now func() time.Time
 
-	// Log is told about fetched keys and failed fetches; nil means nobody.
+	// Log gets a line for each fetch. Nil: discard.
 	Log *slog.Logger
 }
 
