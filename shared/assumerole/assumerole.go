@@ -77,7 +77,7 @@ type Config struct {
 	// Base signs the calls, for instance with the function's own role, which
 	// must be allowed sts:AssumeRole and be trusted by the role.
 	Base rolecreds.Source
-	// RoleARN is acs:ram::<account>:role/<name>.
+	// RoleARN is as rolecreds.CheckRoleARN wants it.
 	RoleARN string
 	// SessionName is 2 to 64 letters, digits and . @ - _, and is what the
 	// logs of ActionTrail and OSS show. Empty: ossupload.
@@ -105,7 +105,6 @@ type Source struct{ renewal *renewal }
 var _ rolecreds.Source = (*Source)(nil)
 
 var (
-	validARN     = regexp.MustCompile(`^acs:ram::[0-9]+:role/[A-Za-z0-9._/-]+$`)
 	validSession = regexp.MustCompile(`^[A-Za-z0-9.@_-]{2,64}$`)
 	validRegion  = regexp.MustCompile(`^[a-z0-9-]+$`)
 )
@@ -145,11 +144,12 @@ func newSource(c Config, l limits) (*Source, error) {
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
 	}
+	if err := rolecreds.CheckRoleARN(call.roleARN); err != nil {
+		return nil, err
+	}
 	switch {
 	case call.base == nil:
 		return nil, errors.New("role needs base credentials to be assumed with")
-	case !validARN.MatchString(call.roleARN):
-		return nil, fmt.Errorf("role ARN %q is not acs:ram::<account>:role/<name>", call.roleARN)
 	case !validSession.MatchString(call.sessionName):
 		return nil, fmt.Errorf("session name %q is not 2 to 64 letters, digits and .@-_", call.sessionName)
 	case call.duration < MinDuration || call.duration > MaxDuration || call.duration%time.Second != 0:

@@ -18,6 +18,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"strings"
 	"time"
 )
 
@@ -146,6 +147,31 @@ func bound(c Credentials, origin string, now func() time.Time) (Credentials, err
 		c.Expires = end
 	}
 	return c, nil
+}
+
+const (
+	digits  = "0123456789"
+	letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+	maxName = 64 // characters
+)
+
+// CheckRoleARN refuses what is not the ARN of a role,
+//
+//	acs:ram::<account>:role/<name>
+//
+// whose account is digits and whose name is 1 to 64 letters, digits and . - _.
+func CheckRoleARN(arn string) error {
+	rest, isRAM := strings.CutPrefix(arn, "acs:ram::")
+	account, name, isRole := strings.Cut(rest, ":role/")
+	if !isRAM || !isRole || !madeOf(account, digits) || !madeOf(name, letters+digits+".-_") || len(name) > maxName {
+		return fmt.Errorf("role ARN %q is not acs:ram::<account>:role/<name>", arn)
+	}
+	return nil
+}
+
+// madeOf reports whether s is not empty and holds characters of the alphabet only.
+func madeOf(s, alphabet string) bool {
+	return s != "" && strings.Trim(s, alphabet) == ""
 }
 
 // wall drops the monotonic reading of t. Between requests an instance may be

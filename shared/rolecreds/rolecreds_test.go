@@ -202,3 +202,41 @@ func TestNothingSecretIsPrinted(t *testing.T) {
 		t.Errorf("String() = %q, want %q", got, want)
 	}
 }
+
+func TestCheckRoleARN(t *testing.T) {
+	const longest = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_"
+	for _, c := range []struct {
+		name, arn string
+		ok        bool
+	}{
+		{"a role", "acs:ram::1234567890123456:role/upload", true},
+		{"an account of one digit", "acs:ram::0:role/upload", true},
+		{"a name of one letter", "acs:ram::1:role/u", true},
+		{"a name of 64 characters", "acs:ram::1:role/" + longest, true},
+		{"a dot in the name", "acs:ram::1:role/.", true},
+
+		{"nothing", "", false},
+		{"a user", "acs:ram::1:user/x", false},
+		{"another service", "acs:oss::1:role/x", false},
+		{"a region", "acs:ram:cn-hangzhou:1:role/x", false},
+		{"text before", " acs:ram::1:role/x", false},
+		{"no account", "acs:ram:::role/x", false},
+		{"an account of letters", "acs:ram::x:role/x", false},
+		{"an account of other digits", "acs:ram::\u0661:role/x", false},
+		{"no name", "acs:ram::1:role/", false},
+		{"no role", "acs:ram::1", false},
+		{"a name of 65 characters", "acs:ram::1:role/" + longest + "x", false},
+		{"a path", "acs:ram::1:role/a/b", false},
+		{"a name of every role", "acs:ram::1:role/*", false},
+		{"an umlaut in the name", "acs:ram::1:role/\u00e4", false},
+		{"two roles", "acs:ram::1:role/x:role/x", false},
+		{"a line break", "acs:ram::1:role/x\n", false},
+		{"a byte that is not UTF-8", "acs:ram::1:role/x\xff", false},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			if err := rolecreds.CheckRoleARN(c.arn); (err == nil) != c.ok {
+				t.Errorf("CheckRoleARN(%q) = %v, want ok %v", c.arn, err, c.ok)
+			}
+		})
+	}
+}
