@@ -30,7 +30,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/url"
-	"regexp"
+	"strings"
 	"time"
 	"unicode/utf8"
 
@@ -60,8 +60,14 @@ const (
 )
 
 const (
-	maxPolicy = 2048 // characters, "AssumeRole"
-	margin    = time.Minute
+	maxPolicy  = 2048 // characters, "AssumeRole"
+	minSession = 2
+	maxSession = 64
+	margin     = time.Minute
+
+	// Alphabets, because a regular expression would cost every cold start.
+	regionAlphabet  = "abcdefghijklmnopqrstuvwxyz0123456789-"
+	sessionAlphabet = regionAlphabet + "ABCDEFGHIJKLMNOPQRSTUVWXYZ.@_"
 )
 
 // limits are how long things may take.
@@ -104,11 +110,6 @@ type Source struct{ renewal *renewal }
 
 var _ rolecreds.Source = (*Source)(nil)
 
-var (
-	validSession = regexp.MustCompile(`^[A-Za-z0-9.@_-]{2,64}$`)
-	validRegion  = regexp.MustCompile(`^[a-z0-9-]+$`)
-)
-
 // New checks c and calls nobody.
 //
 // It has side effects on the whole process: credentials-go can be given neither a
@@ -144,18 +145,8 @@ func newSource(c Config, l limits) (*Source, error) {
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
 	}
-	if err := rolecreds.CheckRoleARN(call.roleARN); err != nil {
+	if err := call.check(); err != nil {
 		return nil, err
-	}
-	switch {
-	case call.base == nil:
-		return nil, errors.New("role needs base credentials to be assumed with")
-	case !validSession.MatchString(call.sessionName):
-		return nil, fmt.Errorf("session name %q is not 2 to 64 letters, digits and .@-_", call.sessionName)
-	case call.duration < MinDuration || call.duration > MaxDuration || call.duration%time.Second != 0:
-		return nil, fmt.Errorf("role duration %v is not %v to %v in whole seconds", call.duration, MinDuration, MaxDuration)
-	case utf8.RuneCountInString(call.policy) > maxPolicy:
-		return nil, fmt.Errorf("session policy is longer than %d characters", maxPolicy)
 	}
 	closeConnections()
 	var err error
@@ -170,6 +161,24 @@ func newSource(c Config, l limits) (*Source, error) {
 	return &Source{newRenewal(call.assume, call.now, log, l.patience)}, nil
 }
 
+// check refuses what STS would refuse, but for the endpoint.
+func (c *call) check() error {
+	if err := rolecreds.CheckRoleARN(c.roleARN); err != nil {
+		return err
+	}
+	switch {
+	case c.base == nil:
+		return errors.New("role needs base credentials to be assumed with")
+	case len(c.sessionName) < minSession || len(c.sessionName) > maxSession || strings.Trim(c.sessionName, sessionAlphabet) != "":
+		return fmt.Errorf("session name %q is not %d to %d letters, digits and .@-_", c.sessionName, minSession, maxSession)
+	case c.duration < MinDuration || c.duration > MaxDuration || c.duration%time.Second != 0:
+		return fmt.Errorf("role duration %v is not %v to %v in whole seconds", c.duration, MinDuration, MaxDuration)
+	case utf8.RuneCountInString(c.policy) > maxPolicy:
+		return fmt.Errorf("session policy is longer than %d characters", maxPolicy)
+	}
+	return nil
+}
+
 // Credentials implements rolecreds.Source. Its errors match ErrDenied,
 // ErrThrottled, ErrUnavailable, an error of Config.Base, or that of ctx.
 func (s *Source) Credentials(ctx context.Context) (rolecreds.Credentials, error) {
@@ -179,7 +188,7 @@ func (s *Source) Credentials(ctx context.Context) (rolecreds.Credentials, error)
 // endpointHost is host[:port] of STS. The scheme is always https.
 func endpointHost(endpoint, region string) (string, error) {
 	if endpoint == "" {
-		if !validRegion.MatchString(region) {
+		if region == "" || strings.Trim(region, regionAlphabet) != "" {
 			return "", fmt.Errorf("region %q names no STS endpoint", region)
 		}
 		return "sts." + region + ".aliyuncs.com", nil
