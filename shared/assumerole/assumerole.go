@@ -1,27 +1,27 @@
-// Package assumerole gives a role's credentials with a known end, obtained from
+// Package assumerole gives a role's credentials with a known expiry, obtained from
 // STS (AssumeRole, version 2015-04-01) through credentials-go. It is the only
 // package that knows that module, and keeps its sharp edges from the others:
 //
-//   - it does not tell when credentials end, so the end is reckoned here: the
-//     time before the call plus the duration asked for, less a minute;
+//   - it does not say when credentials expire, so the expiry is computed here: the
+//     time before the call plus the requested duration, less a minute;
 //   - its errors print answers and URLs with tokens and signatures, so none is
-//     wrapped or logged: there is ErrDenied, ErrThrottled and ErrUnavailable,
-//     each with words of our own;
+//     wrapped or logged: there are ErrDenied, ErrThrottled and ErrUnavailable,
+//     with texts of our own;
 //   - it panics when an answer lacks a field, which becomes ErrUnavailable;
 //   - it makes a transport for each call and never closes it, so connections are
 //     closed after each call, see New;
-//   - it takes no context, so a request that is in a hurry leaves the call
-//     behind, and the call ends by its own timeouts;
-//   - it fills what is empty from ALIBABA_CLOUD_* variables, so nothing is left
-//     empty. HTTPS_PROXY means what it means to every Go program: a tunnel, at
-//     whose end the certificate must still be that of the endpoint.
+//   - it takes no context, so a request that cannot wait leaves the call behind,
+//     and the call ends by its own timeouts;
+//   - it fills empty fields from ALIBABA_CLOUD_* variables, so none is left empty.
+//     HTTPS_PROXY works as in every Go program: a tunnel, at whose end the
+//     certificate must still be that of the endpoint.
 //
-// A Source renews at half of the life of what it has, in the request that
-// notices, because an instance is frozen between requests and nothing else runs
-// then. One call serves all requests that wait for it. While the old credentials
-// live, a failing or slow STS costs a request a second at most.
+// A Source renews its credentials at half of their life, in the request that
+// notices, because nothing runs while an instance is frozen between requests. One
+// call serves all requests that wait for it. While the old credentials live, a
+// failing or slow STS delays a request by a second at most.
 //
-// One limit is credentials-go's: it reads an answer of any length.
+// A known gap: credentials-go reads an answer of any length.
 package assumerole
 
 import (
@@ -38,10 +38,10 @@ import (
 	"ossupload/shared/rolecreds"
 )
 
-// Reasons for which no credentials could be had.
+// Reasons why there are no credentials.
 var (
-	// ErrDenied: STS refuses, and will until somebody changes a permission or
-	// the configuration.
+	// ErrDenied: STS refuses, and will until a permission or the configuration is
+	// changed.
 	ErrDenied = errors.New("role may not be assumed")
 	// ErrThrottled: too many calls were made in this account.
 	ErrThrottled = &api.Error{Code: api.Throttled, Message: "The role service is busy. Try again.", RetryAfter: soon, Log: "role service is throttling"}
@@ -52,7 +52,7 @@ var (
 // soon is when a client should try again.
 const soon = 5 * time.Second
 
-// Durations that STS takes; a role's own maximum may be lower.
+// Durations that STS accepts; a role's own maximum may be lower.
 const (
 	MinDuration     = 900 * time.Second
 	MaxDuration     = 43200 * time.Second
@@ -83,7 +83,7 @@ type Config struct {
 	// Base signs the calls, for instance with the function's own role, which
 	// must be allowed sts:AssumeRole and be trusted by the role.
 	Base rolecreds.Source
-	// RoleARN is as rolecreds.CheckRoleARN wants it.
+	// RoleARN must satisfy rolecreds.CheckRoleARN.
 	RoleARN string
 	// SessionName is 2 to 64 letters, digits and . @ - _, and is what the
 	// logs of ActionTrail and OSS show. Empty: ossupload.
@@ -110,14 +110,15 @@ type Source struct{ renewal *renewal }
 
 var _ rolecreds.Source = (*Source)(nil)
 
-// New checks c and calls nobody.
+// New checks c, and makes no call.
 //
 // It has side effects on the whole process: credentials-go can be given neither a
 // transport nor TLS settings, but copies http.DefaultTransport for each call. So
 // http.DefaultTransport no longer keeps connections, and with a CAFile it trusts
 // those authorities too. A file's content is added once. New must therefore not
-// run beside other uses of http.DefaultTransport when it runs for the first time
-// or meets a CAFile for the first time: call it at start. It fails if the file cannot be read or holds no certificate.
+// run at the same time as other uses of http.DefaultTransport when it runs for the
+// first time or gets a CAFile for the first time: call it at start. It fails if the
+// file cannot be read or holds no certificate.
 func New(c Config) (*Source, error) {
 	return newSource(c, limits{connect: 2 * time.Second, read: 4 * time.Second, patience: time.Second})
 }

@@ -27,11 +27,11 @@ type call struct {
 	limits      limits
 }
 
-// atOnce is how quickly a call must have failed to be made again: the time for
-// both is little more than for one.
+// atOnce is how quickly a call must have failed to be repeated, so that both take
+// little longer than one.
 const atOnce = time.Second
 
-// assume calls STS, and again if that failed at once and not by a refusal: a
+// assume calls STS, and once more if that failed quickly and STS did not refuse: a
 // repetition does no harm.
 func (c *call) assume(ctx context.Context) (rolecreds.Credentials, error) {
 	base, err := c.base.Credentials(ctx)
@@ -62,7 +62,7 @@ func (c *call) once(base rolecreds.Credentials) (rolecreds.Credentials, error) {
 		}).
 		Build()
 	if err != nil {
-		return rolecreds.Credentials{}, fmt.Errorf("%w: call cannot be made", ErrUnavailable)
+		return rolecreds.Credentials{}, fmt.Errorf("%w: call cannot be built", ErrUnavailable)
 	}
 	before := c.now().Round(0)
 	answer, err := ask(provider.GetCredentials)
@@ -96,8 +96,8 @@ func ask(get func() (*providers.Credentials, error)) (answer *providers.Credenti
 	return answer, err
 }
 
-// given hands credentials-go what we have. Its own static providers would fill
-// what is empty from the environment.
+// given hands our credentials to credentials-go. Its own static providers would
+// fill empty fields from the environment.
 type given rolecreds.Credentials
 
 func (g given) GetCredentials() (*providers.Credentials, error) {

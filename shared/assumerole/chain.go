@@ -13,11 +13,11 @@ import (
 
 // DefaultChain gives what credentials-go finds where Alibaba Cloud's tools look:
 // environment variables, an OIDC token, the profiles of the command line, the
-// instance's metadata, a credentials URI. It is for a function that runs by hand,
-// and looks when it is first asked. Credentials with a token are relied upon for
-// rolecreds.ContextLife, since the module does not tell when they end; a chain is
-// made anew for each renewal, so that none comes from the module's own cache near
-// its end. With nothing found the error matches rolecreds.ErrNone.
+// instance's metadata, a credentials URI. It is for a function that is started by
+// hand, and looks when it is first asked. Credentials with a token are used for
+// rolecreds.ContextLife, since the module does not say when they expire. Each
+// renewal uses a new chain, so that none comes from the module's own cache shortly
+// before it expires. If nothing is found the error matches rolecreds.ErrNone.
 //
 // now is the clock; nil: time.Now.
 func DefaultChain(now func() time.Time) rolecreds.Source {

@@ -12,8 +12,7 @@ import (
 )
 
 const (
-	// enoughLife is what credentials must have left for a request not to wait
-	// for their renewal.
+	// enoughLife is what credentials must have left to serve during a renewal.
 	enoughLife = 60 * time.Second
 	// retryAfter is the pause after a failed renewal while old ones live.
 	retryAfter = 10 * time.Second
@@ -59,8 +58,8 @@ func (r *renewal) Credentials(ctx context.Context) (rolecreds.Credentials, error
 	return known.Value, nil
 }
 
-// enough reports whether a request can use the credentials that there are, rather
-// than wait for others.
+// enough reports whether a request uses the credentials at hand rather than wait
+// for others.
 func enough(known fetchonce.State[rolecreds.Credentials]) bool {
 	left := life(known.Value, known.Now)
 	switch {
@@ -72,8 +71,8 @@ func enough(known fetchonce.State[rolecreds.Credentials]) bool {
 	return left >= enoughLife && known.UnderWay
 }
 
-// life is how long c may be used after now: not at all if there is no c, and for
-// ever if it has no end.
+// life is how long c may be used after now: not at all if c is empty, and for ever
+// if it does not expire.
 func life(c rolecreds.Credentials, now time.Time) time.Duration {
 	left, ends := c.Remaining(now)
 	switch {

@@ -23,8 +23,7 @@ var closing sync.Once
 
 // closeConnections lets no connection of credentials-go outlive its call. The
 // module copies http.DefaultTransport for each call and never closes the copy,
-// so that a connection would stay open for as long as STS lets it, with nobody
-// to use it.
+// so that an unused connection would stay open for as long as STS lets it.
 func closeConnections() {
 	closing.Do(func() {
 		if transport, ok := http.DefaultTransport.(*http.Transport); ok {
@@ -47,7 +46,7 @@ func trust(file string) error {
 	}
 	transport, ok := http.DefaultTransport.(*http.Transport)
 	if !ok {
-		return errors.New("http.DefaultTransport has been replaced by another kind")
+		return errors.New("http.DefaultTransport is not an *http.Transport")
 	}
 	config := transport.TLSClientConfig.Clone()
 	if config == nil {

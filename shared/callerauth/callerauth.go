@@ -11,8 +11,8 @@
 // It refuses rather than guesses: a repeated header, an unknown algorithm, a
 // token without an end, a misspelt limit. Each refusal has one sentinel, for the
 // log; all match ErrUnauthenticated, which is all that a client should learn.
-// Only ErrKeys is no refusal: nothing is known of the caller then. No error text
-// holds a token, a secret or a client's words.
+// Only ErrKeys is not a refusal: it says nothing about the caller. No error text
+// holds a token, a secret or anything else that the client sent.
 package callerauth
 
 import (
@@ -30,10 +30,10 @@ import (
 // ErrUnauthenticated matches every error of an Authenticator but ErrKeys.
 var ErrUnauthenticated = &api.Error{Code: api.Unauthenticated, Message: "The request is not authenticated.", Log: "unauthenticated"}
 
-// ErrKeys: the keys that verify tokens are not to be had, because their issuer
-// cannot be asked and nothing that it said before is recent enough, or because
-// the request ended before it was. It says nothing of the token, which may be
-// good: the client should try again, in 10 seconds at the soonest.
+// ErrKeys: the keys that verify tokens are unavailable, because their issuer cannot
+// be reached and what it published before is too old, or because the request ended
+// first. It says nothing about the token, which may be good: the client should try
+// again, after 10 seconds or more.
 var ErrKeys = &api.Error{
 	Code:       api.Throttled,
 	Message:    "Callers cannot be authenticated at the moment. Try again.",
@@ -84,8 +84,8 @@ const (
 // Caller is who asked. The zero Caller is nobody.
 type Caller struct {
 	Subject string
-	// Expires is when the caller's proof ends, leeway not included. Zero: no
-	// end is known.
+	// Expires is when the caller's proof expires, leeway not included. Zero:
+	// unknown.
 	Expires time.Time
 	Upload  Upload
 }
@@ -113,8 +113,7 @@ type Authenticator interface {
 	Authenticate(r *http.Request) (Caller, error)
 }
 
-// NewNone returns an Authenticator that believes everybody and calls them
-// Anonymous.
+// NewNone returns an Authenticator that accepts everybody, as Anonymous.
 func NewNone() Authenticator { return none{} }
 
 type none struct{}
@@ -124,7 +123,7 @@ func (none) Authenticate(*http.Request) (Caller, error) {
 }
 
 // checkSubject keeps out what would read differently in a log, in a key and in
-// the issuer's own books.
+// the issuer's own records.
 func checkSubject(s string) error {
 	switch {
 	case s == "":

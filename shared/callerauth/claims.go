@@ -25,8 +25,8 @@ const (
 type claimSet map[string]json.RawMessage
 
 // UnmarshalJSON refuses duplicate names and bytes that are not UTF-8, which
-// encoding/json would mend in silence. It is called before the signature has
-// been judged, so everything else waits.
+// encoding/json would silently replace. It is called before the signature is
+// checked, so everything else waits.
 func (c *claimSet) UnmarshalJSON(data []byte) error {
 	if !utf8.Valid(data) {
 		return errors.New("claims are not UTF-8")
@@ -73,7 +73,7 @@ func (c claimSet) GetAudience() (jwt.ClaimStrings, error) {
 	return many, nil
 }
 
-// GetSubject is never asked: no subject is expected beforehand.
+// GetSubject is never called: no subject is configured.
 func (c claimSet) GetSubject() (string, error) { return "", nil }
 
 // date reads a NumericDate: seconds since 1970, cut to whole ones. An absent
@@ -112,8 +112,8 @@ func (c claimSet) caller(subjectClaim string) (Caller, error) {
 	return Caller{Subject: subject, Expires: expires.Time, Upload: upload}, nil
 }
 
-// upload reads the claim of that name. What it cannot read it refuses: an
-// ignored limit would widen.
+// upload reads the claim of that name. What it cannot read it refuses: to
+// ignore a limit would be to lift it.
 func (c claimSet) upload() (Upload, error) {
 	raw, ok := c["upload"]
 	if !ok {
@@ -140,13 +140,13 @@ func (c claimSet) upload() (Upload, error) {
 			u.MaxSize = &size
 		case "contentTypes":
 			types, ok := texts(value)
-			// An empty list looks like no limit to whoever asks for its length.
+			// A reader who checks the length would take an empty list for no limit.
 			if !ok || len(types) == 0 {
 				return Upload{}, fmt.Errorf("%w: upload.contentTypes is not a list of types", ErrClaim)
 			}
 			for _, t := range types {
 				if t == "" || len(t) > maxTypeName {
-					return Upload{}, fmt.Errorf("%w: upload.contentTypes holds what is no type", ErrClaim)
+					return Upload{}, fmt.Errorf("%w: upload.contentTypes holds an entry that is not a type", ErrClaim)
 				}
 			}
 			u.ContentTypes = types

@@ -54,7 +54,7 @@ func (h header) Authenticate(r *http.Request) (Caller, error) {
 	if len(secrets) != 1 {
 		return Caller{}, fmt.Errorf("%w: it is sent %d times", ErrSecret, len(secrets))
 	}
-	// Digests have one length, so the comparison tells nothing of the secret's.
+	// Digests have one length, so the comparison reveals nothing about the secret's.
 	digest := sha256.Sum256([]byte(secrets[0]))
 	if subtle.ConstantTimeCompare(digest[:], h.digest[:]) != 1 {
 		return Caller{}, ErrSecret

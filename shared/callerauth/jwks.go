@@ -16,7 +16,7 @@ import (
 	"ossupload/shared/fetchonce"
 )
 
-// JWKSConfig says whose tokens are believed, where the issuer publishes its keys.
+// JWKSConfig says which tokens are accepted from an issuer that publishes its keys.
 type JWKSConfig struct {
 	// URL is of the issuer's JSON Web Key Set. HTTPS, or plain on loopback.
 	URL string
@@ -40,20 +40,20 @@ type JWKSConfig struct {
 }
 
 // NewJWKS returns an Authenticator for tokens in the Authorization header, scheme
-// Bearer, signed with one of the keys that an issuer publishes (RFC 7517). What
-// is asked of a token is the same as for NewJWT.
+// Bearer, signed with one of the keys that an issuer publishes (RFC 7517). A
+// token must otherwise meet the same conditions as for NewJWT.
 //
 // The key is the one that the token's kid names, or the only one that fits if it
-// names none. A token brings no keys: jku, jwk, x5u and x5c in its header are
-// not looked at. Keys of 2048-bit RSA or more, P-256 and Ed25519 are used, each
-// with the one algorithm of its type; all others in the set are left alone.
+// names none. Keys in a token count for nothing: jku, jwk, x5u and x5c in its
+// header are ignored. Keys of 2048-bit RSA or more, P-256 and Ed25519 are used,
+// each with the one algorithm of its type; all others in the set are ignored.
 //
 // Keys are fetched when the first token arrives, renewed after 10 minutes or as
 // long as the answer's max-age says (a minute to an hour), and once a minute at
 // most if a token names an unknown one. While they cannot be renewed the old
-// ones serve for up to 24 hours after their fetch; with none at all the error
-// matches ErrKeys. A set that was fetched and holds no usable key is the
-// issuer's word, and replaces the old one.
+// ones serve for up to 24 hours after their fetch; without any the error matches
+// ErrKeys. A set without a usable key replaces the old one like any other: the
+// issuer may withdraw its keys.
 func NewJWKS(c JWKSConfig) (Authenticator, error) {
 	algorithms := []string{jwt.SigningMethodRS256.Alg(), jwt.SigningMethodES256.Alg(), jwt.SigningMethodEdDSA.Alg()}
 	for _, name := range c.Algorithms {
@@ -96,7 +96,7 @@ func newKeyCache(c JWKSConfig) (*keyCache, error) {
 	u, err := url.Parse(c.URL)
 	switch {
 	case err != nil || u.Host == "" || u.Opaque != "" || u.User != nil || u.Fragment != "":
-		return nil, errors.New("URL of the keys is not an absolute URL without user and fragment")
+		return nil, errors.New("URL of the keys must be absolute, without user and fragment")
 	case u.Scheme != "https" && !(u.Scheme == "http" && isLoopback(u.Hostname())):
 		return nil, errors.New("URL of the keys must be https")
 	}

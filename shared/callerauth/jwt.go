@@ -19,7 +19,7 @@ const (
 	maxLeeway     = 5 * time.Minute
 )
 
-// JWTConfig says which tokens are believed.
+// JWTConfig says which tokens are accepted.
 type JWTConfig struct {
 	// Secret is shared with the issuer: at least 32 bytes.
 	Secret []byte
@@ -27,7 +27,7 @@ type JWTConfig struct {
 	Algorithms []string
 	// Issuer and Audience must match if they are not empty. The token's aud
 	// may be a string or an array that holds Audience. With an empty Audience
-	// the token's is not looked at.
+	// the token's is ignored.
 	Issuer, Audience string
 	// SubjectClaim is the top-level claim that holds the identity. Empty: sub.
 	SubjectClaim string
@@ -113,7 +113,7 @@ func (b *bearer) Authenticate(r *http.Request) (Caller, error) {
 		return Caller{}, err
 	}
 	claims := make(claimSet)
-	var keyErr error // ours already, and free of the token's words
+	var keyErr error // ours already, and quotes nothing of the token
 	token, err := b.parser.ParseWithClaims(text, &claims, func(token *jwt.Token) (key any, err error) {
 		key, keyErr = b.keyOf(r.Context(), token)
 		return key, keyErr

@@ -25,17 +25,17 @@ const (
 	minFresh     = time.Minute
 	maxFresh     = time.Hour
 
-	// staleLimit is how long after their fetch keys are believed while the
-	// issuer cannot be asked. A key that it withdraws in that time is believed
-	// too: that is the price of not failing with it.
+	// staleLimit is how long after their fetch keys are trusted while the issuer
+	// cannot be reached. A key that it withdraws in that time is trusted too:
+	// otherwise its outage would be ours.
 	staleLimit = 24 * time.Hour
 
-	// failureMemory is how long a failed fetch stands, so that an issuer that is
-	// down costs one request the timeout and the others nothing.
+	// failureMemory is how long a failed fetch is remembered, so that an issuer
+	// that is down costs one request the timeout and the others nothing.
 	failureMemory = 10 * time.Second
 
-	// unknownPause is between two fetches that tokens with an unknown kid cause.
-	// Anybody can write such tokens.
+	// unknownPause is the least time between two fetches caused by tokens with an
+	// unknown kid. Anybody can write such tokens.
 	unknownPause = time.Minute
 )
 

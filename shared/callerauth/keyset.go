@@ -22,7 +22,7 @@ const (
 	minModulus      = 2048 // bits, RFC 7518, 3.3
 	maxModulus      = 8192 // bits: beyond it a forged token costs too much to refuse
 	minExponent     = 65537
-	maxExponentBits = 31 // what crypto/rsa takes
+	maxExponentBits = 31 // what crypto/rsa accepts
 	coordinate      = 32 // bytes of x and y on P-256, and of an Ed25519 key
 )
 
@@ -34,7 +34,7 @@ const (
 //	          {"kty":"OKP", "kid":"…", "crv":"Ed25519", "x":…}]}
 type keySet struct {
 	keys   []publicKey
-	unused int // published, but not for us
+	unused int // published, but not usable here
 }
 
 // publicKey is bound to one algorithm by its type, so that a token's alg never
@@ -45,10 +45,9 @@ type publicKey struct {
 	key       crypto.PublicKey // as the library's method of that algorithm wants it
 }
 
-// parseKeySet reads a document. A key that cannot be used does not spoil the
-// others: issuers publish keys for other purposes beside ours. Two usable keys
-// with one kid are both left out, because it is not for the order of a list to
-// say which of them is meant.
+// parseKeySet reads a document. A key that cannot be used is skipped, because
+// issuers publish keys for other purposes too. Two usable keys with the same kid
+// are both left out, because the order of a list must not decide which is meant.
 func parseKeySet(document []byte) (*keySet, error) {
 	if !utf8.Valid(document) {
 		return nil, errors.New("key set is not UTF-8")
@@ -62,7 +61,7 @@ func parseKeySet(document []byte) (*keySet, error) {
 		return nil, errors.New("key set has no list of keys")
 	}
 	if len(items) > maxKeys {
-		return nil, fmt.Errorf("key set holds %d keys, at most %d are taken", len(items), maxKeys)
+		return nil, fmt.Errorf("key set holds %d keys, more than %d", len(items), maxKeys)
 	}
 	var keys []publicKey
 	times := make(map[string]int)
@@ -104,7 +103,7 @@ func (s *keySet) key(algorithm string, id *string) (crypto.PublicKey, error) {
 }
 
 // parseKey reads one JSON Web Key; ok is false for one that must not verify
-// tokens here. Certificates inside of it (x5c, x5u) are not looked at.
+// tokens here. Certificates in it (x5c, x5u) are ignored.
 func parseKey(raw json.RawMessage) (key publicKey, ok bool) {
 	members, err := object(raw)
 	if err != nil {
@@ -167,7 +166,7 @@ func rsaKey(members map[string]json.RawMessage) (*rsa.PublicKey, bool) {
 	return &rsa.PublicKey{N: n, E: int(e.Int64())}, true
 }
 
-// ecKey reads RFC 7518, 6.2.1. A point beside the curve is refused.
+// ecKey reads RFC 7518, 6.2.1. A point that is not on the curve is refused.
 func ecKey(members map[string]json.RawMessage) (*ecdsa.PublicKey, bool) {
 	curve, _ := text(members["crv"])
 	x, okX := octets(members["x"])

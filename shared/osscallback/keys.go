@@ -16,7 +16,7 @@ const (
 	fetchTimeout   = time.Second
 	maxKeyDocument = 16 << 10
 
-	// failureMemory is how long a failed fetch stands. OSS waits five seconds
+	// failureMemory is how long a failed fetch is remembered. OSS waits five seconds
 	// for an answer, so a key server that is down costs one callback the
 	// timeout and the others nothing.
 	failureMemory = 5 * time.Second
@@ -30,16 +30,16 @@ func publishedKeyURLs() []string {
 	}
 }
 
-// publishedKey is the document at those URLs. It has never changed; built in, it
-// spares a cold start the fetch, and keeps plain http out of the trust.
+// publishedKey is the document at those URLs. It has never changed. Because it is
+// built in, a cold start need not fetch it, and nobody need trust plain http.
 const publishedKey = `-----BEGIN PUBLIC KEY-----
 MFwwDQYJKoZIhvcNAQEBBQADSwAwSAJBAKs/JBGzwUB2aVht4crBx3oIPBLNsjGs
 C0fTXv+nvlmklvkcolvpvXLTjaxUHR3W9LXxQ2EHXAJfCB+6H2YF1k8CAwEAAQ==
 -----END PUBLIC KEY-----
 `
 
-// keyStore has the public keys by allowed URL. A key is kept for ever: OSS gives a
-// new key a new URL.
+// keyStore has the public keys by allowed URL. A key is never fetched again: OSS
+// gives a new key a new URL.
 type keyStore struct {
 	client  *http.Client
 	log     *slog.Logger

@@ -23,10 +23,10 @@
 // make OSS sign any body for any URL. So a verified message says "OSS sent
 // this", and only the token inside the body says "for an upload that was
 // granted". The caller must open that token and ask OSS for the object before
-// it believes a word.
+// it acts on any of it.
 //
 // The package refuses signature version 2.0, which has no published definition,
-// and knows no way to skip a check.
+// and has no way to skip a check.
 //
 // Source: the OSS API reference, page "Callback".
 package osscallback
@@ -47,8 +47,8 @@ var (
 	// version, or does not fit the message.
 	ErrSignature = &api.Error{Code: api.CallbackRejected, Message: rejected, Reason: "signature", Log: "signature does not verify"}
 
-	// ErrKeyFetch: the key at an allowed URL could not be had or is not a usable
-	// key. The message may be genuine: the uploader is told 203, and asking for a
+	// ErrKeyFetch: the key at an allowed URL could not be fetched or is not usable.
+	// The message may be genuine: the uploader is told 203, and asking for a
 	// confirmation repairs it.
 	ErrKeyFetch = &api.Error{Code: api.StorageError, Message: "The public key of the callback could not be fetched.", Reason: "key_url", Log: "public key is not available"}
 

@@ -15,7 +15,7 @@ const (
 	formType = "application/x-www-form-urlencoded"
 
 	// bodyTemplate is completed by the token. OSS replaces the placeholders, form
-	// encoded because of formType; the token holds no byte that OSS would touch.
+	// encoded because of formType; the token holds no byte that OSS would change.
 	// ParseNotice reads exactly these fields.
 	bodyTemplate = "bucket=${bucket}&object=${object}&etag=${etag}&size=${size}&reqId=${reqId}&token="
 
@@ -71,7 +71,7 @@ func Param(callbackURL, token string) (string, error) {
 // signs, for a configured callback URL; "/" stands for an empty path.
 //
 // It is also the check of such a URL: absolute, http or https, with a host that
-// is no IPv6 address (OSS calls none), printable ASCII, without user
+// is not an IPv6 address (OSS calls none), printable ASCII, without user
 // information or fragment, and without ";", which separates several URLs in
 // the parameter.
 func URI(callbackURL string) (string, error) {

@@ -31,8 +31,8 @@ var md5Prefix = [...]byte{
 //
 //	00 01 FF … FF 00 | DigestInfo | MD5
 //
-// as long as the modulus. The block is built and compared, never parsed, which
-// is what the forgeries of RSA with small padding checks live on.
+// as long as the modulus. The block is built and compared, never parsed:
+// forgeries exploit parsers of the padding.
 //
 // It is written out because crypto/rsa refuses keys below 1024 bits and OSS
 // signs with 512; the setting that would allow them is not a library's to make.

@@ -36,11 +36,11 @@ type Config struct {
 	// plain http the network in between is trusted as well.
 	KeyURLs []string
 
-	// Client fetches keys. Nil means one without proxy. Whatever is given, a
-	// fetch lasts at most a second and follows no redirect.
+	// Client fetches keys. Nil: one without proxy. With any client a fetch lasts
+	// at most a second and follows no redirect.
 	Client *http.Client
 
-	// Now tells the time; nil means time.Now.
+	// Now is the clock. Nil: time.Now.
 	Now func() time.Time
 
 	// Log gets a line for each fetch. Nil: discard.

@@ -1,15 +1,14 @@
-// Package rolecreds holds credentials together with the time until which they
-// may be relied upon, because a signed URL dies with the credentials that signed
-// it, whatever the URL itself says.
+// Package rolecreds holds credentials together with their expiry, because a signed
+// URL expires with the credentials that signed it, whatever the URL itself says.
 //
-// It promises that Expires is never later than the truth as far as the truth can
+// It promises that Expires is never later than the true expiry, as far as that can
 // be known, and that printing or logging Credentials shows neither secret nor
 // token. Function Compute hands a role's credentials to each invocation without
-// telling when they end ("Grant Function Compute permissions to access other
-// Alibaba Cloud services"), so FromContext and Env name a time that is near
+// saying when they expire ("Grant Function Compute permissions to access other
+// Alibaba Cloud services"), so FromContext and Env assume a time that is near
 // enough to be safe: ContextLife from now.
 //
-// It does not fetch anything: a role is assumed by package assumerole.
+// It fetches nothing: package assumerole assumes a role.
 package rolecreds
 
 import (
@@ -22,8 +21,8 @@ import (
 	"time"
 )
 
-// ContextLife is how long credentials of unknown age are relied upon. They live
-// 36 hours and are replaced long before they end.
+// ContextLife is how long credentials of unknown age are used. They live 36 hours
+// and are replaced long before they expire.
 const ContextLife = 900 * time.Second
 
 // ErrNone is returned by a Source that has no credentials to give.
@@ -34,18 +33,18 @@ type Credentials struct {
 	AccessKeyID     string
 	AccessKeySecret string
 	SecurityToken   string // empty for a permanent key
-	// Expires is never later than the truth. Zero: a permanent key.
+	// Expires is never later than the true expiry. Zero: a permanent key.
 	Expires time.Time
 }
 
 // Source gives credentials that are valid now. Implementations are safe for
-// concurrent use and return ctx's error when it ends first.
+// concurrent use, and return ctx's error if it ends first.
 type Source interface {
 	Credentials(ctx context.Context) (Credentials, error)
 }
 
-// Remaining returns how long c may be relied upon after now, negative when it
-// has ended. It reports false, and no duration, when c has no end.
+// Remaining returns how long c may be used after now, negative if it has expired.
+// It reports false, and no duration, if c does not expire.
 func (c Credentials) Remaining(now time.Time) (time.Duration, bool) {
 	if c.Expires.IsZero() {
 		return 0, false
@@ -53,7 +52,7 @@ func (c Credentials) Remaining(now time.Time) (time.Duration, bool) {
 	return wall(c.Expires).Sub(wall(now)), true
 }
 
-// String names the key and its end, and nothing secret.
+// String names the key and its expiry, and nothing secret.
 func (c Credentials) String() string {
 	if c.Expires.IsZero() {
 		return fmt.Sprintf("access key %q without end", c.AccessKeyID)
@@ -104,9 +103,9 @@ func (f FromContext) Credentials(ctx context.Context) (Credentials, error) {
 
 // Env gives credentials of the environment variables ALIBABA_CLOUD_ACCESS_KEY_ID,
 // ALIBABA_CLOUD_ACCESS_KEY_SECRET and, for those of a role,
-// ALIBABA_CLOUD_SECURITY_TOKEN. It is for a function that runs by hand, or one
-// that is configured to get its credentials in this way only: variables are
-// fixed when the process starts, so prefer FromContext wherever there is one.
+// ALIBABA_CLOUD_SECURITY_TOKEN. It is for a function that is started by hand, or
+// that gets its credentials in this way only: variables are fixed when the process
+// starts, so prefer FromContext where there is an invocation.
 type Env struct {
 	// Lookup reads a variable. Nil: os.LookupEnv.
 	Lookup func(string) (string, bool)
@@ -131,7 +130,7 @@ func (e Env) Credentials(context.Context) (Credentials, error) {
 	}, "the environment", e.Now)
 }
 
-// bound gives c an end if it is of a role, and refuses half a key.
+// bound gives a role's credentials an expiry, and refuses half a key.
 func bound(c Credentials, origin string, now func() time.Time) (Credentials, error) {
 	if c.AccessKeyID == "" || c.AccessKeySecret == "" {
 		return Credentials{}, fmt.Errorf("%w in %s: access key id or secret is empty", ErrNone, origin)
@@ -174,7 +173,7 @@ func madeOf(s, alphabet string) bool {
 	return s != "" && strings.Trim(s, alphabet) == ""
 }
 
-// wall drops the monotonic reading of t. Between requests an instance may be
-// frozen, and a clock that counts running time only would then find more life
-// left than there is.
+// wall drops the monotonic reading of t. An instance may be frozen between
+// requests, and the monotonic clock may stand still meanwhile: it would find more
+// life left than there is.
 func wall(t time.Time) time.Time { return t.Round(0) }
