@@ -78,8 +78,8 @@ func (w *world) sweeper() *sweep.Sweeper {
 	return &sweep.Sweeper{
 		Prefix: prefix, Bucket: bucketName, TokenTTL: tokenTTL, Storage: w,
 		Confirmer: w.confirmer(),
-		Now: func() time.Time { return now },
-		Log: w.logger,
+		Now:       func() time.Time { return now },
+		Log:       w.logger,
 	}
 }
 
