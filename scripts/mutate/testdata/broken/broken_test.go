@@ -1,0 +1,5 @@
+package broken
+
+import "testing"
+
+func TestFails(t *testing.T) { t.Fatal("as it should") }
