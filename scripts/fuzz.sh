@@ -22,7 +22,7 @@ targets=(
   shared/signing:FuzzPresignEqualsSDK
   functions/complete:FuzzParsePartNumbers
   functions/presign:FuzzDispositionName
-  scripts/local/internal/localoss:FuzzSDKSignature
+  scripts/internal/stack/oss:FuzzSDKSignature
 )
 # fuzz runs one target and prints how it ended.
 fuzz() {

@@ -281,7 +281,7 @@ func TestImportRulesFire(t *testing.T) {
 		{"signing imports a module", pkg("ossupload/shared/signing", "signing", self, "golang.org/x/sync/singleflight"), 1},
 		{"a shared package imports testing", pkg("ossupload/shared/grant", "grant", self, "testing"), 1},
 		{"a module imports httptest", pkg("golang.org/x/time/rate", "rate", "golang.org/x/time", "net/http/httptest"), 1},
-		{"scripts are linked", pkg("ossupload/scripts/local/internal/oss", "oss", self), 1},
+		{"scripts are linked", pkg("ossupload/scripts/internal/stack/oss", "oss", self), 1},
 		{"a new module", pkg("example.com/new", "new", "example.com/new"), 1},
 	}
 	for _, tt := range tests {

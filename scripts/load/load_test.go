@@ -15,7 +15,7 @@ import (
 
 // One small run of each kind, on a stack of its own.
 func TestLoad(t *testing.T) {
-	for _, source := range []string{"go.mod", "functions", "shared", "scripts/local"} {
+	for _, source := range []string{"go.mod", "functions", "shared", "scripts/local", "scripts/internal/stack"} {
 		stacktest.Watch(t, filepath.Join("..", "..", source))
 	}
 	temporary := t.TempDir()

@@ -12,7 +12,7 @@ import (
 	"github.com/aliyun/alibabacloud-oss-go-sdk-v2/oss"
 	"github.com/aliyun/alibabacloud-oss-go-sdk-v2/oss/credentials"
 
-	"ossupload/scripts/local/internal/localfc"
+	"ossupload/scripts/internal/stack/fc"
 )
 
 // link makes a symlink as the bucket's owner could.
@@ -159,7 +159,7 @@ func downloadAttacks(t *testing.T, c *campaign) []attack {
 // announced as an upload.
 func TestDownloadFollowsALinkOfTheBucketsOwner(t *testing.T) {
 	t.Parallel()
-	r := newRig(t, localfc.TriggerHTTP, nil)
+	r := newRig(t, fc.TriggerHTTP, nil)
 	theirs := []byte("of somebody")
 	const target, key = "uploads/somebody/2026/01/a.png", "uploads/demo/2026/01/a.png"
 	r.store(t, target, nil, theirs)

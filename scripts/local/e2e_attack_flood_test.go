@@ -8,7 +8,7 @@ import (
 	"sync/atomic"
 	"testing"
 
-	"ossupload/scripts/local/internal/localfc"
+	"ossupload/scripts/internal/stack/fc"
 	"ossupload/shared/uploadtoken"
 )
 
@@ -27,7 +27,7 @@ func floodAttacks(t *testing.T, c *campaign) []attack {
 		"ALIBABA_CLOUD_ACCESS_KEY_ID":     "nobody",
 		"ALIBABA_CLOUD_ACCESS_KEY_SECRET": "the secret of nobody",
 	})
-	address := callback.behind(t, localfc.TriggerHTTP) + "/callback"
+	address := callback.behind(t, fc.TriggerHTTP) + "/callback"
 	junk := func(i int) (http.Header, []byte) {
 		body := fmt.Sprintf("bucket=ossupload-local&object=uploads%%2Fdemo%%2F%d&etag=E&size=1&reqId=R&token=v1.k1.%s", i, strings.Repeat("A", 100+i%500))
 		header := http.Header{"Authorization": {strings.Repeat("A", 172)}, "X-Oss-Pub-Key-Url": {base64Of(keys.url + "/k")}}
@@ -48,7 +48,7 @@ func floodAttacks(t *testing.T, c *campaign) []attack {
 	settings := c.settings.override(map[string]string{
 		"OSS_ENDPOINT": outside.url, "WEBHOOK_URL": outside.url, "STS_ENDPOINT": strings.TrimPrefix(outside.url, "http://"),
 	})
-	complete, err := localfc.Start(t.Context(), localfc.FunctionConfig{
+	complete, err := fc.Start(t.Context(), fc.FunctionConfig{
 		Name: "complete", Binary: binary(builtFunctions, "complete"), Env: settings.variables(), Timeout: timeouts["complete"], Stdout: c.logged, Stderr: c.logged,
 		Credentials: func() (id, secret, token string) { return "STS.nobody", "the secret of nobody", "the token of nobody" },
 	})
@@ -61,7 +61,7 @@ func floodAttacks(t *testing.T, c *campaign) []attack {
 		}
 	})
 	lone := &lone{rig: &rig{logged: c.logged, client: c.client}, function: complete, outside: outside}
-	gateway := lone.behind(t, localfc.TriggerHTTP)
+	gateway := lone.behind(t, fc.TriggerHTTP)
 	m := c.begin(t, nil)
 	forger := newKeyring(t, "k1", randomBytes(32))
 	forged := func(i int) string {

@@ -14,7 +14,7 @@ import (
 	"testing"
 	"time"
 
-	"ossupload/scripts/local/internal/localfc"
+	"ossupload/scripts/internal/stack/fc"
 )
 
 func base64Of(text string) string { return base64.StdEncoding.EncodeToString([]byte(text)) }
@@ -226,7 +226,7 @@ func keyServerAttacks(t *testing.T, c *campaign) []attack {
 		urls = append(urls, server.URL+"/"+name)
 	}
 	l := startCallback(t, "https://api.example.com/callback", map[string]string{"CALLBACK_KEY_URLS": strings.Join(urls, ",")})
-	address := l.behind(t, localfc.TriggerHTTP) + "/callback"
+	address := l.behind(t, fc.TriggerHTTP) + "/callback"
 	const body = "bucket=b&object=o&etag=e&size=1&reqId=r"
 	ask := func(t *testing.T, key *rsa.PrivateKey, keyURL string) reply {
 		return l.request(t, http.MethodPost, address, http.Header{

@@ -9,7 +9,7 @@ import (
 	"testing"
 	"time"
 
-	"ossupload/scripts/local/internal/localfc"
+	"ossupload/scripts/internal/stack/fc"
 )
 
 // subjects that would share prefixes, wildcards or reserved names if they were
@@ -136,7 +136,7 @@ func keySpellings(t *testing.T, c *campaign) []attack {
 // keeps names apart that differ in case, and HTTP clients send no such values.
 func headerAttacks(t *testing.T, c *campaign) []attack {
 	const secret = "s3cret-of-the-gateway-0123456789-abcdef"
-	trigger := localfc.TriggerAPIGateway
+	trigger := fc.TriggerAPIGateway
 	h := newRig(t, trigger, map[string]string{"AUTH_MODE": "header", "AUTH_HEADER": "X-User", "AUTH_HEADER_SECRET": secret})
 	h.logged.secret(secret)
 	const key = "uploads/alice/2026/01/a.png"
@@ -225,7 +225,7 @@ func (r *rig) invokeWith(t *testing.T, headers []string, path string, in any) re
 	if err != nil {
 		t.Fatal(err)
 	}
-	text, err := localfc.TriggerAPIGateway.EventFromRequest(req, body, localfc.Arrival{RequestID: "direct", Time: time.Now()})
+	text, err := fc.TriggerAPIGateway.EventFromRequest(req, body, fc.Arrival{RequestID: "direct", Time: time.Now()})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -247,7 +247,7 @@ func (r *rig) invokeWith(t *testing.T, headers []string, path string, in any) re
 	if err != nil {
 		t.Fatal(err)
 	}
-	answer, err := localfc.TriggerAPIGateway.ResponseFromPayload(payload)
+	answer, err := fc.TriggerAPIGateway.ResponseFromPayload(payload)
 	if err != nil {
 		t.Fatal(err)
 	}

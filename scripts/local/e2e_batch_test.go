@@ -12,7 +12,7 @@ import (
 	"testing"
 	"time"
 
-	"ossupload/scripts/local/internal/localfc"
+	"ossupload/scripts/internal/stack/fc"
 )
 
 // partURLs is the answer to a batch: whole URLs, or a template with signatures.
@@ -84,11 +84,11 @@ func TestBatchHasTheURLsOfSingleParts(t *testing.T) {
 	const parts, most = 10_000, 1_000
 	tests := []struct {
 		name    string
-		trigger localfc.Trigger
+		trigger fc.Trigger
 		wish    map[string]any
 	}{
-		{"with pinned lengths", localfc.TriggerAPIGateway, map[string]any{"size": parts*minPart - 7, "partSize": minPart}},
-		{"without pinned lengths", localfc.TriggerHTTP, nil},
+		{"with pinned lengths", fc.TriggerAPIGateway, map[string]any{"size": parts*minPart - 7, "partSize": minPart}},
+		{"without pinned lengths", fc.TriggerHTTP, nil},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -208,7 +208,7 @@ func TestBatchListsOfParts(t *testing.T) {
 
 func TestBatchRefuses(t *testing.T) {
 	t.Parallel()
-	r := newRig(t, localfc.TriggerAPIGateway, nil)
+	r := newRig(t, fc.TriggerAPIGateway, nil)
 	free := r.begin(t, nil)
 	pinned := r.begin(t, map[string]any{"size": 3 * minPart, "partSize": minPart})
 	tests := []struct {

@@ -17,7 +17,7 @@ import (
 
 	"github.com/aliyun/alibabacloud-oss-go-sdk-v2/oss"
 
-	"ossupload/scripts/local/internal/localfault"
+	"ossupload/scripts/internal/stack/fault"
 	"ossupload/shared/uploadtoken"
 )
 
@@ -397,21 +397,21 @@ func TestCallbackReplays(t *testing.T) {
 func TestCallbackThatFailsIsRepaired(t *testing.T) {
 	t.Parallel()
 	behindBothTriggers(t, func(t *testing.T, r *rig) {
-		fault := func(target, operation, mode string, count int) localfault.Fault {
-			return localfault.Fault{Target: target, Operation: operation, Mode: mode, Count: count}
+		failing := func(target, operation, mode string, count int) fault.Fault {
+			return fault.Fault{Target: target, Operation: operation, Mode: mode, Count: count}
 		}
 		tests := []struct {
 			name   string
-			fault  localfault.Fault
+			fault  fault.Fault
 			code   string // that the function logged; empty where it was not asked
 			events int    // before the repair
 		}{
-			{"the webhook refuses", fault("webhook", "*", "500", 10), "delivery_failed", 0},
-			{"the webhook takes the event and says nothing", fault("webhook", "*", "stored-then-reset", 10), "delivery_failed", 3},
-			{"OSS fails to tell about the object", fault("oss", "HeadObject", "500", 2), "storage_error", 0},
-			{"the key is not to be had", fault("keys", "*", "500", 1), "storage_error", 0},
-			{"the callback never arrives", fault("callback", "*", "reset", 1), "", 0},
-			{"the callback's answer is lost", fault("callback", "*", "stored-then-reset", 1), "", 1},
+			{"the webhook refuses", failing("webhook", "*", "500", 10), "delivery_failed", 0},
+			{"the webhook takes the event and says nothing", failing("webhook", "*", "stored-then-reset", 10), "delivery_failed", 3},
+			{"OSS fails to tell about the object", failing("oss", "HeadObject", "500", 2), "storage_error", 0},
+			{"the key is not to be had", failing("keys", "*", "500", 1), "storage_error", 0},
+			{"the callback never arrives", failing("callback", "*", "reset", 1), "", 0},
+			{"the callback's answer is lost", failing("callback", "*", "stored-then-reset", 1), "", 1},
 		}
 		for _, tt := range tests {
 			t.Run(tt.name, func(t *testing.T) {

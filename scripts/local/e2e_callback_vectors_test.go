@@ -20,7 +20,7 @@ import (
 	"sync/atomic"
 	"testing"
 
-	"ossupload/scripts/local/internal/localfc"
+	"ossupload/scripts/internal/stack/fc"
 )
 
 // recorded is a callback that OSS really sent, or a forgery made of one.
@@ -116,7 +116,7 @@ func newTrap(t *testing.T, document string) *trap {
 // but a trap where they should be.
 type lone struct {
 	*rig
-	function *localfc.Function
+	function *fc.Function
 	outside  *trap
 }
 
@@ -143,7 +143,7 @@ func startCallback(t *testing.T, callbackURL string, settings map[string]string)
 		variables = append(variables, name+"="+value)
 	}
 	var err error
-	l.function, err = localfc.Start(t.Context(), localfc.FunctionConfig{
+	l.function, err = fc.Start(t.Context(), fc.FunctionConfig{
 		Name: "callback", Binary: binary(builtFunctions, "callback"), Env: variables,
 		Timeout: timeouts["callback"], Stdout: l.logged, Stderr: l.logged,
 	})
@@ -160,9 +160,9 @@ func startCallback(t *testing.T, callbackURL string, settings map[string]string)
 }
 
 // behind serves the function on every path of a gateway.
-func (l *lone) behind(t *testing.T, trigger localfc.Trigger) (address string) {
+func (l *lone) behind(t *testing.T, trigger fc.Trigger) (address string) {
 	t.Helper()
-	server := httptest.NewServer(localfc.NewGateway(trigger, []localfc.Route{{Prefix: "", Function: l.function}}, nil))
+	server := httptest.NewServer(fc.NewGateway(trigger, []fc.Route{{Prefix: "", Function: l.function}}, nil))
 	t.Cleanup(server.Close)
 	return server.URL
 }
@@ -195,7 +195,7 @@ func TestCallbackJudgesRecordedMessages(t *testing.T) {
 	t.Parallel()
 	all := loadRecordings(t)
 	l := startCallback(t, "https://api.example.com/callback", nil)
-	for _, trigger := range []localfc.Trigger{localfc.TriggerAPIGateway, localfc.TriggerHTTP} {
+	for _, trigger := range []fc.Trigger{fc.TriggerAPIGateway, fc.TriggerHTTP} {
 		address := l.behind(t, trigger)
 		for _, v := range all.Vectors {
 			t.Run(v.ID+" behind the trigger "+string(trigger), func(t *testing.T) {
@@ -255,7 +255,7 @@ func TestCallbackFetchesNoStrangersKey(t *testing.T) {
 	encode := func(s string) string { return base64.StdEncoding.EncodeToString([]byte(s)) }
 
 	strict := startCallback(t, "https://api.example.com/callback", nil)
-	for _, trigger := range []localfc.Trigger{localfc.TriggerAPIGateway, localfc.TriggerHTTP} {
+	for _, trigger := range []fc.Trigger{fc.TriggerAPIGateway, fc.TriggerHTTP} {
 		address := strict.behind(t, trigger)
 		for name, encoded := range map[string]string{
 			"its own URL":                              encode(keyURL),
@@ -286,7 +286,7 @@ func TestCallbackFetchesNoStrangersKey(t *testing.T) {
 	// The control: allowed by configuration, it is asked once and its signatures
 	// count.
 	lax := startCallback(t, "https://api.example.com/callback", map[string]string{"CALLBACK_KEY_URLS": keyURL})
-	address := lax.behind(t, localfc.TriggerHTTP)
+	address := lax.behind(t, fc.TriggerHTTP)
 	for _, a := range lax.atOnce(t, 20, http.MethodPost, address+uri, header(encode(keyURL)), []byte(body)) {
 		if got := lax.reason(t, a); got != "body" {
 			t.Errorf("reason with the key allowed = %q, want body", got)
@@ -322,7 +322,7 @@ func TestCallbackVerifiesAgainstTheConfiguredURL(t *testing.T) {
 		{"on the root", "/", nil, false},
 		{"with its path encoded", "/index%2Ephp", []string{"id", "1", "index", "2"}, true},
 	}
-	for _, trigger := range []localfc.Trigger{localfc.TriggerAPIGateway, localfc.TriggerHTTP} {
+	for _, trigger := range []fc.Trigger{fc.TriggerAPIGateway, fc.TriggerHTTP} {
 		for _, a := range arrivals {
 			t.Run(a.name+" behind the trigger "+string(trigger), func(t *testing.T) {
 				event := callbackEvent(t, trigger, a.path, a.query, docs)
@@ -348,7 +348,7 @@ func TestCallbackVerifiesAgainstTheConfiguredURL(t *testing.T) {
 
 // callbackEvent writes an event by hand: the order of its query is the test's,
 // and its body is base64 in one shape and text in the other.
-func callbackEvent(t *testing.T, trigger localfc.Trigger, path string, query []string, v recorded) []byte {
+func callbackEvent(t *testing.T, trigger fc.Trigger, path string, query []string, v recorded) []byte {
 	t.Helper()
 	var parameters bytes.Buffer
 	for i := 0; i < len(query); i += 2 {
@@ -359,10 +359,10 @@ func callbackEvent(t *testing.T, trigger localfc.Trigger, path string, query []s
 	}
 	event := map[string]any{"headers": v.Headers, "queryParameters": json.RawMessage("{" + parameters.String() + "}")}
 	switch trigger {
-	case localfc.TriggerAPIGateway:
+	case fc.TriggerAPIGateway:
 		event["httpMethod"], event["path"] = "POST", path
 		event["body"], event["isBase64Encoded"] = base64.StdEncoding.EncodeToString([]byte(v.Body)), "true"
-	case localfc.TriggerHTTP:
+	case fc.TriggerHTTP:
 		event["version"], event["rawPath"] = "v1", path
 		event["requestContext"] = map[string]any{"http": map[string]string{"method": "POST", "path": path}}
 		event["body"], event["isBase64Encoded"] = v.Body, false
@@ -375,7 +375,7 @@ func callbackEvent(t *testing.T, trigger localfc.Trigger, path string, query []s
 }
 
 // invoke hands an event to the function and returns the reason for its refusal.
-func (l *lone) invoke(t *testing.T, trigger localfc.Trigger, event []byte) (reason string) {
+func (l *lone) invoke(t *testing.T, trigger fc.Trigger, event []byte) (reason string) {
 	t.Helper()
 	payload, err := l.function.Invoke(t.Context(), event)
 	if err != nil {
@@ -393,7 +393,7 @@ func (l *lone) invoke(t *testing.T, trigger localfc.Trigger, event []byte) (reas
 func TestCallbackURLWithAQueryThatNoEventKeeps(t *testing.T) {
 	t.Parallel()
 	const uri = "/callback?z=1&a=%2f&z=2&flag"
-	r := newRig(t, localfc.TriggerHTTP, nil)
+	r := newRig(t, fc.TriggerHTTP, nil)
 	l := startCallback(t, r.ready.Gateway+uri, map[string]string{
 		"CALLBACK_KEY_URLS":               r.ready.OSS + keyPath,
 		"OSS_ENDPOINT":                    r.ready.OSS,
@@ -403,7 +403,7 @@ func TestCallbackURLWithAQueryThatNoEventKeeps(t *testing.T) {
 	})
 	u := r.grantPut(t, nil)
 	m := r.message(t, u.notice(r.store(t, u.key, u.header, u.content)))
-	for _, trigger := range []localfc.Trigger{localfc.TriggerAPIGateway, localfc.TriggerHTTP} {
+	for _, trigger := range []fc.Trigger{fc.TriggerAPIGateway, fc.TriggerHTTP} {
 		target := l.behind(t, trigger) + uri
 		m.header.Set("Authorization", signCallback(t, r.callbackKey, uri, m.body))
 		l.request(t, http.MethodPost, target, m.header, []byte(m.body)).receipt(t, "callback for the configured URL", u.key, u.content)
@@ -417,14 +417,14 @@ func TestCallbackURLWithAQueryThatNoEventKeeps(t *testing.T) {
 // Neither OSS nor the webhook hears of a callback before its token has opened.
 func TestCallbackAsksNobodyBeforeTheTokenHasOpened(t *testing.T) {
 	t.Parallel()
-	r := newRig(t, localfc.TriggerHTTP, nil)
+	r := newRig(t, fc.TriggerHTTP, nil)
 	l := startCallback(t, r.settings.get("CALLBACK_URL"), map[string]string{
 		"CALLBACK_KEY_URLS":               r.ready.OSS + keyPath,
 		"UPLOAD_TOKEN_SECRETS":            r.settings.get("UPLOAD_TOKEN_SECRETS"),
 		"ALIBABA_CLOUD_ACCESS_KEY_ID":     r.ready.AccessKeyID,
 		"ALIBABA_CLOUD_ACCESS_KEY_SECRET": r.ready.AccessKeySecret,
 	})
-	address := l.behind(t, localfc.TriggerHTTP)
+	address := l.behind(t, fc.TriggerHTTP)
 	for _, attack := range callbackAttacks {
 		if attack.reason == "object" {
 			continue

@@ -18,7 +18,7 @@ import (
 
 	"github.com/golang-jwt/jwt/v5"
 
-	"ossupload/scripts/local/internal/localfc"
+	"ossupload/scripts/internal/stack/fc"
 )
 
 var callerWish = wish{"filename": "a.txt", "size": 5}
@@ -258,7 +258,7 @@ func TestUploadClaimNarrows(t *testing.T) {
 
 // direct gives an event with header to a function as a gateway would that
 // leaves header names alone, and returns the status of its answer.
-func (s *site) direct(t *testing.T, trigger localfc.Trigger, header map[string]string) int {
+func (s *site) direct(t *testing.T, trigger fc.Trigger, header map[string]string) int {
 	t.Helper()
 	body, err := json.Marshal(callerWish)
 	if err != nil {
@@ -269,7 +269,7 @@ func (s *site) direct(t *testing.T, trigger localfc.Trigger, header map[string]s
 		t.Fatal(err)
 	}
 	req.Header.Set("Content-Type", "application/json")
-	text, err := trigger.EventFromRequest(req, body, localfc.Arrival{RequestID: "direct", Time: time.Now()})
+	text, err := trigger.EventFromRequest(req, body, fc.Arrival{RequestID: "direct", Time: time.Now()})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -301,7 +301,7 @@ func (s *site) direct(t *testing.T, trigger localfc.Trigger, header map[string]s
 	return a.StatusCode
 }
 
-var triggers = []localfc.Trigger{localfc.TriggerAPIGateway, localfc.TriggerHTTP}
+var triggers = []fc.Trigger{fc.TriggerAPIGateway, fc.TriggerHTTP}
 
 // These are beyond what the stack's gateways let pass or keep apart.
 func TestTokensInEvents(t *testing.T) {
@@ -443,7 +443,7 @@ func TestNoneModeMustBeAllowed(t *testing.T) {
 // A caller who asks in the other mode's way is nobody.
 func TestModesDoNotMix(t *testing.T) {
 	t.Parallel()
-	s := sharedSite(t, localfc.TriggerAPIGateway)
+	s := sharedSite(t, fc.TriggerAPIGateway)
 	checkUnauthenticated(t, s.presignWith(t, http.Header{"X-User": {"alice"}, "X-User-Secret": {"x"}}))
 	h := newSite(t, settingsOf(map[string]string{"AUTH_MODE": "header", "AUTH_HEADER": "X-User", "AUTH_HEADER_SECRET": strings.Repeat("ab", 16)}))
 	checkUnauthenticated(t, h.presignWith(t, holderOf(s.ready.CallerToken)))

@@ -11,9 +11,9 @@ import (
 	"testing"
 	"time"
 
-	"ossupload/scripts/local/internal/localfault"
-	"ossupload/scripts/local/internal/localfc"
-	"ossupload/scripts/local/internal/localram"
+	"ossupload/scripts/internal/stack/fault"
+	"ossupload/scripts/internal/stack/fc"
+	"ossupload/scripts/internal/stack/ram"
 	"ossupload/shared/uploadtoken"
 )
 
@@ -244,11 +244,11 @@ func TestConfirmRefuses(t *testing.T) {
 // still waiting afterwards.
 func TestConfirmAsksNothingAboutAnothersKey(t *testing.T) {
 	t.Parallel()
-	r := newRig(t, localfc.TriggerAPIGateway, nil)
+	r := newRig(t, fc.TriggerAPIGateway, nil)
 	u := r.grantPut(t, nil)
 	r.store(t, u.key, u.header, u.content)
 	other := r.caller(t, "somebody", nil)
-	r.fail(t, localfault.Fault{Target: "oss", Operation: "*", Mode: "500", Count: many})
+	r.fail(t, fault.Fault{Target: "oss", Operation: "*", Mode: "500", Count: many})
 	for _, in := range []map[string]string{{"key": u.key}, {"key": "elsewhere"}, {"uploadToken": u.token}} {
 		if a := r.confirmAs(t, other, in); a.status != http.StatusForbidden {
 			t.Errorf("confirming %v of another = %v, want 403", slices.Sorted(maps.Keys(in)), a)
@@ -269,7 +269,7 @@ func TestRefusedHeadIsNotAnAbsentObject(t *testing.T) {
 	contents, whole := threeParts(10)
 	// Without a role for uploads, the function's own signs, and so its id is in
 	// the URLs.
-	r := newRig(t, localfc.TriggerHTTP, map[string]string{"UPLOAD_ROLE_ARN": ""})
+	r := newRig(t, fc.TriggerHTTP, map[string]string{"UPLOAD_ROLE_ARN": ""})
 	u := r.grantPut(t, nil)
 	signed, err := url.Parse(u.url)
 	if err != nil {
@@ -287,7 +287,7 @@ func TestRefusedHeadIsNotAnAbsentObject(t *testing.T) {
 			t.Fatal(err)
 		}
 		changed := role
-		changed.Policies = []localram.Policy{less}
+		changed.Policies = []ram.Policy{less}
 		r.accounts.Add(changed)
 	}
 

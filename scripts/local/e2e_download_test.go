@@ -11,7 +11,7 @@ import (
 	"testing"
 	"time"
 
-	"ossupload/scripts/local/internal/localfc"
+	"ossupload/scripts/internal/stack/fc"
 )
 
 // signedDownload is the answer to POST /download.
@@ -100,7 +100,7 @@ func TestDownloadDispositions(t *testing.T) {
 		{name: "two faults at once", in: map[string]any{"filename": "a\n", "process": "style/x"}, faults: []string{"filename", "process"}},
 	}
 	pages := "text/html,image/svg+xml,*/*"
-	for _, trigger := range []localfc.Trigger{localfc.TriggerAPIGateway, localfc.TriggerHTTP} {
+	for _, trigger := range []fc.Trigger{fc.TriggerAPIGateway, fc.TriggerHTTP} {
 		t.Run("behind the trigger "+string(trigger), func(t *testing.T) {
 			t.Parallel()
 			r := newRig(t, trigger, map[string]string{"UPLOAD_CONTENT_TYPES": pages})
@@ -302,7 +302,7 @@ func TestDownloadKeysOfOthers(t *testing.T) {
 
 func TestDownloadURLCannotBeChanged(t *testing.T) {
 	t.Parallel()
-	r := newRig(t, localfc.TriggerHTTP, nil)
+	r := newRig(t, fc.TriggerHTTP, nil)
 	own, other := r.uploaded(t, nil), r.uploaded(t, nil)
 	in := map[string]any{"key": own.key, "process": "image/resize,w_300", "filename": "a.png", "versionId": "null"}
 	full, plain := r.download(t, in), r.download(t, map[string]any{"key": own.key})
@@ -387,7 +387,7 @@ func TestDownloadURLCannotBeChanged(t *testing.T) {
 
 func TestDownloadEndsWhenItSays(t *testing.T) {
 	t.Parallel()
-	r := newRig(t, localfc.TriggerAPIGateway, map[string]string{"UPLOAD_MAX_EXPIRES": "1200"})
+	r := newRig(t, fc.TriggerAPIGateway, map[string]string{"UPLOAD_MAX_EXPIRES": "1200"})
 	u := r.uploaded(t, nil)
 	for _, tt := range []struct {
 		asked any

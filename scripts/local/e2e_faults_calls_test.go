@@ -7,8 +7,8 @@ import (
 	"testing"
 	"time"
 
-	"ossupload/scripts/local/internal/localfault"
-	"ossupload/scripts/local/internal/localfc"
+	"ossupload/scripts/internal/stack/fault"
+	"ossupload/scripts/internal/stack/fc"
 )
 
 // faultCalls are all calls that the functions make for a client, and the one that
@@ -253,15 +253,15 @@ func TestAnswersKeepTheirBudgetWhateverIsSlow(t *testing.T) {
 	tests := []struct {
 		name    string
 		prepare func(*testing.T, *rig) trial
-		faults  []localfault.Fault
+		faults  []fault.Fault
 		seen    string
 		budget  time.Duration
 	}{
-		{"callback", preparePut, []localfault.Fault{
+		{"callback", preparePut, []fault.Fault{
 			{Target: "oss", Operation: "HeadObject", Count: 1},
 			{Target: "webhook", Operation: "Deliver", Count: many},
 		}, "203 `CallbackFailed`", 4 * time.Second}, // of the five that OSS waits
-		{"complete", prepareCompletion, []localfault.Fault{
+		{"complete", prepareCompletion, []fault.Fault{
 			{Target: "oss", Operation: "ListParts", Count: 1},
 			{Target: "oss", Operation: "CompleteMultipartUpload", Count: 1},
 			{Target: "oss", Operation: "HeadObject", Count: 1},
@@ -272,10 +272,10 @@ func TestAnswersKeepTheirBudgetWhateverIsSlow(t *testing.T) {
 	for _, tt := range tests {
 		wg.Go(func() {
 			t.Run(tt.name, func(t *testing.T) {
-				r := newRig(t, localfc.TriggerHTTP, nil)
+				r := newRig(t, fc.TriggerHTTP, nil)
 				x := tt.prepare(t, r)
 				for _, f := range tt.faults {
-					f.Mode = localfault.Timeout
+					f.Mode = fault.Timeout
 					r.fail(t, f)
 				}
 				start := time.Now()

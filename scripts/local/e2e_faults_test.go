@@ -18,8 +18,8 @@ import (
 
 	"github.com/aliyun/alibabacloud-oss-go-sdk-v2/oss"
 
-	"ossupload/scripts/local/internal/localfault"
-	"ossupload/scripts/local/internal/localfc"
+	"ossupload/scripts/internal/stack/fault"
+	"ossupload/scripts/internal/stack/fc"
 	objectkeys "ossupload/shared/grant"
 )
 
@@ -82,11 +82,11 @@ type faultOutcome struct {
 }
 
 var faultModes = []struct{ mode, words string }{
-	{localfault.InternalError, "answers 500"},
-	{localfault.Unavailable, "answers 503"},
-	{localfault.Timeout, "does not answer"},
-	{localfault.ConnectionReset, "breaks the connection"},
-	{localfault.StoredThenReset, "does it, then breaks the connection"},
+	{fault.InternalError, "answers 500"},
+	{fault.Unavailable, "answers 503"},
+	{fault.Timeout, "does not answer"},
+	{fault.ConnectionReset, "breaks the connection"},
+	{fault.StoredThenReset, "does it, then breaks the connection"},
 }
 
 // TestFaultTable makes every call of the functions fail in every way, once and
@@ -114,7 +114,7 @@ func TestFaultTable(t *testing.T) {
 	for lane := range 1 + slices.MaxFunc(faultCalls, func(a, b faultCall) int { return a.lane - b.lane }).lane {
 		lanes.Go(func() {
 			t.Run(fmt.Sprint("lane ", lane), func(t *testing.T) {
-				r := newRig(t, []localfc.Trigger{localfc.TriggerAPIGateway, localfc.TriggerHTTP}[lane%2], nil)
+				r := newRig(t, []fc.Trigger{fc.TriggerAPIGateway, fc.TriggerHTTP}[lane%2], nil)
 				for i, c := range faultCalls {
 					if c.lane == lane {
 						t.Run(c.title, func(t *testing.T) { rows[i] = c.rows(t, r) })
@@ -167,7 +167,7 @@ func (c faultCall) fail(t *testing.T, r *rig, mode string, count int) faultOutco
 	before := r.uploads(t)
 	x := c.prepare(t, r)
 	begun := r.uploads(t)
-	if err := r.faults.Set(localfault.Fault{Target: c.target, Operation: c.op, Mode: mode, Count: count}); err != nil {
+	if err := r.faults.Set(fault.Fault{Target: c.target, Operation: c.op, Mode: mode, Count: count}); err != nil {
 		t.Fatal(err)
 	}
 	start := time.Now()

@@ -15,8 +15,8 @@ import (
 
 	"github.com/aliyun/alibabacloud-oss-go-sdk-v2/oss"
 
-	"ossupload/scripts/local/internal/localfault"
-	"ossupload/scripts/local/internal/localfc"
+	"ossupload/scripts/internal/stack/fault"
+	"ossupload/scripts/internal/stack/fc"
 )
 
 func TestForm(t *testing.T) {
@@ -237,7 +237,7 @@ func formAttacks(f issuedForm, content []byte) []formAttack {
 func TestFormRefuses(t *testing.T) {
 	t.Parallel()
 	content := filler(700, 5)
-	r := newRig(t, localfc.TriggerHTTP, nil)
+	r := newRig(t, fc.TriggerHTTP, nil)
 	exactly := map[string]any{"size": len(content)}
 	limited := r.caller(t, "demo", map[string]any{"maxSize": len(content)})
 	attacks := formAttacks(r.form(t, r.ready.CallerToken, exactly), content)
@@ -382,7 +382,7 @@ func TestFormWhoseCallbackIsLost(t *testing.T) {
 			r.form(t, r.ready.CallerToken, nil),
 			r.params(t, r.ready.Gateway, r.ready.CallerToken, "filename=a.png&type=image/png"),
 		}
-		r.fail(t, localfault.Fault{Target: "callback", Operation: "*", Mode: "reset", Count: 2})
+		r.fail(t, fault.Fault{Target: "callback", Operation: "*", Mode: "reset", Count: 2})
 		for _, f := range forms {
 			r.post(t, f.URL, f.with(content)).wantStorageError(t, "POST", http.StatusNonAuthoritativeInfo, "CallbackFailed")
 			r.wantNoEvent(t, f.Key)
@@ -400,7 +400,7 @@ func TestFormThroughCurl(t *testing.T) {
 	if err != nil {
 		t.Skip("curl is not installed")
 	}
-	r := newRig(t, localfc.TriggerAPIGateway, nil)
+	r := newRig(t, fc.TriggerAPIGateway, nil)
 	content := filler(70_000, 9)
 	dir := t.TempDir()
 	file := filepath.Join(dir, "holiday.png")

@@ -13,7 +13,7 @@ import (
 	"testing"
 	"time"
 
-	"ossupload/scripts/local/internal/localfc"
+	"ossupload/scripts/internal/stack/fc"
 )
 
 // change is one thing done to a request that would have been allowed, and how
@@ -158,7 +158,7 @@ func TestOneChangeIsRefused(t *testing.T) {
 	for _, kind := range kinds {
 		t.Run(kind.name, func(t *testing.T) {
 			t.Parallel()
-			s := sharedSite(t, localfc.TriggerAPIGateway)
+			s := sharedSite(t, fc.TriggerAPIGateway)
 			// The changes depend on the answer only by the names of headers,
 			// which are the same each time, and by the signature.
 			count := len(kind.changes(s.presign(t, s.ready.CallerToken, kind.wish)))
@@ -237,7 +237,7 @@ func TestURLUsedAgain(t *testing.T) {
 
 func TestURLEndsWhenItSays(t *testing.T) {
 	t.Parallel()
-	s := sharedSite(t, localfc.TriggerHTTP)
+	s := sharedSite(t, fc.TriggerHTTP)
 	for _, as := range []string{"put", "url"} {
 		t.Run("as "+as, func(t *testing.T) {
 			t.Parallel()

@@ -8,7 +8,7 @@ import (
 	"testing"
 	"time"
 
-	"ossupload/scripts/local/internal/localfc"
+	"ossupload/scripts/internal/stack/fc"
 	"ossupload/shared/uploadtoken"
 )
 
@@ -137,7 +137,7 @@ func TestMultipartTokens(t *testing.T) {
 func TestMultipartRefusesToBegin(t *testing.T) {
 	t.Parallel()
 	settings := map[string]string{"UPLOAD_MAX_SIZE": "2147483648", "UPLOAD_CONTENT_TYPES": "video/*,application/octet-stream"}
-	r := newRig(t, localfc.TriggerHTTP, settings)
+	r := newRig(t, fc.TriggerHTTP, settings)
 	tests := []struct {
 		name   string
 		wish   any
@@ -227,7 +227,7 @@ func TestMultipartRefusesToBegin(t *testing.T) {
 
 func TestMultipartThatIsNotEnabled(t *testing.T) {
 	t.Parallel()
-	r := newRig(t, localfc.TriggerAPIGateway, map[string]string{"UPLOAD_METHODS": "put"})
+	r := newRig(t, fc.TriggerAPIGateway, map[string]string{"UPLOAD_METHODS": "put"})
 	r.call(t, http.MethodPost, "/s3/multipart", r.ready.CallerToken, map[string]any{"filename": "a"}).
 		refused(t, "POST /s3/multipart", http.StatusForbidden, "forbidden")
 	u := r.grantPut(t, nil)

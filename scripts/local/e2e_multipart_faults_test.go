@@ -6,8 +6,8 @@ import (
 
 	"github.com/aliyun/alibabacloud-oss-go-sdk-v2/oss"
 
-	"ossupload/scripts/local/internal/localfault"
-	"ossupload/scripts/local/internal/localfc"
+	"ossupload/scripts/internal/stack/fault"
+	"ossupload/scripts/internal/stack/fc"
 )
 
 // many is more often than a function and the HTTP client below it try, however
@@ -22,35 +22,35 @@ func TestMultipartSurvivesFaultsOfCompletion(t *testing.T) {
 	contents, whole := threeParts(8)
 	tests := []struct {
 		name   string
-		fault  localfault.Fault // of OSS unless it has a target
-		status int              // of the first answer; 0: a receipt
+		fault  fault.Fault // of OSS unless it has a target
+		status int         // of the first answer; 0: a receipt
 		code   string
 		stored bool // after the first answer
 		events int  // delivered with the first answer
 	}{
-		{"ListParts fails once", localfault.Fault{Operation: "ListParts", Mode: "500", Count: 1}, 0, "", true, 1},
-		{"ListParts fails", localfault.Fault{Operation: "ListParts", Mode: "500", Count: 2}, 502, "storage_error", false, 0},
-		{"ListParts is throttled", localfault.Fault{Operation: "ListParts", Mode: "503", Count: 2}, 503, "throttled", false, 0},
-		{"ListParts is cut off", localfault.Fault{Operation: "ListParts", Mode: "reset", Count: many}, 502, "storage_error", false, 0},
-		{"completion fails once", localfault.Fault{Operation: "CompleteMultipartUpload", Mode: "500", Count: 1}, 0, "", true, 1},
-		{"completion fails", localfault.Fault{Operation: "CompleteMultipartUpload", Mode: "500", Count: 2}, 502, "storage_error", false, 0},
-		{"completion is throttled", localfault.Fault{Operation: "CompleteMultipartUpload", Mode: "503", Count: 2}, 503, "throttled", false, 0},
-		{"completion is cut off", localfault.Fault{Operation: "CompleteMultipartUpload", Mode: "reset", Count: many}, 502, "storage_error", false, 0},
-		{"the answer to completion is lost", localfault.Fault{Operation: "CompleteMultipartUpload", Mode: "stored-then-reset", Count: 1}, 0, "", true, 1},
-		{"every answer to completion is lost", localfault.Fault{Operation: "CompleteMultipartUpload", Mode: "stored-then-reset", Count: many}, 502, "storage_error", true, 0},
-		{"HEAD fails once", localfault.Fault{Operation: "HeadObject", Mode: "500", Count: 1}, 0, "", true, 1},
-		{"HEAD fails", localfault.Fault{Operation: "HeadObject", Mode: "500", Count: 2}, 502, "storage_error", true, 0},
-		{"HEAD is throttled", localfault.Fault{Operation: "HeadObject", Mode: "503", Count: 2}, 503, "throttled", true, 0},
-		{"HEAD is cut off", localfault.Fault{Operation: "HeadObject", Mode: "reset", Count: many}, 502, "storage_error", true, 0},
-		{"HEAD is not answered", localfault.Fault{Operation: "HeadObject", Mode: "timeout", Count: many}, 504, "storage_timeout", true, 0},
-		{"the webhook fails twice", localfault.Fault{Target: "webhook", Operation: "*", Mode: "500", Count: 2}, 0, "", true, 1},
-		{"the webhook fails", localfault.Fault{Target: "webhook", Operation: "*", Mode: "500", Count: 3}, 502, "delivery_failed", true, 0},
-		{"the webhook is busy", localfault.Fault{Target: "webhook", Operation: "*", Mode: "503", Count: 3}, 502, "delivery_failed", true, 0},
-		{"the webhook is cut off", localfault.Fault{Target: "webhook", Operation: "*", Mode: "reset", Count: many}, 502, "delivery_failed", true, 0},
-		{"the webhook's answer is lost", localfault.Fault{Target: "webhook", Operation: "*", Mode: "stored-then-reset", Count: 1}, 0, "", true, 2},
-		{"every answer of the webhook is lost", localfault.Fault{Target: "webhook", Operation: "*", Mode: "stored-then-reset", Count: 3}, 502, "delivery_failed", true, 3},
+		{"ListParts fails once", fault.Fault{Operation: "ListParts", Mode: "500", Count: 1}, 0, "", true, 1},
+		{"ListParts fails", fault.Fault{Operation: "ListParts", Mode: "500", Count: 2}, 502, "storage_error", false, 0},
+		{"ListParts is throttled", fault.Fault{Operation: "ListParts", Mode: "503", Count: 2}, 503, "throttled", false, 0},
+		{"ListParts is cut off", fault.Fault{Operation: "ListParts", Mode: "reset", Count: many}, 502, "storage_error", false, 0},
+		{"completion fails once", fault.Fault{Operation: "CompleteMultipartUpload", Mode: "500", Count: 1}, 0, "", true, 1},
+		{"completion fails", fault.Fault{Operation: "CompleteMultipartUpload", Mode: "500", Count: 2}, 502, "storage_error", false, 0},
+		{"completion is throttled", fault.Fault{Operation: "CompleteMultipartUpload", Mode: "503", Count: 2}, 503, "throttled", false, 0},
+		{"completion is cut off", fault.Fault{Operation: "CompleteMultipartUpload", Mode: "reset", Count: many}, 502, "storage_error", false, 0},
+		{"the answer to completion is lost", fault.Fault{Operation: "CompleteMultipartUpload", Mode: "stored-then-reset", Count: 1}, 0, "", true, 1},
+		{"every answer to completion is lost", fault.Fault{Operation: "CompleteMultipartUpload", Mode: "stored-then-reset", Count: many}, 502, "storage_error", true, 0},
+		{"HEAD fails once", fault.Fault{Operation: "HeadObject", Mode: "500", Count: 1}, 0, "", true, 1},
+		{"HEAD fails", fault.Fault{Operation: "HeadObject", Mode: "500", Count: 2}, 502, "storage_error", true, 0},
+		{"HEAD is throttled", fault.Fault{Operation: "HeadObject", Mode: "503", Count: 2}, 503, "throttled", true, 0},
+		{"HEAD is cut off", fault.Fault{Operation: "HeadObject", Mode: "reset", Count: many}, 502, "storage_error", true, 0},
+		{"HEAD is not answered", fault.Fault{Operation: "HeadObject", Mode: "timeout", Count: many}, 504, "storage_timeout", true, 0},
+		{"the webhook fails twice", fault.Fault{Target: "webhook", Operation: "*", Mode: "500", Count: 2}, 0, "", true, 1},
+		{"the webhook fails", fault.Fault{Target: "webhook", Operation: "*", Mode: "500", Count: 3}, 502, "delivery_failed", true, 0},
+		{"the webhook is busy", fault.Fault{Target: "webhook", Operation: "*", Mode: "503", Count: 3}, 502, "delivery_failed", true, 0},
+		{"the webhook is cut off", fault.Fault{Target: "webhook", Operation: "*", Mode: "reset", Count: many}, 502, "delivery_failed", true, 0},
+		{"the webhook's answer is lost", fault.Fault{Target: "webhook", Operation: "*", Mode: "stored-then-reset", Count: 1}, 0, "", true, 2},
+		{"every answer of the webhook is lost", fault.Fault{Target: "webhook", Operation: "*", Mode: "stored-then-reset", Count: 3}, 502, "delivery_failed", true, 3},
 	}
-	r := newRig(t, localfc.TriggerAPIGateway, nil)
+	r := newRig(t, fc.TriggerAPIGateway, nil)
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			m := r.begin(t, map[string]any{"size": len(whole), "partSize": minPart})
@@ -103,7 +103,7 @@ func TestMultipartSurvivesFaultsOfBeginning(t *testing.T) {
 		{"the connection is cut off", "reset", 502, "storage_error", 0},
 		{"the answer is lost", "stored-then-reset", 502, "storage_error", 1}, // not tried again, or it were 2
 	}
-	r := newRig(t, localfc.TriggerHTTP, nil)
+	r := newRig(t, fc.TriggerHTTP, nil)
 	uploads := func() int {
 		t.Helper()
 		result, err := r.developer.ListMultipartUploads(t.Context(), &oss.ListMultipartUploadsRequest{Bucket: &r.ready.Bucket})
@@ -115,7 +115,7 @@ func TestMultipartSurvivesFaultsOfBeginning(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			before := uploads()
-			r.fail(t, localfault.Fault{Target: "oss", Operation: "InitiateMultipartUpload", Mode: tt.mode, Count: many})
+			r.fail(t, fault.Fault{Target: "oss", Operation: "InitiateMultipartUpload", Mode: tt.mode, Count: many})
 			r.call(t, http.MethodPost, "/s3/multipart", r.ready.CallerToken, map[string]any{"filename": "a"}).
 				refused(t, "POST /s3/multipart", tt.status, tt.code)
 			r.faults.Clear()
@@ -133,23 +133,23 @@ func TestMultipartSurvivesFaultsOfAbortion(t *testing.T) {
 	t.Parallel()
 	tests := []struct {
 		name   string
-		faults []localfault.Fault
+		faults []fault.Fault
 		status int // of the first answer; 0: aborted
 		code   string
 	}{
-		{"it fails once", []localfault.Fault{{Operation: "AbortMultipartUpload", Mode: "500", Count: 1}}, 0, ""},
-		{"it fails", []localfault.Fault{{Operation: "AbortMultipartUpload", Mode: "500", Count: 2}}, 502, "storage_error"},
-		{"it is throttled", []localfault.Fault{{Operation: "AbortMultipartUpload", Mode: "503", Count: 2}}, 503, "throttled"},
-		{"it is cut off", []localfault.Fault{{Operation: "AbortMultipartUpload", Mode: "reset", Count: many}}, 502, "storage_error"},
-		{"its answer is lost", []localfault.Fault{{Operation: "AbortMultipartUpload", Mode: "stored-then-reset", Count: 1}}, 0, ""},
-		{"every answer is lost", []localfault.Fault{{Operation: "AbortMultipartUpload", Mode: "stored-then-reset", Count: many}}, 502, "storage_error"},
+		{"it fails once", []fault.Fault{{Operation: "AbortMultipartUpload", Mode: "500", Count: 1}}, 0, ""},
+		{"it fails", []fault.Fault{{Operation: "AbortMultipartUpload", Mode: "500", Count: 2}}, 502, "storage_error"},
+		{"it is throttled", []fault.Fault{{Operation: "AbortMultipartUpload", Mode: "503", Count: 2}}, 503, "throttled"},
+		{"it is cut off", []fault.Fault{{Operation: "AbortMultipartUpload", Mode: "reset", Count: many}}, 502, "storage_error"},
+		{"its answer is lost", []fault.Fault{{Operation: "AbortMultipartUpload", Mode: "stored-then-reset", Count: 1}}, 0, ""},
+		{"every answer is lost", []fault.Fault{{Operation: "AbortMultipartUpload", Mode: "stored-then-reset", Count: many}}, 502, "storage_error"},
 		{
 			"its answer is lost, and so is that of the HEAD", // which would tell completed from aborted
-			[]localfault.Fault{{Operation: "AbortMultipartUpload", Mode: "stored-then-reset", Count: 1}, {Operation: "HeadObject", Mode: "500", Count: 2}},
+			[]fault.Fault{{Operation: "AbortMultipartUpload", Mode: "stored-then-reset", Count: 1}, {Operation: "HeadObject", Mode: "500", Count: 2}},
 			502, "storage_error",
 		},
 	}
-	r := newRig(t, localfc.TriggerHTTP, nil)
+	r := newRig(t, fc.TriggerHTTP, nil)
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			m := r.begin(t, nil)

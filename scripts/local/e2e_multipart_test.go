@@ -15,7 +15,7 @@ import (
 	"github.com/aliyun/alibabacloud-oss-go-sdk-v2/oss"
 	"golang.org/x/sync/errgroup"
 
-	"ossupload/scripts/local/internal/localfc"
+	"ossupload/scripts/internal/stack/fc"
 	"ossupload/shared/uploadtoken"
 )
 
@@ -191,7 +191,7 @@ func TestMultipartList(t *testing.T) {
 // OSS lists at most 1,000 parts at a time.
 func TestMultipartListsEveryPage(t *testing.T) {
 	t.Parallel()
-	r := newRig(t, localfc.TriggerAPIGateway, nil)
+	r := newRig(t, fc.TriggerAPIGateway, nil)
 	m := r.begin(t, nil)
 	claims := r.open(t, uploadtoken.Multipart, m.UploadID)
 	const count = 1001

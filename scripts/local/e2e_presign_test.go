@@ -24,7 +24,7 @@ import (
 	"github.com/aliyun/alibabacloud-oss-go-sdk-v2/oss"
 	"github.com/golang-jwt/jwt/v5"
 
-	"ossupload/scripts/local/internal/localfault"
+	"ossupload/scripts/internal/stack/fault"
 )
 
 // unsettable are the request headers that a web page may not set ("forbidden
@@ -433,8 +433,8 @@ func TestExpiresIsTrue(t *testing.T) {
 func TestPresignWhileSTSFails(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, nil)
-	for _, mode := range []string{localfault.InternalError, localfault.Unavailable, localfault.ConnectionReset} {
-		if err := s.faults.Set(localfault.Fault{Target: "sts", Operation: "AssumeRole", Mode: mode, Count: 2}); err != nil {
+	for _, mode := range []string{fault.InternalError, fault.Unavailable, fault.ConnectionReset} {
+		if err := s.faults.Set(fault.Fault{Target: "sts", Operation: "AssumeRole", Mode: mode, Count: 2}); err != nil {
 			t.Fatal(err)
 		}
 		a := s.tryPresign(t, s.ready.CallerToken, callerWish)
@@ -450,7 +450,7 @@ func TestPresignWhileSTSFails(t *testing.T) {
 	s.checkAnnounced(t, s.send(t, p.with([]byte("hello"))), p.Key, []byte("hello"))
 
 	// What is had is used for as long as it lives.
-	if err := s.faults.Set(localfault.Fault{Target: "sts", Operation: "AssumeRole", Mode: localfault.Unavailable}); err != nil {
+	if err := s.faults.Set(fault.Fault{Target: "sts", Operation: "AssumeRole", Mode: fault.Unavailable}); err != nil {
 		t.Fatal(err)
 	}
 	s.presign(t, s.ready.CallerToken, callerWish)

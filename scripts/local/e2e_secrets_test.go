@@ -15,7 +15,7 @@ import (
 	"sync/atomic"
 	"testing"
 
-	"ossupload/scripts/local/internal/localfault"
+	"ossupload/scripts/internal/stack/fault"
 	"ossupload/shared/uploadtoken"
 )
 
@@ -346,7 +346,7 @@ func (l *life) faults(t *testing.T) {
 	m.send(t, 1, []byte("a part"))
 	l.keep("an upload token", u.token)
 	l.keep("an upload id", m.UploadID)
-	for _, mode := range []string{localfault.InternalError, localfault.Unavailable, localfault.ConnectionReset, localfault.StoredThenReset} {
+	for _, mode := range []string{fault.InternalError, fault.Unavailable, fault.ConnectionReset, fault.StoredThenReset} {
 		for _, target := range []string{"oss", "sts", "keys", "callback"} {
 			// New instances, without credentials and keys.
 			for _, name := range functionNames {
@@ -355,7 +355,7 @@ func (l *life) faults(t *testing.T) {
 				}
 			}
 			what := fmt.Sprintf("%s of %s", mode, target)
-			l.fail(t, localfault.Fault{Target: target, Operation: localfault.AnyOperation, Mode: mode, Count: 100})
+			l.fail(t, fault.Fault{Target: target, Operation: fault.AnyOperation, Mode: mode, Count: 100})
 			l.ask(t, http.MethodPost, "/presign", map[string]any{"filename": "a.png", "size": 1})
 			l.ask(t, http.MethodPost, "/sts", map[string]any{})
 			l.ask(t, http.MethodPost, "/download", map[string]string{"key": u.key})

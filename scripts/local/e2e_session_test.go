@@ -14,7 +14,7 @@ import (
 
 	"github.com/golang-jwt/jwt/v5"
 
-	"ossupload/scripts/local/internal/localfc"
+	"ossupload/scripts/internal/stack/fc"
 	"ossupload/shared/uploadtoken"
 )
 
@@ -431,7 +431,7 @@ func TestSessionLives(t *testing.T) {
 // What the operator has not enabled is forbidden, and the rest goes on.
 func TestWhatIsOffIsForbidden(t *testing.T) {
 	t.Parallel()
-	r := newRig(t, localfc.TriggerHTTP, map[string]string{"PUBLIC_URL": "", "STS_ENABLED": "", "UPLOAD_METHODS": "put"})
+	r := newRig(t, fc.TriggerHTTP, map[string]string{"PUBLIC_URL": "", "STS_ENABLED": "", "UPLOAD_METHODS": "put"})
 	r.call(t, http.MethodPost, "/session", r.ready.CallerToken, nil).refused(t, "POST /session", http.StatusForbidden, "forbidden")
 	r.call(t, http.MethodPost, "/sts", r.ready.CallerToken, nil).refused(t, "POST /sts", http.StatusForbidden, "forbidden")
 	r.call(t, http.MethodPost, "/presign", r.ready.CallerToken, map[string]any{"filename": "a.png", "as": "form"}).refused(t, "POST /presign of a form", http.StatusForbidden, "forbidden")

@@ -14,7 +14,7 @@ import (
 
 	"github.com/aliyun/alibabacloud-oss-go-sdk-v2/oss"
 
-	"ossupload/scripts/local/internal/localfc"
+	"ossupload/scripts/internal/stack/fc"
 )
 
 // site is a running stack, everything that it logs, and every secret that was
@@ -47,7 +47,7 @@ func settingsOf(overrides map[string]string) func(*options) {
 // first test that asks starts one, and the last that ends closes it.
 var shared struct {
 	sync.Mutex
-	sites map[localfc.Trigger]*siteInUse
+	sites map[fc.Trigger]*siteInUse
 }
 
 type siteInUse struct {
@@ -55,7 +55,7 @@ type siteInUse struct {
 	users int
 }
 
-func sharedSite(t *testing.T, trigger localfc.Trigger) *site {
+func sharedSite(t *testing.T, trigger fc.Trigger) *site {
 	t.Helper()
 	shared.Lock()
 	defer shared.Unlock()
@@ -63,7 +63,7 @@ func sharedSite(t *testing.T, trigger localfc.Trigger) *site {
 	if s == nil {
 		s = &siteInUse{site: openSite(t, func(o *options) { o.trigger = trigger })}
 		if shared.sites == nil {
-			shared.sites = map[localfc.Trigger]*siteInUse{}
+			shared.sites = map[fc.Trigger]*siteInUse{}
 		}
 		shared.sites[trigger] = s
 	}
@@ -84,7 +84,7 @@ func sharedSite(t *testing.T, trigger localfc.Trigger) *site {
 func onBothSites(t *testing.T, test func(*testing.T, *site)) {
 	t.Helper()
 	t.Parallel()
-	for _, trigger := range []localfc.Trigger{localfc.TriggerAPIGateway, localfc.TriggerHTTP} {
+	for _, trigger := range []fc.Trigger{fc.TriggerAPIGateway, fc.TriggerHTTP} {
 		t.Run("behind the trigger "+string(trigger), func(t *testing.T) {
 			t.Parallel()
 			test(t, sharedSite(t, trigger))

@@ -12,8 +12,8 @@ import (
 	"github.com/aliyun/alibabacloud-oss-go-sdk-v2/oss"
 	"github.com/aliyun/alibabacloud-oss-go-sdk-v2/oss/credentials"
 
-	"ossupload/scripts/local/internal/localfault"
-	"ossupload/scripts/local/internal/localfc"
+	"ossupload/scripts/internal/stack/fault"
+	"ossupload/scripts/internal/stack/fc"
 )
 
 // stsGrant is the answer to POST /sts.
@@ -291,7 +291,7 @@ func TestSTSPrefixes(t *testing.T) {
 // and the account's audit log shows who it was.
 func TestSTSOfManySubjects(t *testing.T) {
 	t.Parallel()
-	r := newRig(t, localfc.TriggerAPIGateway, nil)
+	r := newRig(t, fc.TriggerAPIGateway, nil)
 	content := []byte("stored with STS")
 	long := strings.Repeat("a", 100)
 	for _, tt := range []struct{ subject, prefix, session string }{
@@ -354,7 +354,7 @@ func TestSTSFails(t *testing.T) {
 	t.Parallel()
 	behindBothTriggers(t, func(t *testing.T, r *rig) {
 		for mode, want := range map[string]string{"503": "throttled", "reset": "throttled"} {
-			r.fail(t, localfault.Fault{Target: "sts", Operation: "*", Mode: mode, Count: 20})
+			r.fail(t, fault.Fault{Target: "sts", Operation: "*", Mode: mode, Count: 20})
 			a := r.call(t, http.MethodPost, "/sts", r.ready.CallerToken, nil)
 			a.refused(t, "POST /sts with STS in mode "+mode, http.StatusServiceUnavailable, want)
 			if a.header.Get("Retry-After") == "" {

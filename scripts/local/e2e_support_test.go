@@ -23,8 +23,8 @@ import (
 	"github.com/aliyun/alibabacloud-oss-go-sdk-v2/oss/credentials"
 	"github.com/golang-jwt/jwt/v5"
 
-	"ossupload/scripts/local/internal/localfault"
-	"ossupload/scripts/local/internal/localfc"
+	"ossupload/scripts/internal/stack/fault"
+	"ossupload/scripts/internal/stack/fc"
 	"ossupload/shared/uploadtoken"
 )
 
@@ -43,7 +43,7 @@ type rig struct {
 
 // newRig runs a stack until the end of the test. When it has ended, its log must
 // not hold what opens anything.
-func newRig(t *testing.T, trigger localfc.Trigger, overrides map[string]string) *rig {
+func newRig(t *testing.T, trigger fc.Trigger, overrides map[string]string) *rig {
 	t.Helper()
 	dir := t.TempDir()
 	r := &rig{logged: &logLines{}}
@@ -73,7 +73,7 @@ func newRig(t *testing.T, trigger localfc.Trigger, overrides map[string]string) 
 
 // behindBothTriggers runs a test against one stack for each trigger.
 func behindBothTriggers(t *testing.T, test func(t *testing.T, r *rig)) {
-	for _, trigger := range []localfc.Trigger{localfc.TriggerAPIGateway, localfc.TriggerHTTP} {
+	for _, trigger := range []fc.Trigger{fc.TriggerAPIGateway, fc.TriggerHTTP} {
 		t.Run("behind the trigger "+string(trigger), func(t *testing.T) {
 			t.Parallel()
 			test(t, newRig(t, trigger, nil))
@@ -384,7 +384,7 @@ func (r *rig) store(t *testing.T, key string, header map[string]string, content 
 }
 
 // fail makes the next calls fail, until the test ends or forgets it.
-func (r *rig) fail(t *testing.T, faults ...localfault.Fault) {
+func (r *rig) fail(t *testing.T, faults ...fault.Fault) {
 	t.Helper()
 	t.Cleanup(r.faults.Clear)
 	if a := r.call(t, http.MethodPost, "/_local/faults", "", faults); a.status != http.StatusOK {

@@ -15,8 +15,8 @@ import (
 
 	"github.com/aliyun/alibabacloud-oss-go-sdk-v2/oss"
 
-	"ossupload/scripts/local/internal/localfault"
-	"ossupload/scripts/local/internal/localfc"
+	"ossupload/scripts/internal/stack/fault"
+	"ossupload/scripts/internal/stack/fc"
 	"ossupload/shared/confirm"
 	"ossupload/shared/rolecreds"
 	"ossupload/shared/signing"
@@ -64,7 +64,7 @@ func (r *rig) keys(t *testing.T, prefix string) []string {
 // lose uploads while the webhook is down, so that nobody is told.
 func (r *rig) lose(t *testing.T) grantedPut {
 	t.Helper()
-	r.fail(t, localfault.Fault{Target: "webhook", Operation: "*", Mode: localfault.InternalError, Count: 1000})
+	r.fail(t, fault.Fault{Target: "webhook", Operation: "*", Mode: fault.InternalError, Count: 1000})
 	defer r.faults.Clear()
 	u := r.grantPut(t, nil)
 	if a := u.put(t); a.status != http.StatusNonAuthoritativeInfo {
@@ -82,7 +82,7 @@ func TestSweepAnnouncesWhatWasLost(t *testing.T) {
 		toldReceipt := told.put(t).receipt(t, "PUT", told.key, told.content)
 		lost := r.lose(t)
 
-		r.fail(t, localfault.Fault{Target: "webhook", Operation: "*", Mode: localfault.InternalError, Count: 1000})
+		r.fail(t, fault.Fault{Target: "webhook", Operation: "*", Mode: fault.InternalError, Count: 1000})
 		m := r.begin(t, nil)
 		m.complete(t, m.send(t, 1, contents...)).refused(t, "completing without a webhook", http.StatusBadGateway, "delivery_failed")
 		if a := r.fire(t, anyAge); a.status != http.StatusOK {
@@ -131,7 +131,7 @@ func TestSweepAnnouncesWhatWasLost(t *testing.T) {
 
 func TestSweepDeletesAndAborts(t *testing.T) {
 	t.Parallel()
-	r := newRig(t, localfc.TriggerAPIGateway, nil)
+	r := newRig(t, fc.TriggerAPIGateway, nil)
 	encoded := func(grantHeader bool) grantedPut {
 		u := r.grantPut(t, nil)
 		u.header["Content-Encoding"] = "gzip"
@@ -225,7 +225,7 @@ func (r *rig) later(t *testing.T, ahead time.Duration, o sweep.Options) sweep.Su
 // What an upload and a sweep cost, as the documentation of shared/sweep has it.
 func TestSweepRequests(t *testing.T) {
 	t.Parallel()
-	r := newRig(t, localfc.TriggerAPIGateway, nil)
+	r := newRig(t, fc.TriggerAPIGateway, nil)
 	const uploads = 12
 	count := func(do func()) map[string]int {
 		before := r.logged.operations()
@@ -288,10 +288,10 @@ func (l *logLines) operations() map[string]int {
 // not wait; the sweep announces it once more, under the same id, and marks it.
 func TestMarkerIsLost(t *testing.T) {
 	t.Parallel()
-	r := newRig(t, localfc.TriggerAPIGateway, nil)
+	r := newRig(t, fc.TriggerAPIGateway, nil)
 	u := r.grantPut(t, nil)
 	r.store(t, u.key, u.header, u.content)
-	r.fail(t, localfault.Fault{Target: "oss", Operation: "PutObject", Mode: localfault.Timeout, Count: 100})
+	r.fail(t, fault.Fault{Target: "oss", Operation: "PutObject", Mode: fault.Timeout, Count: 100})
 	start := time.Now()
 	receipt := r.confirmKey(t, u.key).receipt(t, "confirmed", u.key, u.content)
 	if took := time.Since(start); took > 2*time.Second {
@@ -299,7 +299,7 @@ func TestMarkerIsLost(t *testing.T) {
 	}
 	r.logged.want(t, 0, `"msg":"mark"`, receipt.EventID)
 	r.faults.Clear()
-	r.fail(t, localfault.Fault{Target: "oss", Operation: "PutObject", Mode: localfault.InternalError, Count: 100})
+	r.fail(t, fault.Fault{Target: "oss", Operation: "PutObject", Mode: fault.InternalError, Count: 100})
 	if a := r.fire(t, anyAge); a.status != http.StatusBadGateway || !strings.Contains(string(a.body), "was not marked") {
 		t.Errorf("a sweep that cannot mark = %v, want 502", a)
 	}
@@ -317,7 +317,7 @@ func TestMarkerIsLost(t *testing.T) {
 // A run is bounded, and the next goes on where it stopped.
 func TestSweepGoesOn(t *testing.T) {
 	t.Parallel()
-	r := newRig(t, localfc.TriggerAPIGateway, nil)
+	r := newRig(t, fc.TriggerAPIGateway, nil)
 	var keys []string
 	for range 7 {
 		u := r.grantPut(t, nil)
@@ -345,7 +345,7 @@ func TestSweepGoesOn(t *testing.T) {
 
 func TestTimerRefuses(t *testing.T) {
 	t.Parallel()
-	r := newRig(t, localfc.TriggerAPIGateway, nil)
+	r := newRig(t, fc.TriggerAPIGateway, nil)
 	for _, payload := range []string{"sweep", `{"dryrunn":true}`, `{"maxObjects":0}`, `[]`} {
 		if a := r.fire(t, payload); a.status != http.StatusBadGateway || !strings.Contains(string(a.body), `"error"`) {
 			t.Errorf("POST /_local/timer %s = %v, want 502", payload, a)
@@ -357,7 +357,7 @@ func TestTimerRefuses(t *testing.T) {
 	if a := r.request(t, http.MethodGet, r.ready.Gateway+"/_local/timer", nil, nil); a.status != http.StatusMethodNotAllowed {
 		t.Errorf("GET /_local/timer = %v, want 405", a)
 	}
-	r.fail(t, localfault.Fault{Target: "oss", Operation: "ListObjectsV2", Mode: localfault.InternalError, Count: 10})
+	r.fail(t, fault.Fault{Target: "oss", Operation: "ListObjectsV2", Mode: fault.InternalError, Count: 10})
 	if a := r.fire(t, ""); a.status != http.StatusBadGateway || !strings.Contains(string(a.body), "listing objects") {
 		t.Errorf("a sweep without lists = %v, want 502", a)
 	}
@@ -366,7 +366,7 @@ func TestTimerRefuses(t *testing.T) {
 // The program does by hand what the timer does.
 func TestSweepProgram(t *testing.T) {
 	t.Parallel()
-	r := newRig(t, localfc.TriggerAPIGateway, nil)
+	r := newRig(t, fc.TriggerAPIGateway, nil)
 	lost := r.lose(t)
 	binary := filepath.Join(t.TempDir(), "sweep")
 	if out, err := exec.CommandContext(t.Context(), "go", "build", "-o", binary, "ossupload/scripts/sweep").CombinedOutput(); err != nil {

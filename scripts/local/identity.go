@@ -14,7 +14,7 @@ import (
 	"sync"
 	"time"
 
-	"ossupload/scripts/local/internal/localram"
+	"ossupload/scripts/internal/stack/ram"
 )
 
 // identity is what makes one local stack itself: with the same identity, the
@@ -123,12 +123,12 @@ const roleLife = 36 * time.Hour
 // roleSession hands out credentials of the functions' role. It is safe for
 // concurrent use.
 type roleSession struct {
-	store  *localram.Store
-	policy localram.Policy
+	store  *ram.Store
+	policy ram.Policy
 	now    func() time.Time
 
 	mu      sync.Mutex
-	current localram.Credential
+	current ram.Credential
 }
 
 // credentials makes new ones at half the life of the last, so that a stack may
@@ -137,12 +137,12 @@ func (r *roleSession) credentials() (accessKeyID, accessKeySecret, securityToken
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if now := r.now(); r.current.Expires.Sub(now) < roleLife/2 {
-		r.current = localram.Credential{
+		r.current = ram.Credential{
 			AccessKeyID:     "STS." + rand.Text()[:24],
 			AccessKeySecret: rand.Text(),
 			SecurityToken:   "CAIS" + base64.StdEncoding.EncodeToString(randomBytes(460)),
 			Expires:         now.Add(roleLife),
-			Policies:        []localram.Policy{r.policy},
+			Policies:        []ram.Policy{r.policy},
 			Role:            functionRole,
 		}
 		r.store.Add(r.current)
@@ -163,10 +163,10 @@ func allow(resource string, actions ...string) statement {
 
 // policy makes a RAM policy as an operator would write it, and reads it back
 // as the stand-ins do.
-func policy(statements ...statement) (localram.Policy, error) {
+func policy(statements ...statement) (ram.Policy, error) {
 	text, err := json.Marshal(map[string]any{"Version": "1", "Statement": statements})
 	if err != nil {
-		return localram.Policy{}, fmt.Errorf("writing a policy: %w", err)
+		return ram.Policy{}, fmt.Errorf("writing a policy: %w", err)
 	}
-	return localram.ParsePolicy(text)
+	return ram.ParsePolicy(text)
 }

@@ -7,7 +7,7 @@ import (
 	"testing"
 	"time"
 
-	"ossupload/scripts/local/internal/localram"
+	"ossupload/scripts/internal/stack/ram"
 )
 
 func TestLoadIdentity(t *testing.T) {
@@ -64,7 +64,7 @@ func TestLoadIdentityRefusesADamagedFile(t *testing.T) {
 
 func TestRoleCredentialsAreRenewedAtHalfTheirLife(t *testing.T) {
 	now := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
-	role := &roleSession{store: localram.NewStore(), now: func() time.Time { return now }}
+	role := &roleSession{store: ram.NewStore(), now: func() time.Time { return now }}
 	first, _, token := role.credentials()
 	if !strings.HasPrefix(first, "STS.") || token == "" {
 		t.Errorf("credentials() = %q with a token of %d bytes, want those of a role", first, len(token))

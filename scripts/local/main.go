@@ -29,7 +29,7 @@ import (
 	"os/signal"
 	"syscall"
 
-	"ossupload/scripts/local/internal/localfc"
+	"ossupload/scripts/internal/stack/fc"
 )
 
 func main() {
@@ -77,7 +77,7 @@ func parseFlags(args []string, stderr io.Writer) (o options, once bool, err erro
 	flags.StringVar(&o.ossAddr, "oss-addr", "127.0.0.1:8581", "`address` of OSS")
 	flags.StringVar(&o.stsAddr, "sts-addr", "127.0.0.1:8582", "`address` of STS")
 	flags.StringVar(&o.dataDir, "data", "", "`folder` that keeps objects and secrets (default: a temporary one, removed at exit)")
-	trigger := flags.String("trigger", string(localfc.TriggerAPIGateway), "`kind` of gateway: apigateway or http")
+	trigger := flags.String("trigger", string(fc.TriggerAPIGateway), "`kind` of gateway: apigateway or http")
 	flags.StringVar(&o.webhook, "webhook", "", "`URL` of your own backend, to which events are delivered as well")
 	envFile := flags.String("env", "", "`file` of KEY=VALUE lines that override the settings of the functions")
 	flags.BoolVar(&once, "once", false, "upload once by every method, check the outcome, and exit; ports are chosen unless given")
@@ -94,7 +94,7 @@ func parseFlags(args []string, stderr io.Writer) (o options, once bool, err erro
 	case flags.NArg() > 0:
 		return refuse(fmt.Errorf("there are only flags, and %q is none", flags.Arg(0)))
 	}
-	if o.trigger, err = localfc.ParseTrigger(*trigger); err != nil {
+	if o.trigger, err = fc.ParseTrigger(*trigger); err != nil {
 		return refuse(err)
 	}
 	if *envFile != "" {

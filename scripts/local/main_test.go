@@ -10,7 +10,7 @@ import (
 	"strings"
 	"testing"
 
-	"ossupload/scripts/local/internal/localfc"
+	"ossupload/scripts/internal/stack/fc"
 )
 
 func TestParseFlags(t *testing.T) {
@@ -19,12 +19,12 @@ func TestParseFlags(t *testing.T) {
 		t.Fatal(err)
 	}
 	o, once, err := parseFlags(nil, io.Discard)
-	if err != nil || once || o.addr != "127.0.0.1:8580" || o.ossAddr != "127.0.0.1:8581" || o.stsAddr != "127.0.0.1:8582" || o.trigger != localfc.TriggerAPIGateway {
+	if err != nil || once || o.addr != "127.0.0.1:8580" || o.ossAddr != "127.0.0.1:8581" || o.stsAddr != "127.0.0.1:8582" || o.trigger != fc.TriggerAPIGateway {
 		t.Errorf("parseFlags() = %+v, %v, %v, want the documented defaults", o, once, err)
 	}
 	o, once, err = parseFlags([]string{"-once", "-oss-addr", "127.0.0.1:9000", "-trigger", "http", "-env", env, "-data", "d", "-webhook", "http://x/"}, io.Discard)
 	if err != nil || !once || o.addr != "127.0.0.1:0" || o.ossAddr != "127.0.0.1:9000" || o.stsAddr != "127.0.0.1:0" ||
-		o.trigger != localfc.TriggerHTTP || o.overrides["A"] != "1" || o.dataDir != "d" || o.webhook != "http://x/" {
+		o.trigger != fc.TriggerHTTP || o.overrides["A"] != "1" || o.dataDir != "d" || o.webhook != "http://x/" {
 		t.Errorf("parseFlags(-once …) = %+v, %v, %v, want chosen ports but for the one given", o, once, err)
 	}
 }

@@ -7,7 +7,7 @@ import (
 	"net/http"
 	"strings"
 
-	"ossupload/scripts/local/internal/localfc"
+	"ossupload/scripts/internal/stack/fc"
 )
 
 // functionRoutes are the path prefixes of each function, as a custom domain
@@ -26,12 +26,12 @@ var functionRoutes = []struct{ prefix, function string }{
 // routes serves the gateway's address: below /_local/ the stack's own
 // endpoints, and everything else as the gateway would. It is dispatched by hand
 // because [http.ServeMux] redirects paths that a gateway leaves alone.
-func (s *stack) routes(trigger localfc.Trigger) http.Handler {
-	var functions []localfc.Route
+func (s *stack) routes(trigger fc.Trigger) http.Handler {
+	var functions []fc.Route
 	for _, r := range functionRoutes {
-		functions = append(functions, localfc.Route{Prefix: r.prefix, Function: s.functions[r.function]})
+		functions = append(functions, fc.Route{Prefix: r.prefix, Function: s.functions[r.function]})
 	}
-	gateway := localfc.NewGateway(trigger, functions, s.log)
+	gateway := fc.NewGateway(trigger, functions, s.log)
 	// Web pages may not set faults in a developer's stack behind their back.
 	own := http.NewCrossOriginProtection().Handler(http.HandlerFunc(s.serveOwn))
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

@@ -16,19 +16,19 @@ import (
 	"slices"
 	"time"
 
-	"ossupload/scripts/local/internal/localfault"
-	"ossupload/scripts/local/internal/localfc"
-	"ossupload/scripts/local/internal/localhook"
-	"ossupload/scripts/local/internal/localoss"
-	"ossupload/scripts/local/internal/localram"
-	"ossupload/scripts/local/internal/localsts"
+	"ossupload/scripts/internal/stack/fault"
+	"ossupload/scripts/internal/stack/fc"
+	"ossupload/scripts/internal/stack/hook"
+	"ossupload/scripts/internal/stack/oss"
+	"ossupload/scripts/internal/stack/ram"
+	"ossupload/scripts/internal/stack/sts"
 )
 
 // options say how a stack is to be.
 type options struct {
 	addr, ossAddr, stsAddr string            // host:port; port 0 chooses one
 	dataDir                string            // empty: a temporary one, removed by Close
-	trigger                localfc.Trigger   // empty: the API gateway
+	trigger                fc.Trigger        // empty: the API gateway
 	webhook                string            // backend to which events go as well, or empty
 	overrides              map[string]string // settings of the functions
 	binaries               string            // folder of built functions; empty builds them
@@ -52,10 +52,10 @@ type ready struct {
 type stack struct {
 	ready     ready
 	settings  environment // of the functions
-	functions map[string]*localfc.Function
-	accounts  *localram.Store
-	faults    *localfault.Registry
-	hook      *localhook.Hook
+	functions map[string]*fc.Function
+	accounts  *ram.Store
+	faults    *fault.Registry
+	hook      *hook.Hook
 	log       *slog.Logger
 
 	stops []func() error // in the order of starting
@@ -68,13 +68,13 @@ func start(ctx context.Context, o options) (_ *stack, err error) {
 		o.log = io.Discard
 	}
 	if o.trigger == "" {
-		o.trigger = localfc.TriggerAPIGateway
+		o.trigger = fc.TriggerAPIGateway
 	}
 	logged := &lockedWriter{w: o.log}
 	s := &stack{
-		functions: map[string]*localfc.Function{},
-		accounts:  localram.NewStore(),
-		faults:    &localfault.Registry{},
+		functions: map[string]*fc.Function{},
+		accounts:  ram.NewStore(),
+		faults:    &fault.Registry{},
 		log:       slog.New(slog.NewJSONHandler(logged, nil)),
 	}
 	defer func() {
@@ -101,11 +101,11 @@ func start(ctx context.Context, o options) (_ *stack, err error) {
 		}
 		s.onClose(closer(listeners[i]))
 	}
-	gateway, oss, sts := listeners[0], listeners[1], listeners[2]
+	gatewayAt, ossAt, stsAt := listeners[0], listeners[1], listeners[2]
 	at := addresses{
-		gateway: "http://" + gateway.Addr().String(),
-		oss:     "http://" + oss.Addr().String(),
-		sts:     "https://" + sts.Addr().String(),
+		gateway: "http://" + gatewayAt.Addr().String(),
+		oss:     "http://" + ossAt.Addr().String(),
+		sts:     "https://" + stsAt.Addr().String(),
 	}
 
 	binaries := o.binaries
@@ -136,16 +136,16 @@ func start(ctx context.Context, o options) (_ *stack, err error) {
 	if s.ready.CallerToken, err = s.settings.callerToken(time.Now()); err != nil {
 		return nil, err
 	}
-	s.accounts.Add(localram.Credential{AccessKeyID: id.AccessKeyID, AccessKeySecret: id.AccessKeySecret})
+	s.accounts.Add(ram.Credential{AccessKeyID: id.AccessKeyID, AccessKeySecret: id.AccessKeySecret})
 
-	if err := s.startOSS(oss, filepath.Join(data, "oss"), callbackKey); err != nil {
+	if err := s.startOSS(ossAt, filepath.Join(data, "oss"), callbackKey); err != nil {
 		return nil, err
 	}
-	if err := s.startSTS(sts, caFile); err != nil {
+	if err := s.startSTS(stsAt, caFile); err != nil {
 		return nil, err
 	}
 
-	if s.hook, err = localhook.New(localhook.Config{
+	if s.hook, err = hook.New(hook.Config{
 		Secrets: s.settings.list("WEBHOOK_SECRETS"),
 		Forward: o.webhook,
 		Fault:   s.faults.Take,
@@ -156,7 +156,7 @@ func start(ctx context.Context, o options) (_ *stack, err error) {
 	if err := s.startFunctions(ctx, binaries, logged); err != nil {
 		return nil, err
 	}
-	s.serve(gateway, s.routes(o.trigger))
+	s.serve(gatewayAt, s.routes(o.trigger))
 	return s, nil
 }
 
@@ -205,7 +205,7 @@ func openDataDir(given, temporary string) (string, error) {
 
 // startOSS serves OSS with the one bucket that the settings name.
 func (s *stack) startOSS(l net.Listener, dir string, callbackKey *rsa.PrivateKey) error {
-	server, err := localoss.New(localoss.Config{
+	server, err := oss.New(oss.Config{
 		Region:         s.ready.Region,
 		Dir:            dir,
 		Now:            time.Now,
@@ -226,9 +226,9 @@ func (s *stack) startOSS(l net.Listener, dir string, callbackKey *rsa.PrivateKey
 }
 
 // account is how the OSS stand-in asks for credentials.
-func (s *stack) account(accessKeyID string) (localoss.Account, bool) {
+func (s *stack) account(accessKeyID string) (oss.Account, bool) {
 	c, ok := s.accounts.Lookup(accessKeyID)
-	return localoss.Account{
+	return oss.Account{
 		AccessKeyID:     c.AccessKeyID,
 		AccessKeySecret: c.AccessKeySecret,
 		SecurityToken:   c.SecurityToken,
@@ -248,27 +248,27 @@ func (s *stack) objects() string {
 // startSTS serves STS with the one role that the functions' role may assume,
 // if the settings have one, and writes the certificate that its clients trust.
 func (s *stack) startSTS(l net.Listener, caFile string) error {
-	certificate, ca, err := localsts.Certificate(time.Now(), rand.Reader)
+	certificate, ca, err := sts.Certificate(time.Now(), rand.Reader)
 	if err != nil {
 		return err
 	}
 	if err := os.WriteFile(caFile, ca, 0o600); err != nil {
 		return fmt.Errorf("keeping the certificate of STS: %w", err)
 	}
-	var roles []localram.Role
+	var roles []ram.Role
 	if arn := s.settings.get("UPLOAD_ROLE_ARN"); arn != "" {
 		uploads, err := policy(allow(s.objects(),
 			"oss:PutObject", "oss:PutObjectTagging", "oss:GetObject", "oss:GetObjectVersion", "oss:AbortMultipartUpload", "oss:ListParts"))
 		if err != nil {
 			return err
 		}
-		roles = append(roles, localram.Role{
+		roles = append(roles, ram.Role{
 			ARN:       arn,
 			Policy:    uploads,
-			TrustedBy: func(c localram.Credential) bool { return c.Role == functionRole },
+			TrustedBy: func(c ram.Credential) bool { return c.Role == functionRole },
 		})
 	}
-	server := localsts.New(localsts.Config{Store: s.accounts, Roles: roles, Fault: s.faults.Take, Log: s.log})
+	server := sts.New(sts.Config{Store: s.accounts, Roles: roles, Fault: s.faults.Take, Log: s.log})
 	s.serve(tls.NewListener(l, &tls.Config{Certificates: []tls.Certificate{certificate}, MinVersion: tls.VersionTLS12}), server)
 	return nil
 }
@@ -296,7 +296,7 @@ func (s *stack) startFunctions(ctx context.Context, binaries string, logged io.W
 	role := &roleSession{store: s.accounts, policy: own, now: time.Now}
 	for _, name := range functionNames {
 		output := functionOutput{to: logged, log: s.log.With("function", name)}
-		f, err := localfc.Start(ctx, localfc.FunctionConfig{
+		f, err := fc.Start(ctx, fc.FunctionConfig{
 			Name:        name,
 			Binary:      binary(binaries, name),
 			Env:         s.settings.variables(),

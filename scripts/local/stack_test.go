@@ -21,8 +21,8 @@ import (
 	"testing"
 	"time"
 
-	"ossupload/scripts/local/internal/localfault"
-	"ossupload/scripts/local/internal/localfc"
+	"ossupload/scripts/internal/stack/fault"
+	"ossupload/scripts/internal/stack/fc"
 )
 
 // builtFunctions is the folder of the functions that all tests share.
@@ -195,7 +195,7 @@ func checkCertificate(t *testing.T, r ready) {
 }
 
 func TestRehearsalPasses(t *testing.T) {
-	for _, trigger := range []localfc.Trigger{localfc.TriggerAPIGateway, localfc.TriggerHTTP} {
+	for _, trigger := range []fc.Trigger{fc.TriggerAPIGateway, fc.TriggerHTTP} {
 		t.Run("behind the trigger "+string(trigger), func(t *testing.T) {
 			t.Parallel()
 			s := startStack(t, func(o *options) { o.trigger = trigger })
@@ -217,17 +217,17 @@ func TestRehearsalFails(t *testing.T) {
 	tests := []struct {
 		name   string
 		change func(*options)
-		fault  localfault.Fault
+		fault  fault.Fault
 		say    []string
 	}{
 		{
 			name:  "when a callback is lost, and goes on with the other methods",
-			fault: localfault.Fault{Target: "callback", Operation: "*", Mode: "reset"},
+			fault: fault.Fault{Target: "callback", Operation: "*", Mode: "reset"},
 			say:   []string{"FAULT: status 203: CallbackFailed", "multipart  find its event"},
 		},
 		{
 			name:  "when an event is delivered twice",
-			fault: localfault.Fault{Target: "webhook", Operation: "*", Mode: "stored-then-reset"},
+			fault: fault.Fault{Target: "webhook", Operation: "*", Mode: "stored-then-reset"},
 			say:   []string{"delivered 2 times"},
 		},
 		{
@@ -265,7 +265,7 @@ func TestDataSurvivesARestart(t *testing.T) {
 
 	before := startStack(t, keep)
 	// The callback is lost, so that only the token knows of the upload.
-	if err := before.faults.Set(localfault.Fault{Target: "callback", Operation: "*", Mode: "reset"}); err != nil {
+	if err := before.faults.Set(fault.Fault{Target: "callback", Operation: "*", Mode: "reset"}); err != nil {
 		t.Fatal(err)
 	}
 	status, body := ask(t, http.MethodPost, before.ready.Gateway+"/presign", before.ready.CallerToken,
@@ -339,7 +339,7 @@ func TestCloseLeavesNothing(t *testing.T) {
 		t.Errorf("POST /presign = %d %s, want 200", status, body)
 	}
 	// A request that waits for its answer does not keep the stack from ending.
-	if err := s.faults.Set(localfault.Fault{Target: "oss", Operation: "*", Mode: "timeout"}); err != nil {
+	if err := s.faults.Set(fault.Fault{Target: "oss", Operation: "*", Mode: "timeout"}); err != nil {
 		t.Fatal(err)
 	}
 	held := make(chan error, 1)

@@ -7,7 +7,7 @@ import (
 	"net/http"
 	"time"
 
-	"ossupload/scripts/local/internal/localfc"
+	"ossupload/scripts/internal/stack/fc"
 )
 
 // maxPayload is what a timer trigger may be configured with.
@@ -42,7 +42,7 @@ func (s *stack) serveTimer(w http.ResponseWriter, r *http.Request) {
 	if err != nil {
 		status = http.StatusBadGateway
 		message := err.Error()
-		if reported := (*localfc.FunctionError)(nil); errors.As(err, &reported) {
+		if reported := (*fc.FunctionError)(nil); errors.As(err, &reported) {
 			message = reported.Message
 		}
 		answer, _ = json.Marshal(map[string]string{"error": message}) // strings always encode

@@ -45,7 +45,7 @@ type Event struct {
 func Start(t *testing.T, args ...string) *Stack {
 	t.Helper()
 	root := moduleRoot(t)
-	for _, source := range []string{"go.mod", "functions", "shared", "scripts/local"} {
+	for _, source := range []string{"go.mod", "functions", "shared", "scripts/local", "scripts/internal/stack"} {
 		Watch(t, filepath.Join(root, source))
 	}
 	program := filepath.Join(t.TempDir(), "local.exe")

@@ -1,0 +1,27 @@
+// Package fc stands in for Function Compute 3.0 on one machine: for the
+// go1 runtime that feeds a function its events, and for the two gateways that
+// make events out of HTTP requests.
+//
+// A [Function] is a compiled binary, run as a process of its own and fed over
+// the HTTP runtime API that fc-runtime-go-sdk v0.3.1 speaks, so what runs here
+// is byte for byte the program that is deployed. A gateway ([NewGateway]) turns
+// real HTTP requests into one of two events, the HTTP trigger's or the classic
+// API gateway's, and the function's payload back into an answer.
+//
+// It promises that an invocation ends: with a payload, with the error that the
+// function posted, with [ErrTimeout] or with [ErrExited]. It refuses what the
+// real gateways refuse, and where their conduct is not documented it is the
+// stricter of the likely ones towards a function: no header twice, no field of
+// an answer of the wrong type, header names in whatever case the shape has.
+//
+// The known gaps: one process per function, so no cold starts by load and no
+// second instance; no initializer, pre-stop or asynchronous invocations; a
+// function that has passed its timeout is left running, since ending the
+// process would take its other invocations along; and the HTTP trigger's own
+// CORS answers and forced Content-Disposition are left out, because a function
+// whose trigger lists OPTIONS behind a custom domain sees neither.
+//
+// The facts are those of the help centre's "Use an HTTP trigger to invoke a
+// function", "HTTP triggers overview" and "API Gateway triggers" and of the
+// SDK's source, as read in 2026.
+package fc

@@ -1,0 +1,81 @@
+package hook
+
+import (
+	"encoding/json"
+	"net/http"
+)
+
+// event is a delivery as the local stack shows it.
+type event struct {
+	ID string `json:"id"`
+	// Timestamp is the webhook-timestamp, in Unix seconds.
+	Timestamp int64 `json:"timestamp"`
+	Verified  bool  `json:"verified"`
+	// Body is the JSON that came, or a string if it was none.
+	Body any `json:"body"`
+}
+
+// Events shows the deliveries:
+//
+//	GET    /_local/events             a list of events, newest last
+//	POST   /_local/events/{id}/resend sends the newest verified one again and
+//	                                  answers the backend's status
+//	DELETE /_local/events             forgets them
+func (h *Hook) Events() http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /_local/events", func(w http.ResponseWriter, _ *http.Request) {
+		reply(w, http.StatusOK, h.events())
+	})
+	mux.HandleFunc("DELETE /_local/events", func(w http.ResponseWriter, _ *http.Request) {
+		h.mu.Lock()
+		h.deliveries = nil
+		h.mu.Unlock()
+		w.WriteHeader(http.StatusNoContent)
+	})
+	mux.HandleFunc("POST /_local/events/{id}/resend", func(w http.ResponseWriter, r *http.Request) {
+		d, ok := h.newestVerified(r.PathValue("id"))
+		if !ok {
+			refuse(w, http.StatusNotFound, "not_found", "no verified delivery has this id")
+			return
+		}
+		if h.cfg.Forward == "" {
+			refuse(w, http.StatusConflict, "no_forward", "no backend is configured to send it to")
+			return
+		}
+		status, err := h.resend(r.Context(), d)
+		if err != nil {
+			refuse(w, http.StatusInternalServerError, "internal", "the delivery cannot be signed")
+			return
+		}
+		h.cfg.Log.Info("sending a webhook again", "id", d.id, "status", status)
+		w.WriteHeader(status)
+	})
+	return mux
+}
+
+// events returns what is kept, newest last; never nil, so that no event reads
+// as [] and not as null.
+func (h *Hook) events() []event {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	list := make([]event, 0, len(h.deliveries))
+	for _, d := range h.deliveries {
+		e := event{ID: d.id, Timestamp: d.timestamp, Verified: d.verified, Body: string(d.body)}
+		if json.Valid(d.body) {
+			e.Body = json.RawMessage(d.body)
+		}
+		list = append(list, e)
+	}
+	return list
+}
+
+func (h *Hook) newestVerified(id string) (delivery, bool) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for i := len(h.deliveries) - 1; i >= 0; i-- {
+		if d := h.deliveries[i]; d.verified && d.id == id {
+			return d, true
+		}
+	}
+	return delivery{}, false
+}

@@ -1,0 +1,68 @@
+package oss
+
+import (
+	"strings"
+	"testing"
+	"time"
+)
+
+func TestPreflight(t *testing.T) {
+	strict := func(c *Config) {
+		c.CORS = []CORSRule{
+			{AllowedOrigins: []string{"https://app.example"}, AllowedMethods: []string{"PUT"}, AllowedHeaders: []string{"x-oss-*", "content-type"}, ExposeHeaders: []string{"ETag"}, MaxAge: 10 * time.Minute},
+			{AllowedOrigins: []string{"https://*.example"}, AllowedMethods: []string{"GET"}},
+		}
+	}
+	standard := func(*Config) {}
+	for _, test := range []struct {
+		name                    string
+		config                  func(*Config)
+		origin, method, headers string
+		status                  int
+		allowOrigin             string
+	}{
+		{"any origin by default", standard, "http://localhost:3000", "PUT", "content-type, x-oss-meta-grant", 200, "*"},
+		{"an unlisted method by default", standard, "http://localhost:3000", "PATCH", "", 403, ""},
+		{"no origin", standard, "", "PUT", "", 403, ""},
+		{"a listed origin", strict, "https://app.example", "PUT", "Content-Type,X-Oss-Meta-A", 200, "https://app.example"},
+		{"an unlisted header", strict, "https://app.example", "PUT", "authorization", 403, ""},
+		{"another origin", strict, "https://other.example", "PUT", "", 403, ""},
+		{"the second rule", strict, "https://other.example", "GET", "", 200, "https://other.example"},
+		{"another scheme", strict, "http://app.example", "PUT", "", 403, ""},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			f := newFixture(t, test.config)
+			header := map[string]string{"Access-Control-Request-Method": test.method}
+			if test.origin != "" {
+				header["Origin"] = test.origin
+			}
+			if test.headers != "" {
+				header["Access-Control-Request-Headers"] = test.headers
+			}
+			got := f.send("OPTIONS", f.web.URL+"/bucket/key", header, "")
+			f.wantStatus(got, test.status)
+			if got.header.Get("Access-Control-Allow-Origin") != test.allowOrigin {
+				t.Errorf("Access-Control-Allow-Origin = %q, want %q", got.header.Get("Access-Control-Allow-Origin"), test.allowOrigin)
+			}
+			if test.status == 403 {
+				f.wantError(got, 403, codeAccessForbidden, "")
+				return
+			}
+			if got.header.Get("Access-Control-Allow-Headers") != test.headers {
+				t.Errorf("Access-Control-Allow-Headers = %q, want %q", got.header.Get("Access-Control-Allow-Headers"), test.headers)
+			}
+		})
+	}
+}
+
+func TestCORSOnAnswers(t *testing.T) {
+	f := newFixture(t)
+	got := f.send("GET", f.web.URL+"/bucket/key", map[string]string{"Origin": "http://localhost:3000"}, "")
+	f.wantError(got, 403, codeAccessDenied, "0003-00001201")
+	if got.header.Get("Access-Control-Allow-Origin") != "*" || !strings.Contains(got.header.Get("Access-Control-Expose-Headers"), "ETag") {
+		t.Errorf("a refusal has no CORS headers: %v", got.header)
+	}
+	if got := f.send("GET", f.web.URL+"/bucket/key", nil, ""); got.header.Get("Access-Control-Allow-Origin") != "" {
+		t.Error("an answer without Origin has CORS headers")
+	}
+}

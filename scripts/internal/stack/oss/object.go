@@ -1,0 +1,252 @@
+package oss
+
+import (
+	"crypto/md5"
+	"encoding/base64"
+	"errors"
+	"io"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// maxSinglePut is the limit of one PUT and of one part, 5 GiB.
+const maxSinglePut = 5 << 30
+
+const (
+	typeNormal    = "Normal"
+	typeMultipart = "Multipart"
+	typeSymlink   = "Symlink"
+)
+
+// putObject stores the body. Everything that can be refused is refused before
+// the first byte is read, the callback's configuration included.
+func (c *call) putObject() error {
+	a, err := readAttributes(c.r.Header)
+	if err != nil {
+		return err
+	}
+	forbid, err := forbidsOverwrite(c.r.Header)
+	if err != nil {
+		return err
+	}
+	callback, err := c.readCallback()
+	if err != nil {
+		return err
+	}
+	body, err := c.receive()
+	if err != nil {
+		return err
+	}
+	defer body.discard()
+	o := &object{Key: c.target.key, Type: typeNormal, content: body.content, attributes: a}
+	if err := c.storeError(c.s.store.commit(c.target.bucket, o, body, forbid)); err != nil {
+		return err
+	}
+	writeContentHeaders(c.w.Header(), o.content)
+	c.writeVersion(o)
+	if callback != nil {
+		return c.sendCallback(callback, o)
+	}
+	return c.writeEmpty(http.StatusOK)
+}
+
+// receive stages the body of a PUT: its length must be announced or it must
+// be chunked, it must arrive whole, and match Content-MD5 if there is one.
+func (c *call) receive() (*stagedFile, error) {
+	chunked := c.r.ContentLength < 0
+	switch {
+	case !chunked && c.r.ContentLength == 0 && c.r.Header.Get("Content-Length") == "":
+		return nil, errorf(http.StatusLengthRequired, codeMissingContentLength, "", "You must provide the Content-Length HTTP header.")
+	case c.r.ContentLength > maxSinglePut:
+		return nil, errEntityTooLarge()
+	}
+	body, err := c.s.store.stage(io.LimitReader(uploadBody{c.r.Body}, maxSinglePut+1))
+	if err != nil {
+		return nil, err
+	}
+	if body.Size > maxSinglePut {
+		body.discard()
+		return nil, errEntityTooLarge()
+	}
+	if err := checkDigest(c.r.Header, body.MD5); err != nil {
+		body.discard()
+		return nil, err
+	}
+	return body, nil
+}
+
+// uploadBody tells a client that stopped sending from a disk that failed.
+type uploadBody struct{ body io.Reader }
+
+func (b uploadBody) Read(p []byte) (int, error) {
+	n, err := b.body.Read(p)
+	if err != nil && err != io.EOF {
+		err = errIncompleteBody()
+	}
+	return n, err
+}
+
+func errEntityTooLarge() error {
+	return errorf(http.StatusBadRequest, codeEntityTooLarge, "", "Your proposed upload exceeds the maximum allowed size.")
+}
+
+func errIncompleteBody() error {
+	return errorf(http.StatusBadRequest, codeIncompleteBody, "", "You did not provide the number of bytes specified by the Content-Length HTTP header.")
+}
+
+// checkDigest holds Content-MD5, if sent, against the base64 MD5 of the body.
+func checkDigest(header http.Header, md5Base64 string) error {
+	if sent := header.Get("Content-MD5"); sent != "" && sent != md5Base64 {
+		return errorf(http.StatusBadRequest, codeInvalidDigest, "", "The Content-MD5 you specified was invalid.")
+	}
+	return nil
+}
+
+func md5Of(b []byte) string {
+	sum := md5.Sum(b)
+	return base64.StdEncoding.EncodeToString(sum[:])
+}
+
+// storeError turns the refusals of the store into those of OSS.
+func (c *call) storeError(err error) error {
+	switch {
+	case errors.Is(err, errExists):
+		return errFileAlreadyExists()
+	case errors.Is(err, errNotStored):
+		return errNoSuchBucket(c.target.bucket)
+	}
+	return err
+}
+
+// quote is how an ETag is written: in double quotes, upper-case hex.
+func quote(etag string) string { return `"` + etag + `"` }
+
+// writeContentHeaders puts what describes the bytes on an answer.
+func writeContentHeaders(header http.Header, content content) {
+	header.Set("ETag", quote(content.ETag))
+	header.Set("x-oss-hash-crc64ecma", strconv.FormatUint(content.CRC, 10))
+	if content.MD5 != "" {
+		header.Set("Content-MD5", content.MD5)
+	}
+}
+
+// headObject describes an object.
+//
+// unconfirmed: does a caller without list permission get 403 for a key that
+// does not exist? It gets 404 here.
+func (c *call) headObject() error {
+	o, f, err := c.openObject()
+	if err != nil {
+		return err
+	}
+	f.Close()
+	if err := c.checkConditions("", o); err != nil {
+		return err
+	}
+	c.describe(o)
+	c.w.Header().Set("Content-Length", strconv.FormatInt(o.Size, 10))
+	c.w.WriteHeader(http.StatusOK)
+	return nil
+}
+
+// getObject sends an object or one range of it, as it was stored: what
+// x-oss-process asks for is not done, only told in x-oss-local-process.
+func (c *call) getObject() error {
+	o, f, err := c.openObject()
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	header := c.w.Header()
+	if err := c.checkConditions("", o); err != nil {
+		return err
+	}
+	start, end, partial, err := c.readRange(o.Size)
+	if err != nil {
+		return err
+	}
+	c.describe(o)
+	for _, name := range []string{"Content-Type", "Content-Language", "Content-Encoding", "Content-Disposition", "Cache-Control", "Expires"} {
+		if value := c.query.get("response-" + strings.ToLower(name)); value != "" {
+			header.Set(name, value)
+		}
+	}
+	header.Set("Content-Length", strconv.FormatInt(end-start, 10))
+	if process := c.query.get("x-oss-process"); process != "" {
+		header.Set("x-oss-local-process", process)
+	}
+	status := http.StatusOK
+	if partial {
+		status = http.StatusPartialContent
+		header.Set("Content-Range", "bytes "+strconv.FormatInt(start, 10)+"-"+strconv.FormatInt(end-1, 10)+"/"+strconv.FormatInt(o.Size, 10))
+	}
+	c.w.WriteHeader(status)
+	_, err = io.Copy(c.w, io.NewSectionReader(f, start, end-start))
+	return err
+}
+
+// describe puts everything that is known of an object on the answer.
+func (c *call) describe(o *object) {
+	header := c.w.Header()
+	o.attributes.write(header)
+	writeContentHeaders(header, o.content)
+	c.writeVersion(o)
+	header.Set("x-oss-object-type", o.Type)
+	header.Set("Last-Modified", o.Modified.Format(http.TimeFormat))
+	header.Set("Accept-Ranges", "bytes")
+}
+
+// checkConditions judges If-Match and its kin, whose names begin with prefix.
+// An unmet condition of a cache is 304, which has no body.
+func (c *call) checkConditions(prefix string, o *object) error {
+	modified := o.Modified.Truncate(time.Second)
+	failed := func() error {
+		return errorf(http.StatusPreconditionFailed, codePreconditionFailed, "", "At least one of the pre-conditions you specified did not hold.")
+	}
+	notModified := func() error {
+		c.w.Header().Set("ETag", quote(o.ETag))
+		return errorf(http.StatusNotModified, codeNotModified, "", "Not modified.")
+	}
+	if value := c.r.Header.Get(prefix + "If-Match"); value != "" && strings.Trim(value, `"`) != o.ETag {
+		return failed()
+	}
+	if t, err := http.ParseTime(c.r.Header.Get(prefix + "If-Unmodified-Since")); err == nil && modified.After(t) {
+		return failed()
+	}
+	if value := c.r.Header.Get(prefix + "If-None-Match"); value != "" && strings.Trim(value, `"`) == o.ETag {
+		return notModified()
+	}
+	if t, err := http.ParseTime(c.r.Header.Get(prefix + "If-Modified-Since")); err == nil && !modified.After(t) {
+		return notModified()
+	}
+	return nil
+}
+
+// readRange returns the bytes to send, end exclusive. A range that makes no
+// sense means the whole object with status 200, unless the client asks for
+// x-oss-range-behavior: standard ("GetObject").
+func (c *call) readRange(size int64) (start, end int64, partial bool, err error) {
+	spec, ok := strings.CutPrefix(c.r.Header.Get("Range"), "bytes=")
+	if !ok {
+		return 0, size, false, nil
+	}
+	first, last, ok := strings.Cut(spec, "-")
+	if !ok {
+		return 0, size, false, nil
+	}
+	a, errA := strconv.ParseInt(first, 10, 64)
+	b, errB := strconv.ParseInt(last, 10, 64)
+	switch {
+	case first == "" && errB == nil && b > 0 && size > 0: // the last b bytes
+		return max(0, size-b), size, true, nil
+	case errA == nil && a >= 0 && a < size && last == "":
+		return a, size, true, nil
+	case errA == nil && a >= 0 && a < size && errB == nil && b >= a:
+		return a, min(b+1, size), true, nil
+	case errA == nil && a >= size && c.r.Header.Get("x-oss-range-behavior") == "standard":
+		return 0, 0, false, errorf(http.StatusRequestedRangeNotSatisfiable, codeInvalidRange, "", "The requested range cannot be satisfied.")
+	}
+	return 0, size, false, nil
+}

@@ -1,0 +1,179 @@
+package oss
+
+import (
+	"encoding/xml"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"unicode"
+)
+
+// postObject stores the file of a browser's form ("PostObject"). It goes the
+// way of every other call, but what others say in headers and query is said in
+// form fields, and the policy that was signed decides about them:
+//
+//	form up to the file, signature, policy, RAM policy, file, answer
+//
+// A field that no condition names is applied nevertheless: whoever holds the
+// form chooses it.
+func (c *call) postObject() error {
+	form, err := c.readForm()
+	if err != nil {
+		return err
+	}
+	now := c.s.cfg.Now()
+	var fault *apiError
+	if c.account, fault = c.authenticateForm(form, now); fault != nil {
+		return fault
+	}
+	if c.account == nil {
+		return errAnonymous()
+	}
+	policy, err := parsePolicy(form.fields["policy"])
+	if err != nil {
+		return err
+	}
+	if fault := policy.check(form.fields, c.target.bucket, now); fault != nil {
+		return fault
+	}
+	c.target.key = form.key()
+	header, err := form.header()
+	if err != nil {
+		return err
+	}
+	if fault := c.permit(c.target.bucket, c.target.key, uploadActions(header)...); fault != nil {
+		return fault
+	}
+	if err := checkKey(c.target.key); err != nil {
+		return err
+	}
+	if !c.s.store.hasBucket(c.target.bucket) {
+		return errNoSuchBucket(c.target.bucket)
+	}
+	return c.storeForm(form, policy, header)
+}
+
+// storeForm does what putObject does.
+func (c *call) storeForm(form *postForm, policy *postPolicy, header http.Header) error {
+	a, err := readAttributes(header)
+	if err != nil {
+		return err
+	}
+	forbid, err := forbidsOverwrite(header)
+	if err != nil {
+		return err
+	}
+	callback, err := c.readFormCallback(form)
+	if err != nil {
+		return err
+	}
+	body, err := form.receive(c.s.store, policy.minSize, policy.maxSize)
+	if err != nil {
+		return err
+	}
+	defer body.discard()
+	if err := form.finish(c.r.Header.Get("Content-MD5")); err != nil {
+		return err
+	}
+	o := &object{Key: c.target.key, Type: typeNormal, content: body.content, attributes: a}
+	if err := c.storeError(c.s.store.commit(c.target.bucket, o, body, forbid)); err != nil {
+		return err
+	}
+	writeContentHeaders(c.w.Header(), o.content)
+	c.writeVersion(o)
+	if callback != nil {
+		return c.sendCallback(callback, o)
+	}
+	return c.answerForm(form, o)
+}
+
+// key fills "${filename}" in with the name of the file, without the folders
+// that some browsers put before it.
+//
+// unconfirmed: that the folders are taken off.
+func (f *postForm) key() string {
+	name := f.file.FileName()
+	name = name[strings.LastIndexAny(name, `/\`)+1:]
+	return strings.ReplaceAll(f.fields["key"], "${filename}", name)
+}
+
+// header returns the fields that a PUT has as headers, under their names.
+// The Content-Type is x-oss-content-type, else that of the file's part, else
+// the field of this name ("PostObject").
+//
+// unconfirmed: what OSS makes of control characters, which no header of a PUT
+// can hold. They are refused here.
+func (f *postForm) header() (http.Header, error) {
+	header := http.Header{}
+	for name, value := range f.fields {
+		isStored := slices.ContainsFunc(storedHeaders, func(s string) bool { return strings.EqualFold(s, name) })
+		if !isStored && !strings.HasPrefix(name, "x-oss-") {
+			continue
+		}
+		if strings.ContainsFunc(value, unicode.IsControl) {
+			return nil, invalidArgument(name, "", "", "The value of the form field is invalid.")
+		}
+		header.Set(name, value)
+	}
+	for _, contentType := range []string{f.file.Header.Get("Content-Type"), f.fields["x-oss-content-type"]} {
+		if contentType != "" {
+			header.Set("Content-Type", contentType)
+		}
+	}
+	return header, nil
+}
+
+// readFormCallback reads the field callback and its variables, the fields x:*.
+// A callback in a header or the query is ignored like everything there, but
+// not beside one in the form.
+func (c *call) readFormCallback(form *postForm) (*callback, error) {
+	value := form.fields["callback"]
+	if value == "" {
+		return nil, nil
+	}
+	if c.r.Header.Get("x-oss-callback") != "" || c.query.has("callback") {
+		return nil, invalidArgument("callback", "", "", "The callback is given more than once.")
+	}
+	if c.s.cfg.CallbackKey == nil {
+		return nil, errNotImplemented("callbacks without a callback key")
+	}
+	vars := map[string]string{}
+	for name, value := range form.fields {
+		if strings.HasPrefix(name, "x:") {
+			vars[name] = value
+		}
+	}
+	return parseCallback("callback", value, vars)
+}
+
+// answerForm answers as the form asks: a redirect before a status, and 204
+// where it asks for nothing that there is.
+//
+// unconfirmed: what OSS adds to the redirect. S3 adds bucket, key and etag.
+func (c *call) answerForm(form *postForm, o *object) error {
+	if to, err := url.Parse(form.fields["success_action_redirect"]); err == nil && to.Host != "" && (to.Scheme == "http" || to.Scheme == "https") {
+		if to.RawQuery != "" {
+			to.RawQuery += "&"
+		}
+		to.RawQuery += "bucket=" + percentEncode(c.target.bucket) + "&key=" + percentEncode(o.Key) + "&etag=" + percentEncode(quote(o.ETag))
+		c.w.Header().Set("Location", to.String())
+		return c.writeEmpty(http.StatusSeeOther)
+	}
+	path, _ := rawTarget(c.r)
+	location := "http://" + c.r.Host + strings.TrimSuffix(path, "/") + "/" + strings.ReplaceAll(percentEncode(o.Key), "%2F", "/")
+	switch form.fields["success_action_status"] {
+	case "200":
+		return c.writeEmpty(http.StatusOK)
+	case "201":
+		c.w.Header().Set("Location", location)
+		return c.writeDocument(http.StatusCreated, struct {
+			XMLName  xml.Name `xml:"PostResponse"`
+			Bucket   string
+			ETag     string
+			Key      string
+			Location string
+		}{Bucket: c.target.bucket, ETag: quote(o.ETag), Key: o.Key, Location: location})
+	}
+	return c.writeEmpty(http.StatusNoContent)
+}

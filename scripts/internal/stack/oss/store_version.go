@@ -1,0 +1,168 @@
+package oss
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+)
+
+// A bucket keeps every version of a key, oldest first, in versions; objects
+// has the last of them, unless that is a delete marker. Without versioning a
+// key has one version at most, its id is "", and an upload replaces it.
+
+// typeDeleteMarker is the type of a version that has no bytes and says that
+// the key was deleted.
+const typeDeleteMarker = "DeleteMarker"
+
+// errDeleteMarker is errNotStored where a delete marker is why; errNoVersion
+// says that a key has no such version.
+var (
+	errDeleteMarker = fmt.Errorf("delete marker: %w", errNotStored)
+	errNoVersion    = errors.New("no such version")
+)
+
+func (st *store) enableVersioning(bucketName string) error {
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	b := st.buckets[bucketName]
+	if b == nil {
+		return errNotStored
+	}
+	was := b.Versioned
+	b.Versioned = true
+	if err := st.writeJSON(filepath.Join(b.dir, "bucket.json"), b); err != nil {
+		b.Versioned = was
+		return err
+	}
+	return nil
+}
+
+func (st *store) isVersioned(bucketName string) bool {
+	st.mu.RLock()
+	defer st.mu.RUnlock()
+	b := st.buckets[bucketName]
+	return b != nil && b.Versioned
+}
+
+// protects reports whether an upload that forbids overwriting is refused.
+func (st *store) protects(bucketName, key string) bool {
+	st.mu.RLock()
+	defer st.mu.RUnlock()
+	b := st.buckets[bucketName]
+	return b != nil && b.protects(key)
+}
+
+func (b *bucket) protects(key string) bool { return !b.Versioned && b.objects[key] != nil }
+
+// version returns the metadata of one version. The id "" means the current
+// one, "null" the one from before there were versions. Of a delete marker it
+// returns the marker and errDeleteMarker.
+func (st *store) version(bucketName, key, id string) (*object, error) {
+	st.mu.RLock()
+	defer st.mu.RUnlock()
+	return st.versionLocked(bucketName, key, id)
+}
+
+func (st *store) versionLocked(bucketName, key, id string) (*object, error) {
+	b := st.buckets[bucketName]
+	if b == nil {
+		return nil, errNotStored
+	}
+	versions := b.versions[key]
+	at := len(versions) - 1
+	if id != "" {
+		at = slices.IndexFunc(versions, func(o *object) bool { return o.versionName() == id })
+	}
+	switch {
+	case at >= 0 && versions[at].Type == typeDeleteMarker:
+		return versions[at], errDeleteMarker
+	case at >= 0:
+		return versions[at], nil
+	case id == "" || id == "null" && !b.Versioned:
+		return nil, errNotStored
+	}
+	return nil, errNoVersion
+}
+
+// versionName is the id of a version as requests have it.
+func (o *object) versionName() string {
+	if o.VersionID == "" {
+		return "null"
+	}
+	return o.VersionID
+}
+
+// addLocked makes o the current version of its key.
+func (st *store) addLocked(b *bucket, o *object) error {
+	old := b.versions[o.Key]
+	if b.Versioned {
+		o.VersionID = "CAEQ" + randomHex(16)
+		if len(old) > 0 {
+			o.Sequence = old[len(old)-1].Sequence + 1
+		}
+	}
+	o.Modified = st.now().UTC()
+	if err := st.writeJSON(b.objectFile(o), o); err != nil {
+		return fmt.Errorf("storing the metadata of %q: %w", o.Key, err)
+	}
+	if b.Versioned {
+		b.setVersions(o.Key, append(old, o))
+		return nil
+	}
+	b.setVersions(o.Key, []*object{o})
+	for _, replaced := range old {
+		os.Remove(b.dataFile(replaced.File))
+	}
+	return nil
+}
+
+// remove deletes a version for good or, where there are versions and none is
+// named, adds a delete marker. It returns what it removed or added: nil if
+// there was nothing to remove.
+func (st *store) remove(bucketName, key, id string) (*object, error) {
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	b := st.buckets[bucketName]
+	if b != nil && b.Versioned && id == "" {
+		marker := &object{Key: key, Type: typeDeleteMarker}
+		return marker, st.addLocked(b, marker)
+	}
+	o, err := st.versionLocked(bucketName, key, id)
+	switch {
+	case errors.Is(err, errDeleteMarker):
+	case errors.Is(err, errNotStored):
+		return nil, nil
+	case err != nil:
+		return nil, err
+	}
+	if err := os.Remove(b.objectFile(o)); err != nil {
+		return nil, fmt.Errorf("deleting %q: %w", key, err)
+	}
+	b.setVersions(key, slices.DeleteFunc(b.versions[key], func(v *object) bool { return v == o }))
+	if o.File != "" {
+		os.Remove(b.dataFile(o.File))
+	}
+	return o, nil
+}
+
+func (b *bucket) setVersions(key string, versions []*object) {
+	delete(b.objects, key)
+	delete(b.versions, key)
+	if len(versions) == 0 {
+		return
+	}
+	b.versions[key] = versions
+	if last := versions[len(versions)-1]; last.Type != typeDeleteMarker {
+		b.objects[key] = last
+	}
+}
+
+// sortVersions orders what was read from the disk.
+func (b *bucket) sortVersions() {
+	for key, versions := range b.versions {
+		slices.SortFunc(versions, func(v, w *object) int { return v.Sequence - w.Sequence })
+		b.setVersions(key, versions)
+	}
+}

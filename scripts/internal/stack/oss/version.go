@@ -1,0 +1,39 @@
+package oss
+
+import (
+	"errors"
+	"net/http"
+)
+
+// writeVersion puts on the answer which version it is about ("Versioning").
+// Without versioning there is nothing to say.
+func (c *call) writeVersion(o *object) {
+	if o.VersionID != "" || c.s.store.isVersioned(c.target.bucket) {
+		c.w.Header().Set("x-oss-version-id", o.versionName())
+	}
+	if o.Type == typeDeleteMarker {
+		c.w.Header().Set("x-oss-delete-marker", "true")
+	}
+}
+
+// versionError is the refusal to read a version ("GetObject"): a key whose
+// current version is a delete marker is absent, and the answer says why; a
+// delete marker that is asked for by its id allows nothing but DELETE.
+func (c *call) versionError(o *object, err error) error {
+	switch {
+	case errors.Is(err, errDeleteMarker):
+		c.writeVersion(o)
+		if c.query.get("versionId") == "" {
+			return errNoSuchKey(c.target.key)
+		}
+		c.w.Header().Set("Allow", http.MethodDelete)
+		e := errorf(http.StatusMethodNotAllowed, codeMethodNotAllowed, "", "The specified method is not allowed against this resource.")
+		e.Method, e.ResourceType = c.r.Method, typeDeleteMarker
+		return e
+	case errors.Is(err, errNotStored):
+		return errNoSuchKey(c.target.key)
+	case errors.Is(err, errNoVersion):
+		return errorf(http.StatusNotFound, codeNoSuchVersion, "", "The specified version does not exist.")
+	}
+	return err
+}

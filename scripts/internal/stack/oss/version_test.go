@@ -1,0 +1,192 @@
+package oss
+
+import (
+	"fmt"
+	"io"
+	"strings"
+	"testing"
+
+	"github.com/aliyun/alibabacloud-oss-go-sdk-v2/oss"
+)
+
+func newVersioned(t *testing.T, change ...func(*Config)) *fixture {
+	t.Helper()
+	f := newFixture(t, change...)
+	if err := f.s.EnableVersioning(testBucket); err != nil {
+		t.Fatal(err)
+	}
+	return f
+}
+
+// putVersion stores an object, which must not exist, and returns its version.
+func (f *fixture) putVersion(key, body string) *string {
+	f.t.Helper()
+	put := must[*oss.PutObjectResult](f.t)(f.client(permanent).PutObject(f.t.Context(), &oss.PutObjectRequest{
+		Bucket: oss.Ptr(testBucket), Key: oss.Ptr(key), Body: strings.NewReader(body), ForbidOverwrite: oss.Ptr("true"),
+	}))
+	return put.VersionId
+}
+
+// read returns body and version of an object, or the status of the refusal.
+func (f *fixture) readVersion(key string, version *string) string {
+	f.t.Helper()
+	got, err := f.client(permanent).GetObject(f.t.Context(), &oss.GetObjectRequest{Bucket: oss.Ptr(testBucket), Key: oss.Ptr(key), VersionId: version})
+	if err != nil {
+		return err.Error()
+	}
+	defer got.Body.Close()
+	body := must[[]byte](f.t)(io.ReadAll(got.Body))
+	head := must[*oss.HeadObjectResult](f.t)(f.client(permanent).HeadObject(f.t.Context(), &oss.HeadObjectRequest{Bucket: oss.Ptr(testBucket), Key: oss.Ptr(key), VersionId: version}))
+	if oss.ToString(head.VersionId) != oss.ToString(got.VersionId) || head.ContentLength != int64(len(body)) {
+		f.t.Errorf("head of %q = version %s of %d bytes, get has %s and %d", key, oss.ToString(head.VersionId), head.ContentLength, oss.ToString(got.VersionId), len(body))
+	}
+	return string(body) + " " + oss.ToString(got.VersionId)
+}
+
+func (f *fixture) deleteVersion(key string, version *string) (marker bool, id string) {
+	f.t.Helper()
+	got := must[*oss.DeleteObjectResult](f.t)(f.client(permanent).DeleteObject(f.t.Context(), &oss.DeleteObjectRequest{Bucket: oss.Ptr(testBucket), Key: oss.Ptr(key), VersionId: version}))
+	return got.DeleteMarker, oss.ToString(got.VersionId)
+}
+
+func TestVersions(t *testing.T) {
+	dir := t.TempDir()
+	f := newFixture(t, func(c *Config) { c.Dir = dir })
+	f.put("k", "null")
+	if err := f.s.EnableVersioning(testBucket); err != nil {
+		t.Fatal(err)
+	}
+	one, two := f.putVersion("k", "one"), f.putVersion("k", "two")
+	if one == nil || two == nil || *one == *two {
+		t.Fatalf("versions = %v, %v", one, two)
+	}
+	want := func(what, got, want string) {
+		t.Helper()
+		if got != want {
+			t.Errorf("%s = %q, want %q", what, got, want)
+		}
+	}
+	check := func() {
+		t.Helper()
+		want("current", f.readVersion("k", nil), "two "+*two)
+		want("first", f.readVersion("k", one), "one "+*one)
+		want("null", f.readVersion("k", oss.Ptr("null")), "null null")
+	}
+	check()
+	f = newFixture(t, func(c *Config) { c.Dir = dir }) // a restart keeps order and bytes
+	check()
+
+	marker, markerID := f.deleteVersion("k", nil)
+	if !marker || markerID == "" {
+		t.Errorf("deleting = marker %v %q", marker, markerID)
+	}
+	get := f.presign(permanent, &oss.GetObjectRequest{Bucket: oss.Ptr(testBucket), Key: oss.Ptr("k")})
+	absent := f.send(get.Method, get.URL, nil, "")
+	f.wantError(absent, 404, codeNoSuchKey, "0026-00000001")
+	if absent.header.Get("x-oss-delete-marker") != "true" || absent.header.Get("x-oss-version-id") != markerID {
+		t.Errorf("headers = %v", absent.header)
+	}
+	get = f.presign(permanent, &oss.GetObjectRequest{Bucket: oss.Ptr(testBucket), Key: oss.Ptr("k"), VersionId: oss.Ptr(markerID)})
+	refused := f.send(get.Method, get.URL, nil, "")
+	f.wantError(refused, 405, codeMethodNotAllowed, "")
+	if refused.header.Get("Allow") != "DELETE" || refused.ResourceType != "DeleteMarker" {
+		t.Errorf("Allow = %q, ResourceType = %q", refused.header.Get("Allow"), refused.ResourceType)
+	}
+	if list := f.s.store.list(testBucket, ""); len(list) != 0 {
+		t.Errorf("%d objects are listed", len(list))
+	}
+	want("under the marker", f.readVersion("k", two), "two "+*two)
+
+	f = newFixture(t, func(c *Config) { c.Dir = dir })
+	if marker, id := f.deleteVersion("k", oss.Ptr(markerID)); !marker || id != markerID {
+		t.Errorf("deleting the marker = %v %q", marker, id)
+	}
+	check()
+	if marker, id := f.deleteVersion("k", two); marker || id != *two {
+		t.Errorf("deleting a version = %v %q", marker, id)
+	}
+	want("after deleting the last", f.readVersion("k", nil), "one "+*one)
+	f.deleteVersion("k", one)
+	f.deleteVersion("k", oss.Ptr("null"))
+	_, err := f.client(permanent).GetObject(t.Context(), &oss.GetObjectRequest{Bucket: oss.Ptr(testBucket), Key: oss.Ptr("k")})
+	wantServiceError(t, err, 404, codeNoSuchKey, "0026-00000001")
+	_, err = f.client(permanent).GetObject(t.Context(), &oss.GetObjectRequest{Bucket: oss.Ptr(testBucket), Key: oss.Ptr("k"), VersionId: one})
+	wantServiceError(t, err, 404, codeNoSuchVersion, "")
+}
+
+func TestVersionsOfEveryUpload(t *testing.T) {
+	f := newVersioned(t)
+	form := f.newForm(permanent, "k")
+	form.sign(nil)
+	posted := f.post(form)
+	f.wantStatus(posted, 204)
+	id := f.initiate("k")
+	completed := must[*oss.CompleteMultipartUploadResult](t)(f.complete("k", id, f.part("k", id, 1, "part")))
+	copied := must[*oss.CopyObjectResult](t)(f.client(permanent).CopyObject(t.Context(), &oss.CopyObjectRequest{
+		Bucket: oss.Ptr(testBucket), Key: oss.Ptr("k"), SourceKey: oss.Ptr("k"), SourceVersionId: oss.Ptr(posted.header.Get("x-oss-version-id")),
+	}))
+	for body, version := range map[string]string{
+		"hello": posted.header.Get("x-oss-version-id"), "part": oss.ToString(completed.VersionId),
+	} {
+		if got := f.readVersion("k", &version); version == "" || got != body+" "+version {
+			t.Errorf("version %q = %q, want %q", version, got, body)
+		}
+	}
+	if got := f.readVersion("k", nil); got != "hello "+oss.ToString(copied.VersionId) || oss.ToString(copied.SourceVersionId) != posted.header.Get("x-oss-version-id") {
+		t.Errorf("copied version = %q, of %q", got, oss.ToString(copied.SourceVersionId))
+	}
+}
+
+func TestVersionTags(t *testing.T) {
+	f := newVersioned(t)
+	one := f.putVersion("k", "one")
+	f.putVersion("k", "two")
+	must[*oss.PutObjectTaggingResult](t)(f.client(permanent).PutObjectTagging(t.Context(), &oss.PutObjectTaggingRequest{
+		Bucket: oss.Ptr(testBucket), Key: oss.Ptr("k"),
+		Tagging: &oss.Tagging{TagSet: &oss.TagSet{Tags: []oss.Tag{{Key: oss.Ptr("a"), Value: oss.Ptr("b")}}}},
+	}))
+	head := func(version *string) *oss.HeadObjectResult {
+		return must[*oss.HeadObjectResult](t)(f.client(permanent).HeadObject(t.Context(), &oss.HeadObjectRequest{Bucket: oss.Ptr(testBucket), Key: oss.Ptr("k"), VersionId: version}))
+	}
+	if current := head(nil); current.TaggingCount != 1 || head(current.VersionId).TaggingCount != 1 || head(one).TaggingCount != 0 {
+		t.Error("the tags are not those of the current version")
+	}
+	_, err := f.client(permanent).GetObjectTagging(t.Context(), &oss.GetObjectTaggingRequest{Bucket: oss.Ptr(testBucket), Key: oss.Ptr("k"), VersionId: one})
+	wantServiceError(t, err, 501, codeNotImplemented, "")
+}
+
+func TestVersionAuthorization(t *testing.T) {
+	f := newVersioned(t)
+	limited := permanent
+	limited.Allows = func(action, _ string) bool { return !strings.HasSuffix(action, "Version") }
+	version := f.putVersion("k", "one")
+	f.setAccount(limited)
+	for _, request := range []any{
+		&oss.GetObjectRequest{Bucket: oss.Ptr(testBucket), Key: oss.Ptr("k"), VersionId: version},
+		&oss.HeadObjectRequest{Bucket: oss.Ptr(testBucket), Key: oss.Ptr("k"), VersionId: version},
+	} {
+		signed := f.presign(limited, request)
+		f.wantStatus(f.send(signed.Method, signed.URL, nil, ""), 403)
+	}
+	_, err := f.client(limited).DeleteObject(t.Context(), &oss.DeleteObjectRequest{Bucket: oss.Ptr(testBucket), Key: oss.Ptr("k"), VersionId: version})
+	wantServiceError(t, err, 403, codeAccessDenied, "0003-00000801")
+	if got := fmt.Sprint(f.deleteVersion("k", nil)); !strings.HasPrefix(got, "true") {
+		t.Errorf("deleting without a version = %s", got)
+	}
+}
+
+func TestWithoutVersions(t *testing.T) {
+	f := newFixture(t)
+	f.put("k", "hello")
+	if got := f.readVersion("k", oss.Ptr("null")); got != "hello " {
+		t.Errorf("null = %q", got)
+	}
+	_, err := f.client(permanent).GetObject(t.Context(), &oss.GetObjectRequest{Bucket: oss.Ptr(testBucket), Key: oss.Ptr("k"), VersionId: oss.Ptr("CAEQ0")})
+	wantServiceError(t, err, 404, codeNoSuchVersion, "")
+	if marker, id := f.deleteVersion("k", nil); marker || id != "" {
+		t.Errorf("deleting = %v %q", marker, id)
+	}
+	if err := f.s.EnableVersioning("absent"); err == nil {
+		t.Error("EnableVersioning of no bucket succeeds")
+	}
+}

@@ -1,7 +1,0 @@
-//go:build !unix
-
-package localfc
-
-import "syscall"
-
-func ownProcessGroup() *syscall.SysProcAttr { return nil }
