@@ -45,7 +45,7 @@ func TestBrowser(t *testing.T) {
 	table.Run(t, "page: pictures", func(t *testing.T, _ func(string)) {
 		named := func(f file) map[string]string { return map[string]string{"path": f.path, "name": f.name} }
 		d.call(t, "pagePictures", map[string]any{
-			"url": gateway.Gateway, "left": named(d.oddLarge), "done": named(d.odd), "large": named(d.large), "film": named(d.film), "refused": named(d.refused),
+			"url": gateway.Ready.Gateway, "left": named(d.oddLarge), "done": named(d.odd), "large": named(d.large), "film": named(d.film), "refused": named(d.refused),
 		}, nil)
 	})
 }
@@ -63,7 +63,7 @@ type pageResult struct {
 }
 
 func testPage(t *testing.T, table *stacktest.Table, d *driver, s *stack, name string, retriesForm bool) {
-	d.call(t, "openPage", map[string]any{"url": s.Gateway, "fresh": true}, nil)
+	d.call(t, "openPage", map[string]any{"url": s.Ready.Gateway, "fresh": true}, nil)
 	for _, tt := range []struct {
 		method, operation string
 		file              file
@@ -98,9 +98,9 @@ func testPage(t *testing.T, table *stacktest.Table, d *driver, s *stack, name st
 // checkPage holds what the page shows against what is there.
 func checkPage(t *testing.T, s *stack, got pageResult, want file) {
 	t.Helper()
-	key, ok := strings.CutPrefix(got.Object, s.Bucket+"/")
+	key, ok := strings.CutPrefix(got.Object, s.Ready.Bucket+"/")
 	if !ok {
-		t.Fatalf("the page shows the object %q, want %s/…", got.Object, s.Bucket)
+		t.Fatalf("the page shows the object %q, want %s/…", got.Object, s.Ready.Bucket)
 	}
 	id := s.check(t, key, want)
 	if got.EventID != id || got.Event.Data.EventID != id || got.Event.Data.Key != key || got.Event.Type != "upload.completed" {
@@ -110,7 +110,7 @@ func checkPage(t *testing.T, s *stack, got pageResult, want file) {
 
 func testTryingAgain(t *testing.T, table *stacktest.Table, d *driver, s *stack) {
 	table.Run(t, "page: Uppy fails, and is tried again", func(t *testing.T, _ func(string)) {
-		d.call(t, "openPage", map[string]any{"url": s.Gateway, "fresh": true}, nil)
+		d.call(t, "openPage", map[string]any{"url": s.Ready.Gateway, "fresh": true}, nil)
 		args := map[string]any{"method": "uppy", "file": d.large.path, "name": d.large.name}
 		s.fail(t, "UploadPart", 20)
 		var fault string
@@ -127,7 +127,7 @@ func testTryingAgain(t *testing.T, table *stacktest.Table, d *driver, s *stack) 
 func testLeaving(t *testing.T, table *stacktest.Table, d *driver, s *stack) {
 	args := map[string]any{"file": d.large.path, "name": d.large.name, "speed": 4_000_000}
 	table.Run(t, "page: left half-way, opened again", func(t *testing.T, _ func(string)) {
-		d.call(t, "openPage", map[string]any{"url": s.Gateway, "fresh": true}, nil)
+		d.call(t, "openPage", map[string]any{"url": s.Ready.Gateway, "fresh": true}, nil)
 		var before []int
 		d.call(t, "pageLeave", args, &before)
 		var after pageResult
@@ -147,7 +147,7 @@ func testLeaving(t *testing.T, table *stacktest.Table, d *driver, s *stack) {
 		}
 	})
 	table.Run(t, "page: left half-way, discarded", func(t *testing.T, _ func(string)) {
-		d.call(t, "openPage", map[string]any{"url": s.Gateway, "fresh": true}, nil)
+		d.call(t, "openPage", map[string]any{"url": s.Ready.Gateway, "fresh": true}, nil)
 		d.call(t, "pageLeave", args, nil)
 		before := s.openUploads(t, "")
 		var status int

@@ -20,8 +20,11 @@ import (
 	"github.com/aliyun/alibabacloud-oss-go-sdk-v2/oss"
 	"github.com/aliyun/alibabacloud-oss-go-sdk-v2/oss/credentials"
 
+	"ossupload/scripts/internal/stack/fc"
 	"ossupload/scripts/internal/stacktest"
 )
+
+func TestMain(m *testing.M) { stacktest.Main(m) }
 
 // driver is driver.mjs at work in a folder with its npm packages, and the files
 // that it uploads.
@@ -189,9 +192,9 @@ type stack struct {
 	uploaded map[string]bool // keys
 }
 
-func newStack(t *testing.T, d *driver, trigger, uppy string) *stack {
-	t.Setenv("OSSUPLOAD_UPPY_DIR", filepath.Join(d.dir, uppy))
-	return &stack{stacktest.Start(t, "-trigger", trigger), make(map[string]bool)}
+func newStack(t *testing.T, d *driver, trigger fc.Trigger, uppy string) *stack {
+	started := stacktest.Start(t, stacktest.Options{Trigger: trigger, UppyDir: filepath.Join(d.dir, uppy)})
+	return &stack{started, make(map[string]bool)}
 }
 
 // check holds the object against the file, and wants one event id for it,
@@ -250,11 +253,11 @@ func (s *stack) ask(t *testing.T, method, path string, body, result any) {
 			t.Fatal(err)
 		}
 	}
-	req, err := http.NewRequestWithContext(t.Context(), method, s.Gateway+path, &text)
+	req, err := http.NewRequestWithContext(t.Context(), method, s.Ready.Gateway+path, &text)
 	if err != nil {
 		t.Fatal(err)
 	}
-	req.Header.Set("Authorization", "Bearer "+s.CallerToken)
+	req.Header.Set("Authorization", "Bearer "+s.Ready.CallerToken)
 	req.Header.Set("Content-Type", "application/json")
 	client := http.Client{Timeout: 30 * time.Second}
 	res, err := client.Do(req)
@@ -280,17 +283,17 @@ func (s *stack) fail(t *testing.T, operation string, count int) {
 }
 
 // failed reports whether every fault that was set has happened.
-func (s *stack) failed(t *testing.T) bool { return s.FaultsLeft(t) == 0 }
+func (s *stack) failed(t *testing.T) bool { return s.FaultsLeft() == 0 }
 
 // openUploads is how many multipart uploads of a key OSS holds.
 func (s *stack) openUploads(t *testing.T, key string) int {
 	t.Helper()
 	client := oss.NewClient(oss.LoadDefaultConfig().
-		WithRegion(s.Region).
-		WithEndpoint(s.OSS).
+		WithRegion(s.Ready.Region).
+		WithEndpoint(s.Ready.OSS).
 		WithUsePathStyle(true).
-		WithCredentialsProvider(credentials.NewStaticCredentialsProvider(s.AccessKeyID, s.AccessKeySecret)))
-	list, err := client.ListMultipartUploads(t.Context(), &oss.ListMultipartUploadsRequest{Bucket: &s.Bucket, Prefix: &key})
+		WithCredentialsProvider(credentials.NewStaticCredentialsProvider(s.Ready.AccessKeyID, s.Ready.AccessKeySecret)))
+	list, err := client.ListMultipartUploads(t.Context(), &oss.ListMultipartUploadsRequest{Bucket: &s.Ready.Bucket, Prefix: &key})
 	if err != nil {
 		t.Fatal(fmt.Errorf("listing uploads: %w", err))
 	}

@@ -40,10 +40,10 @@ func (d *driver) uppy(t *testing.T, s *stack, version int, f file, token string,
 func (s *stack) uppyOptions(t *testing.T, version int, token string) map[string]any {
 	t.Helper()
 	if version == 5 {
-		return map[string]any{"endpoint": s.Gateway, "token": token, "retryDelays": []int{0}}
+		return map[string]any{"endpoint": s.Ready.Gateway, "token": token, "retryDelays": []int{0}}
 	}
-	if token != s.CallerToken {
-		return map[string]any{"companionEndpoint": s.Gateway + "/c/" + token}
+	if token != s.Ready.CallerToken {
+		return map[string]any{"companionEndpoint": s.Ready.Gateway + "/c/" + token}
 	}
 	var session struct{ Endpoint string }
 	s.ask(t, "POST", "/session", map[string]any{}, &session)
@@ -58,11 +58,11 @@ func (o outcome) one(t *testing.T, s *stack, version int, parts bool, want file)
 	}
 	u := o.Uploaded[0]
 	s.check(t, u.Key, want)
-	location := s.OSS + "/" + s.Bucket + "/" + u.Key
+	location := s.Ready.OSS + "/" + s.Ready.Bucket + "/" + u.Key
 	if version == 5 && !parts {
 		// Uppy 5 knows no more than the Location header, and else the URL of
 		// the form.
-		location = s.OSS + "/" + s.Bucket + "/"
+		location = s.Ready.OSS + "/" + s.Ready.Bucket + "/"
 	}
 	if u.Location != location || u.UploadURL != location {
 		t.Errorf("Uppy reports location %q and upload URL %q, want %q", u.Location, u.UploadURL, location)
@@ -76,7 +76,7 @@ func testUppy(t *testing.T, table *stacktest.Table, d *driver, s *stack, version
 	}
 	run("a file in one request, with an odd name", func(t *testing.T, _ func(string)) {
 		var got outcome
-		d.call(t, "uppyUpload", d.uppy(t, s, version, d.odd, s.CallerToken, nil), &got)
+		d.call(t, "uppyUpload", d.uppy(t, s, version, d.odd, s.Ready.CallerToken, nil), &got)
 		key := got.one(t, s, version, false, d.odd)
 		if got.asked("GET params") != 1 || len(got.Asked) != 1 {
 			t.Errorf("Uppy asked for %q, want one form", got.Asked)
@@ -89,17 +89,17 @@ func testUppy(t *testing.T, table *stacktest.Table, d *driver, s *stack, version
 	})
 	run("one request, paused", func(t *testing.T, _ func(string)) {
 		var got outcome
-		d.call(t, "uppyPause", d.uppy(t, s, version, d.small, s.CallerToken, map[string]any{"speed": 60_000}), &got)
+		d.call(t, "uppyPause", d.uppy(t, s, version, d.small, s.Ready.CallerToken, map[string]any{"speed": 60_000}), &got)
 		got.one(t, s, version, false, d.small)
 	})
 	run("parts, with an odd name", func(t *testing.T, _ func(string)) {
 		var got outcome
-		d.call(t, "uppyUpload", d.uppy(t, s, version, d.oddLarge, s.CallerToken, map[string]any{"parts": true}), &got)
+		d.call(t, "uppyUpload", d.uppy(t, s, version, d.oddLarge, s.Ready.CallerToken, map[string]any{"parts": true}), &got)
 		got.one(t, s, version, true, d.oddLarge)
 	})
 	run("parts, paused when one is stored", func(t *testing.T, _ func(string)) {
 		var got outcome
-		d.call(t, "uppyPause", d.uppy(t, s, version, d.large, s.CallerToken, map[string]any{"parts": true, "speed": 8_000_000}), &got)
+		d.call(t, "uppyPause", d.uppy(t, s, version, d.large, s.Ready.CallerToken, map[string]any{"parts": true, "speed": 8_000_000}), &got)
 		got.one(t, s, version, true, d.large)
 		if got.asked("GET multipart/{uploadId}") != 1 {
 			t.Errorf("Uppy asked for %q, want the parts listed once", got.Asked)
@@ -113,7 +113,7 @@ func testUppy(t *testing.T, table *stacktest.Table, d *driver, s *stack, version
 			Key    string
 			Status int
 		}
-		d.call(t, "uppyAbort", d.uppy(t, s, version, d.large, s.CallerToken, map[string]any{"parts": true, "speed": 8_000_000}), &got)
+		d.call(t, "uppyAbort", d.uppy(t, s, version, d.large, s.Ready.CallerToken, map[string]any{"parts": true, "speed": 8_000_000}), &got)
 		if n := s.openUploads(t, got.Key); got.Key == "" || got.Status != 200 || n != 0 {
 			t.Errorf("giving up %q answered %d and leaves %d uploads at OSS, want 200 and none", got.Key, got.Status, n)
 		}
@@ -121,7 +121,7 @@ func testUppy(t *testing.T, table *stacktest.Table, d *driver, s *stack, version
 	run("parts, one answered 500 once", func(t *testing.T, _ func(string)) {
 		s.fail(t, "UploadPart", 1)
 		var got outcome
-		d.call(t, "uppyUpload", d.uppy(t, s, version, d.large, s.CallerToken, map[string]any{"parts": true}), &got)
+		d.call(t, "uppyUpload", d.uppy(t, s, version, d.large, s.Ready.CallerToken, map[string]any{"parts": true}), &got)
 		got.one(t, s, version, true, d.large)
 		if !s.failed(t) {
 			t.Error("UploadPart did not fail once")
@@ -130,14 +130,14 @@ func testUppy(t *testing.T, table *stacktest.Table, d *driver, s *stack, version
 	run("parts, failed and tried again", func(t *testing.T, _ func(string)) {
 		s.fail(t, "UploadPart", 20)
 		var got outcome
-		d.call(t, "uppyUpload", d.uppy(t, s, version, d.large, s.CallerToken, map[string]any{"parts": true}), &got)
+		d.call(t, "uppyUpload", d.uppy(t, s, version, d.large, s.Ready.CallerToken, map[string]any{"parts": true}), &got)
 		if s.failed(t) || len(got.Failed) != 1 || len(got.Uploaded) != 0 {
 			t.Fatalf("Uppy reports %+v and %+v, want one failure", got.Uploaded, got.Failed)
 		}
 		// Version 6 goes on with the same upload, on another session here.
 		var renewed map[string]any
 		if version == 6 {
-			renewed = s.uppyOptions(t, version, s.CallerToken)
+			renewed = s.uppyOptions(t, version, s.Ready.CallerToken)
 		}
 		d.call(t, "uppyRetry", map[string]any{"options": renewed}, &got)
 		got.one(t, s, version, true, d.large)
@@ -148,7 +148,7 @@ func testUppy(t *testing.T, table *stacktest.Table, d *driver, s *stack, version
 	run("stored, and the callback failed", func(t *testing.T, _ func(string)) {
 		s.ask(t, "POST", "/_local/faults", map[string]any{"target": "callback", "operation": "*", "mode": "500"}, nil)
 		var got outcome
-		d.call(t, "uppyUpload", d.uppy(t, s, version, d.small, s.CallerToken, nil), &got)
+		d.call(t, "uppyUpload", d.uppy(t, s, version, d.small, s.Ready.CallerToken, nil), &got)
 		// Uppy takes 203 for success; the application asks by the key.
 		if len(got.Uploaded) != 1 || !s.failed(t) {
 			t.Fatalf("Uppy reports %+v and %+v, want one upload", got.Uploaded, got.Failed)
@@ -167,7 +167,7 @@ func testUppy(t *testing.T, table *stacktest.Table, d *driver, s *stack, version
 		{"a caller who is not believed", "forged", d.small, [7]string{
 			5: "Authorization required", 6: "Companion request failed: Forbidden",
 		}},
-		{"a type that is not taken", s.CallerToken, d.refused, [7]string{
+		{"a type that is not taken", s.Ready.CallerToken, d.refused, [7]string{
 			5: `Some fields of the request are not valid: type "text/html" is not an allowed type.`,
 			6: "Companion request failed: Bad Request",
 		}},

@@ -16,6 +16,8 @@ import (
 	"ossupload/scripts/internal/stacktest"
 )
 
+func TestMain(m *testing.M) { stacktest.Main(m) }
+
 // recipe is a program to be copied. prepare finds its runtime and compiles it
 // into dir, if it has to be, and returns the command that takes FILE; it calls
 // skip where the machine lacks what it takes.
@@ -163,7 +165,7 @@ func TestRecipes(t *testing.T) {
 		t.Skip("it starts the local stack and a dozen compilers and interpreters")
 	}
 	stacktest.Watch(t, ".")
-	stack := stacktest.Start(t)
+	stack := stacktest.Start(t, stacktest.Options{})
 	content := make([]byte, 1<<20)
 	rand.Read(content)
 	// Spaces and CJK, an apostrophe, and what curl takes for a pattern.
@@ -203,7 +205,7 @@ func TestRecipes(t *testing.T) {
 			})
 			t.Run("says why OSS refused the file", func(t *testing.T) {
 				stack.Fail(t, "oss", c.operation(r.name), "503")
-				c.fails(t, command, file, stack.CallerToken, "503 ServiceUnavailable")
+				c.fails(t, command, file, stack.Ready.CallerToken, "503 ServiceUnavailable")
 			})
 		})
 	}
@@ -226,7 +228,7 @@ func (c check) operation(name string) string {
 func (c check) command(t *testing.T, command []string, file, token string) *exec.Cmd {
 	cmd := exec.CommandContext(t.Context(), command[0], append(command[1:len(command):len(command)], file)...)
 	cmd.Env = append(os.Environ(),
-		"OSSUPLOAD_ENDPOINT="+c.stack.Gateway, "OSSUPLOAD_TOKEN="+token,
+		"OSSUPLOAD_ENDPOINT="+c.stack.Ready.Gateway, "OSSUPLOAD_TOKEN="+token,
 		"LC_ALL=C.UTF-8", // Java cannot name the file in the C locale
 		"NO_PROXY=127.0.0.1", "no_proxy=127.0.0.1")
 	cmd.WaitDelay = 5 * time.Second
@@ -238,12 +240,12 @@ func (c check) command(t *testing.T, command []string, file, token string) *exec
 func (c check) uploads(t *testing.T, command []string, file string, content []byte) {
 	t.Helper()
 	defer func() {
-		if left := c.stack.FaultsLeft(t); left != 0 {
+		if left := c.stack.FaultsLeft(); left != 0 {
 			t.Errorf("%d faults did not happen, want all", left)
 		}
 	}()
 	var stdout, stderr bytes.Buffer
-	cmd := c.command(t, command, file, c.stack.CallerToken)
+	cmd := c.command(t, command, file, c.stack.Ready.CallerToken)
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
 	if err := cmd.Run(); err != nil {
 		t.Fatalf("%s: %v\n%s%s", strings.Join(command, " "), err, stdout.Bytes(), stderr.Bytes())
@@ -277,12 +279,12 @@ func (c check) uploads(t *testing.T, command []string, file string, content []by
 // what is secret.
 func (c check) fails(t *testing.T, command []string, file, token, why string) {
 	t.Helper()
-	defer c.stack.FaultsLeft(t)
+	defer c.stack.FaultsLeft()
 	out, err := c.command(t, command, file, token).CombinedOutput()
 	if err == nil || !strings.Contains(string(out), why) {
 		t.Errorf("it said %q, %v; want a failure that says %q", out, err, why)
 	}
-	for _, secret := range []string{c.stack.CallerToken, "x-oss-signature"} {
+	for _, secret := range []string{c.stack.Ready.CallerToken, "x-oss-signature"} {
 		if strings.Contains(string(out), secret) {
 			t.Errorf("it said %q, which has a secret", out)
 		}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/aliyun/alibabacloud-oss-go-sdk-v2/oss"
 
+	"ossupload/scripts/internal/stack"
 	"ossupload/shared/uploadtoken"
 )
 
@@ -38,9 +39,9 @@ func tokenOf(token func(s *scene) string) func(*testing.T, *scene) {
 }
 
 // sealedWith is the honest token, but sealed with another secret of the stack's.
-func sealedWith(secret func(identity) []byte) func(*testing.T, *scene) {
+func sealedWith(secret func(stack.Identity) []byte) func(*testing.T, *scene) {
 	return func(t *testing.T, s *scene) {
-		s.notice.token, _ = newKeyring(t, "k1", secret(s.u.r.id)).Seal(uploadtoken.Upload, s.u.claims)
+		s.notice.token, _ = newKeyring(t, "k1", secret(s.u.r.Identity)).Seal(uploadtoken.Upload, s.u.claims)
 	}
 }
 
@@ -137,13 +138,13 @@ var forgeries = []forgery{
 	{"a token that is a word", "token", tokenOf(func(*scene) string { return "a-word-that-nobody-sealed" })},
 	{"a token padded as base64", "token", tokenOf(func(s *scene) string { return s.notice.token + "=" })},
 	{"a token in the other alphabet", "token", func(_ *testing.T, s *scene) { s.notice.token = "v1.k1." + strings.Repeat("+/", 300) }},
-	{"a token sealed with zeroes", "token", sealedWith(func(identity) []byte { return make([]byte, 32) })},
-	{"a token sealed with the receipts' secret", "token", sealedWith(func(id identity) []byte { return id.ReceiptSecret })},
-	{"a token sealed with the callers' secret", "token", sealedWith(func(id identity) []byte { return id.CallerSecret })},
-	{"a token sealed with the webhook's secret", "token", sealedWith(func(id identity) []byte { return id.WebhookSecret })},
-	{"a token sealed with the callback's key", "token", sealedWith(func(id identity) []byte { return id.CallbackKey })},
-	{"the caller's own JWT as token", "token", func(t *testing.T, s *scene) { s.notice.token = s.u.r.ready.CallerToken }},
-	{"a capability as token", "token", func(t *testing.T, s *scene) { s.notice.token = s.u.r.capability(t, s.u.r.ready.CallerToken) }},
+	{"a token sealed with zeroes", "token", sealedWith(func(stack.Identity) []byte { return make([]byte, 32) })},
+	{"a token sealed with the receipts' secret", "token", sealedWith(func(id stack.Identity) []byte { return id.ReceiptSecret })},
+	{"a token sealed with the callers' secret", "token", sealedWith(func(id stack.Identity) []byte { return id.CallerSecret })},
+	{"a token sealed with the webhook's secret", "token", sealedWith(func(id stack.Identity) []byte { return id.WebhookSecret })},
+	{"a token sealed with the callback's key", "token", sealedWith(func(id stack.Identity) []byte { return id.CallbackKey })},
+	{"the caller's own JWT as token", "token", func(t *testing.T, s *scene) { s.notice.token = s.u.r.Ready.CallerToken }},
+	{"a capability as token", "token", func(t *testing.T, s *scene) { s.notice.token = s.u.r.capability(t, s.u.r.Ready.CallerToken) }},
 	{"the receipt of another upload as token", "token", func(t *testing.T, s *scene) {
 		u, honest := s.u.r.stage(t, nil, nil)
 		s.notice.token = s.u.r.deliver(t, honest).receipt(t, "honest callback", u.key, u.content).ReceiptToken
@@ -247,11 +248,11 @@ func callbackForgeries(_ *testing.T, c *campaign) []attack {
 		attack{"a body over 64 KiB", func(t *testing.T) string {
 			u, m := c.stage(t, nil, nil)
 			c.keepSilent(u.key, "a body over 64 KiB")
-			return denied(c.deliver(t, c.signed(t, c.callbackKey, "text/plain", m.body+strings.Repeat("&", 64<<10))), "too_large")
+			return denied(c.deliver(t, c.signed(t, c.CallbackKey, "text/plain", m.body+strings.Repeat("&", 64<<10))), "too_large")
 		}, c.honestCallback},
 		attack{"twenty replays at once", func(t *testing.T) string {
 			u, m := c.stage(t, nil, nil)
-			c.atOnce(t, 20, m.method, c.ready.Gateway+m.path, m.header, []byte(m.body))
+			c.atOnce(t, 20, m.method, c.Ready.Gateway+m.path, m.header, []byte(m.body))
 			if n := len(c.events(t, u.key)); n != 1 {
 				return fmt.Sprintf("%d events were delivered, want 1", n)
 			}
@@ -269,7 +270,7 @@ func callbackForgeries(_ *testing.T, c *campaign) []attack {
 // erase deletes an object as its owner could.
 func (r *rig) erase(t *testing.T, key string) {
 	t.Helper()
-	if _, err := r.developer.DeleteObject(t.Context(), &oss.DeleteObjectRequest{Bucket: &r.ready.Bucket, Key: &key}); err != nil {
+	if _, err := r.developer.DeleteObject(t.Context(), &oss.DeleteObjectRequest{Bucket: &r.Ready.Bucket, Key: &key}); err != nil {
 		t.Fatal(err)
 	}
 }

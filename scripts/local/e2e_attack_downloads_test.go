@@ -25,7 +25,7 @@ func (r *rig) link(t *testing.T, key, target string, header map[string]string) {
 		}
 	}
 	if _, err := r.developer.PutSymlink(t.Context(), &oss.PutSymlinkRequest{
-		Bucket: &r.ready.Bucket, Key: &key, Target: &target, RequestCommon: oss.RequestCommon{Headers: headers},
+		Bucket: &r.Ready.Bucket, Key: &key, Target: &target, RequestCommon: oss.RequestCommon{Headers: headers},
 	}); err != nil {
 		t.Fatal(err)
 	}
@@ -35,7 +35,7 @@ func (r *rig) link(t *testing.T, key, target string, header map[string]string) {
 func (r *rig) signedGet(t *testing.T, in map[string]any) storageRequest {
 	t.Helper()
 	var out struct{ Method, URL string }
-	r.call(t, http.MethodPost, "/download", r.ready.CallerToken, in).into(t, "POST /download", &out)
+	r.call(t, http.MethodPost, "/download", r.Ready.CallerToken, in).into(t, "POST /download", &out)
 	r.logged.secret(out.URL, signatureOf(out.URL))
 	return storageRequest{method: out.Method, url: out.URL, header: http.Header{}}
 }
@@ -71,7 +71,7 @@ func downloadAttacks(t *testing.T, c *campaign) []attack {
 	var rows []attack
 	add := func(name string, try func(t *testing.T) string) { rows = append(rows, attack{name, try, control}) }
 	ask := func(t *testing.T, in map[string]any) reply {
-		return c.call(t, http.MethodPost, "/download", c.ready.CallerToken, in)
+		return c.call(t, http.MethodPost, "/download", c.Ready.CallerToken, in)
 	}
 
 	add("another's key", func(t *testing.T) string {
@@ -185,15 +185,15 @@ func stsAttacks(t *testing.T, c *campaign) []attack {
 	}
 	issue := func(t *testing.T, in any) (granted, *oss.Client) {
 		var g granted
-		c.call(t, http.MethodPost, "/sts", c.ready.CallerToken, in).into(t, "POST /sts", &g)
+		c.call(t, http.MethodPost, "/sts", c.Ready.CallerToken, in).into(t, "POST /sts", &g)
 		c.logged.secret(g.AccessKeySecret, g.SecurityToken)
-		return g, oss.NewClient(oss.LoadDefaultConfig().WithRegion(c.ready.Region).WithEndpoint(c.ready.OSS).WithUsePathStyle(true).WithRetryMaxAttempts(1).
+		return g, oss.NewClient(oss.LoadDefaultConfig().WithRegion(c.Ready.Region).WithEndpoint(c.Ready.OSS).WithUsePathStyle(true).WithRetryMaxAttempts(1).
 			WithHttpClient(c.client).WithCredentialsProvider(credentials.NewStaticCredentialsProvider(g.AccessKeyID, g.AccessKeySecret, g.SecurityToken)))
 	}
 	g, client := issue(t, map[string]any{})
 	u := c.grantPut(t, nil)
 	c.store(t, u.key, u.header, u.content)
-	bucket := &c.ready.Bucket
+	bucket := &c.Ready.Bucket
 	put := func(t *testing.T, client *oss.Client, key string) error {
 		_, err := client.PutObject(t.Context(), &oss.PutObjectRequest{Bucket: bucket, Key: &key, Body: strings.NewReader("x")})
 		return err
@@ -278,7 +278,7 @@ func stsAttacks(t *testing.T, c *campaign) []attack {
 			if _, err := client.PutSymlink(t.Context(), &oss.PutSymlinkRequest{Bucket: bucket, Key: &key, Target: &u.key}); err != nil {
 				return err.Error()
 			}
-			if breach := denied(c.call(t, http.MethodPost, "/download", c.ready.CallerToken, map[string]any{"key": key}), "forbidden"); breach != "" {
+			if breach := denied(c.call(t, http.MethodPost, "/download", c.Ready.CallerToken, map[string]any{"key": key}), "forbidden"); breach != "" {
 				return breach
 			}
 			return denied(c.confirmKey(t, key), "forbidden")
@@ -298,7 +298,7 @@ func stsAttacks(t *testing.T, c *campaign) []attack {
 		"\x00/", "a//", ".", "./", "a/\",\"acs:oss:*:*:*/", strings.Repeat("a/", 200),
 	} {
 		rows = append(rows, attack{fmt.Sprintf("credentials for %.30q", prefix), func(t *testing.T) string {
-			a := c.call(t, http.MethodPost, "/sts", c.ready.CallerToken, map[string]any{"prefix": prefix})
+			a := c.call(t, http.MethodPost, "/sts", c.Ready.CallerToken, map[string]any{"prefix": prefix})
 			if faulty(a, "prefix") == "" {
 				return ""
 			}

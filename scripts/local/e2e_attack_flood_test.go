@@ -8,7 +8,9 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"ossupload/scripts/internal/stack"
 	"ossupload/scripts/internal/stack/fc"
+	"ossupload/scripts/internal/stacktest"
 	"ossupload/shared/uploadtoken"
 )
 
@@ -23,7 +25,7 @@ func floodAttacks(t *testing.T, c *campaign) []attack {
 	keys := newTrap(t, document)
 	callback := startCallback(t, "https://api.example.com/callback", map[string]string{
 		"CALLBACK_KEY_URLS":               keys.url + "/k",
-		"UPLOAD_TOKEN_SECRETS":            c.settings.get("UPLOAD_TOKEN_SECRETS"),
+		"UPLOAD_TOKEN_SECRETS":            c.Settings.Get("UPLOAD_TOKEN_SECRETS"),
 		"ALIBABA_CLOUD_ACCESS_KEY_ID":     "nobody",
 		"ALIBABA_CLOUD_ACCESS_KEY_SECRET": "the secret of nobody",
 	})
@@ -45,11 +47,11 @@ func floodAttacks(t *testing.T, c *campaign) []attack {
 	}
 
 	outside := newTrap(t, "")
-	settings := c.settings.override(map[string]string{
+	settings := c.Settings.Override(map[string]string{
 		"OSS_ENDPOINT": outside.url, "WEBHOOK_URL": outside.url, "STS_ENDPOINT": strings.TrimPrefix(outside.url, "http://"),
 	})
 	complete, err := fc.Start(t.Context(), fc.FunctionConfig{
-		Name: "complete", Binary: binary(builtFunctions, "complete"), Env: settings.variables(), Timeout: timeouts["complete"], Stdout: c.logged, Stderr: c.logged,
+		Name: "complete", Binary: stack.Binary(stacktest.Binaries(t), "complete"), Env: settings.Variables(), Timeout: stack.Timeout("complete"), Stdout: c.logged, Stderr: c.logged,
 		Credentials: func() (id, secret, token string) { return "STS.nobody", "the secret of nobody", "the token of nobody" },
 	})
 	if err != nil {
@@ -65,7 +67,7 @@ func floodAttacks(t *testing.T, c *campaign) []attack {
 	m := c.begin(t, nil)
 	forger := newKeyring(t, "k1", randomBytes(32))
 	forged := func(i int) string {
-		token, _ := forger.Seal(uploadtoken.Multipart, uploadtoken.Claims{ID: fmt.Sprint(i), Subject: callerSubject, Key: m.Key, ExpiresAt: 1 << 40})
+		token, _ := forger.Seal(uploadtoken.Multipart, uploadtoken.Claims{ID: fmt.Sprint(i), Subject: stack.CallerSubject, Key: m.Key, ExpiresAt: 1 << 40})
 		return token
 	}
 
@@ -119,7 +121,7 @@ func floodAttacks(t *testing.T, c *campaign) []attack {
 		}, c.honestCallback},
 		{fmt.Sprintf("%d junk tokens", flood), func(t *testing.T) string {
 			breach := send(t, func(i int) (string, string, http.Header, []byte) {
-				header, token := bearer(c.ready.CallerToken), forged(i)
+				header, token := bearer(c.Ready.CallerToken), forged(i)
 				switch i % 4 {
 				case 0:
 					return http.MethodGet, gateway + "/s3/multipart/" + token + "/1", header, nil
@@ -137,7 +139,7 @@ func floodAttacks(t *testing.T, c *campaign) []attack {
 		}, func(t *testing.T) string { return passed(m.ask(t, http.MethodGet, "/1", nil)) }},
 		{fmt.Sprintf("%d junk callers", flood), func(t *testing.T) string {
 			breach := send(t, func(i int) (string, string, http.Header, []byte) {
-				header := bearer(c.ready.CallerToken[:len(c.ready.CallerToken)-4] + fmt.Sprintf("%04d", i))
+				header := bearer(c.Ready.CallerToken[:len(c.Ready.CallerToken)-4] + fmt.Sprintf("%04d", i))
 				if i%2 == 0 {
 					return http.MethodPost, gateway + "/s3/multipart", header, []byte(`{"filename":"x","size":1}`)
 				}
@@ -161,7 +163,7 @@ func floodAttacks(t *testing.T, c *campaign) []attack {
 			return ""
 		}},
 		{"the listener behind uploads", nil, func(t *testing.T) string {
-			a := c.request(t, http.MethodPost, gateway+"/s3/multipart", bearer(c.ready.CallerToken), []byte(`{"filename":"x","size":1}`))
+			a := c.request(t, http.MethodPost, gateway+"/s3/multipart", bearer(c.Ready.CallerToken), []byte(`{"filename":"x","size":1}`))
 			if outside.connections.Load() == 0 {
 				return fmt.Sprintf("answered %v, and nobody was called", a)
 			}

@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"ossupload/scripts/internal/stack"
 	"ossupload/scripts/internal/stack/fc"
 )
 
@@ -40,10 +41,10 @@ func keyURLAttacks(t *testing.T, c *campaign) []attack {
 	const published = "http://gosspublic.alicdn.com/callback_pub_key_v1.pem"
 	strange, document := keyDocument(t)
 	stranger := newTrap(t, document)
-	redirecting := httptest.NewServer(http.RedirectHandler(c.ready.OSS+keyPath, http.StatusFound))
+	redirecting := httptest.NewServer(http.RedirectHandler(c.Ready.OSS+stack.CallbackKeyPath, http.StatusFound))
 	t.Cleanup(redirecting.Close)
-	allowed := c.ready.OSS + keyPath
-	_, port, _ := strings.Cut(strings.TrimPrefix(c.ready.OSS, "http://"), ":")
+	allowed := c.Ready.OSS + stack.CallbackKeyPath
+	_, port, _ := strings.Cut(strings.TrimPrefix(c.Ready.OSS, "http://"), ":")
 	_, theirs, _ := strings.Cut(strings.TrimPrefix(stranger.url, "http://"), ":")
 	here, there := "127.0.0.1:"+port, "127.0.0.1:"+theirs
 
@@ -53,7 +54,7 @@ func keyURLAttacks(t *testing.T, c *campaign) []attack {
 		m.header["X-Oss-Pub-Key-Url"] = encoded
 		return m
 	}
-	control := func(t *testing.T) string { return passed(c.deliver(t, named(c.callbackKey, base64Of(allowed)))) }
+	control := func(t *testing.T) string { return passed(c.deliver(t, named(c.CallbackKey, base64Of(allowed)))) }
 	var rows []attack
 	add := func(name string, key *rsa.PrivateKey, encoded ...string) {
 		m := named(key, encoded...)
@@ -69,12 +70,12 @@ func keyURLAttacks(t *testing.T, c *campaign) []attack {
 		}, control})
 	}
 	for name, to := range map[string]string{
-		"a stranger's URL":                       "http://" + there + keyPath,
-		"the allowed host as user":               "http://" + here + "@" + there + keyPath,
-		"the allowed host as user and password":  "http://127.0.0.1:" + port + "@" + there + keyPath,
+		"a stranger's URL":                       "http://" + there + stack.CallbackKeyPath,
+		"the allowed host as user":               "http://" + here + "@" + there + stack.CallbackKeyPath,
+		"the allowed host as user and password":  "http://127.0.0.1:" + port + "@" + there + stack.CallbackKeyPath,
 		"the published host as user":             "http://gosspublic.alicdn.com@" + there + "/callback_pub_key_v1.pem",
 		"a stranger's port":                      strings.Replace(allowed, port, theirs, 1),
-		"two ports":                              "http://127.0.0.1:" + theirs + ":" + port + keyPath,
+		"two ports":                              "http://127.0.0.1:" + theirs + ":" + port + stack.CallbackKeyPath,
 		"the allowed URL as path":                stranger.url + "/" + allowed,
 		"the allowed URL as query":               stranger.url + "/?" + allowed,
 		"the allowed URL as fragment":            stranger.url + "/#" + allowed,
@@ -82,38 +83,38 @@ func keyURLAttacks(t *testing.T, c *campaign) []attack {
 		"the allowed URL behind a line feed":     stranger.url + "\n" + allowed,
 		"the allowed URL and a comma":            allowed + "," + stranger.url,
 		"the allowed URL and a semicolon":        stranger.url + ";" + allowed,
-		"a backslash for the host's end":         "http://" + there + `\@` + here + keyPath,
-		"a name that resolves to a stranger":     "http://localhost:" + theirs + keyPath,
-		"the name as prefix of another":          "http://127.0.0.1.example.com:" + theirs + keyPath,
+		"a backslash for the host's end":         "http://" + there + `\@` + here + stack.CallbackKeyPath,
+		"a name that resolves to a stranger":     "http://localhost:" + theirs + stack.CallbackKeyPath,
+		"the name as prefix of another":          "http://127.0.0.1.example.com:" + theirs + stack.CallbackKeyPath,
 		"the published host as prefix":           "http://gosspublic.alicdn.com.example.com/callback_pub_key_v1.pem",
 		"the published host as suffix":           "http://xgosspublic.alicdn.com/callback_pub_key_v1.pem",
 		"the published host with a trailing dot": "http://gosspublic.alicdn.com./callback_pub_key_v1.pem",
 		"the published host in Cyrillic letters": "http://gоsspublic.alicdn.com/callback_pub_key_v1.pem",
 		"the published host in punycode":         "http://xn--gsspublic-9bh.alicdn.com/callback_pub_key_v1.pem",
 		"the published host in fullwidth dots":   "http://gosspublic。alicdn。com/callback_pub_key_v1.pem",
-		"the address as one number":              "http://2130706433:" + theirs + keyPath,
-		"the address in hex":                     "http://0x7f.1:" + theirs + keyPath,
-		"the address in octal":                   "http://0177.0.0.1:" + theirs + keyPath,
-		"the address shortened":                  "http://127.1:" + theirs + keyPath,
-		"loopback of IPv6":                       "http://[::1]:" + theirs + keyPath,
-		"loopback as IPv4 in IPv6":               "http://[::ffff:127.0.0.1]:" + theirs + keyPath,
-		"loopback as IPv4 in IPv6, in hex":       "http://[::ffff:7f00:1]:" + theirs + keyPath,
-		"the wildcard address":                   "http://0.0.0.0:" + theirs + keyPath,
-		"IPv6 with a zone":                       "http://[fe80::1%25lo]:" + theirs + keyPath,
-		"a redirect to the allowed URL":          redirecting.URL + keyPath,
+		"the address as one number":              "http://2130706433:" + theirs + stack.CallbackKeyPath,
+		"the address in hex":                     "http://0x7f.1:" + theirs + stack.CallbackKeyPath,
+		"the address in octal":                   "http://0177.0.0.1:" + theirs + stack.CallbackKeyPath,
+		"the address shortened":                  "http://127.1:" + theirs + stack.CallbackKeyPath,
+		"loopback of IPv6":                       "http://[::1]:" + theirs + stack.CallbackKeyPath,
+		"loopback as IPv4 in IPv6":               "http://[::ffff:127.0.0.1]:" + theirs + stack.CallbackKeyPath,
+		"loopback as IPv4 in IPv6, in hex":       "http://[::ffff:7f00:1]:" + theirs + stack.CallbackKeyPath,
+		"the wildcard address":                   "http://0.0.0.0:" + theirs + stack.CallbackKeyPath,
+		"IPv6 with a zone":                       "http://[fe80::1%25lo]:" + theirs + stack.CallbackKeyPath,
+		"a redirect to the allowed URL":          redirecting.URL + stack.CallbackKeyPath,
 		"the metadata service":                   "http://100.100.100.200/latest/meta-data/ram/security-credentials/",
 		"the metadata service of others":         "http://169.254.169.254/latest/meta-data/",
-		"another bucket's object":                c.ready.OSS + "/" + c.ready.Bucket + "/uploads/demo/key.pem",
+		"another bucket's object":                c.Ready.OSS + "/" + c.Ready.Bucket + "/uploads/demo/key.pem",
 	} {
 		add(name, strange, base64Of(to))
 	}
 	for name, to := range map[string]string{
-		"userinfo":                           "http://x@" + here + keyPath,
-		"empty userinfo":                     "http://@" + here + keyPath,
-		"a password":                         "http://x:y@" + here + keyPath,
-		"a port with a zero before it":       "http://127.0.0.1:0" + port + keyPath,
-		"no port":                            "http://127.0.0.1" + keyPath,
-		"an empty port":                      "http://127.0.0.1:" + keyPath,
+		"userinfo":                           "http://x@" + here + stack.CallbackKeyPath,
+		"empty userinfo":                     "http://@" + here + stack.CallbackKeyPath,
+		"a password":                         "http://x:y@" + here + stack.CallbackKeyPath,
+		"a port with a zero before it":       "http://127.0.0.1:0" + port + stack.CallbackKeyPath,
+		"no port":                            "http://127.0.0.1" + stack.CallbackKeyPath,
+		"an empty port":                      "http://127.0.0.1:" + stack.CallbackKeyPath,
 		"a suffix":                           allowed + "x",
 		"a slash as suffix":                  allowed + "/",
 		"a prefix":                           "x" + allowed,
@@ -121,20 +122,20 @@ func keyURLAttacks(t *testing.T, c *campaign) []attack {
 		"space behind it":                    allowed + " ",
 		"a line feed behind it":              allowed + "\n",
 		"a zero byte behind it":              allowed + "\x00",
-		"a trailing dot of the host":         "http://127.0.0.1.:" + port + keyPath,
+		"a trailing dot of the host":         "http://127.0.0.1.:" + port + stack.CallbackKeyPath,
 		"the scheme in capitals":             strings.Replace(allowed, "http", "HTTP", 1),
-		"the path in capitals":               "http://" + here + strings.ToUpper(keyPath),
+		"the path in capitals":               "http://" + here + strings.ToUpper(stack.CallbackKeyPath),
 		"TLS where none is":                  strings.Replace(allowed, "http:", "https:", 1),
 		"no scheme":                          strings.TrimPrefix(allowed, "http:"),
-		"no scheme and no slashes":           here + keyPath,
+		"no scheme and no slashes":           here + stack.CallbackKeyPath,
 		"one slash":                          strings.Replace(allowed, "//", "/", 1),
 		"three slashes":                      strings.Replace(allowed, "//", "///", 1),
-		"a path that climbs":                 "http://" + here + "/x/.." + keyPath,
-		"a path that stays":                  "http://" + here + "/." + keyPath,
+		"a path that climbs":                 "http://" + here + "/x/.." + stack.CallbackKeyPath,
+		"a path that stays":                  "http://" + here + "/." + stack.CallbackKeyPath,
 		"a path that climbs behind":          allowed + "/..",
 		"an encoded letter of the path":      strings.Replace(allowed, "_local", "%5flocal", 1),
-		"an encoded slash":                   "http://" + here + strings.Replace(keyPath, "/", "%2f", 2),
-		"a doubled slash of the path":        "http://" + here + "/" + keyPath,
+		"an encoded slash":                   "http://" + here + strings.Replace(stack.CallbackKeyPath, "/", "%2f", 2),
+		"a doubled slash of the path":        "http://" + here + "/" + stack.CallbackKeyPath,
 		"a fragment":                         allowed + "#x",
 		"an empty fragment":                  allowed + "#",
 		"a query":                            allowed + "?x",
@@ -147,24 +148,24 @@ func keyURLAttacks(t *testing.T, c *campaign) []attack {
 		"another file of the published host": "http://gosspublic.alicdn.com/callback_pub_key_v2.pem",
 		"a file of the function":             "file:///etc/passwd",
 		"a document in itself":               "data:application/x-pem-file," + document,
-		"an FTP server":                      "ftp://" + here + keyPath,
+		"an FTP server":                      "ftp://" + here + stack.CallbackKeyPath,
 		"a gopher server":                    "gopher://" + here + "/_GET%20/",
 		"nothing":                            "",
 	} {
-		add("the allowed URL with "+name, c.callbackKey, base64Of(to))
+		add("the allowed URL with "+name, c.CallbackKey, base64Of(to))
 	}
 	good := base64Of(allowed)
-	add("no base64", c.callbackKey, allowed)
-	add("base64 without padding or with more", c.callbackKey, strings.TrimRight(good, "=")+"====")
-	add("base64 with space inside", c.callbackKey, good[:8]+" "+good[8:])
-	add("base64 with a tab before it", c.callbackKey, "\t,"+good)
-	add("base64 in quotes", c.callbackKey, `"`+good+`"`)
-	add("base64 percent-encoded", c.callbackKey, strings.ReplaceAll(good, "=", "%3D")+"%3D")
-	add("base64 in capitals", c.callbackKey, strings.ToUpper(good))
-	add("base64 of another alphabet", c.callbackKey, base64.URLEncoding.EncodeToString([]byte(allowed+"?>?>")))
-	add("two URLs in two headers", c.callbackKey, good, base64Of(stranger.url))
-	add("the same URL in two headers", c.callbackKey, good, good)
-	add("two URLs in one header", c.callbackKey, good+","+good)
+	add("no base64", c.CallbackKey, allowed)
+	add("base64 without padding or with more", c.CallbackKey, strings.TrimRight(good, "=")+"====")
+	add("base64 with space inside", c.CallbackKey, good[:8]+" "+good[8:])
+	add("base64 with a tab before it", c.CallbackKey, "\t,"+good)
+	add("base64 in quotes", c.CallbackKey, `"`+good+`"`)
+	add("base64 percent-encoded", c.CallbackKey, strings.ReplaceAll(good, "=", "%3D")+"%3D")
+	add("base64 in capitals", c.CallbackKey, strings.ToUpper(good))
+	add("base64 of another alphabet", c.CallbackKey, base64.URLEncoding.EncodeToString([]byte(allowed+"?>?>")))
+	add("two URLs in two headers", c.CallbackKey, good, base64Of(stranger.url))
+	add("the same URL in two headers", c.CallbackKey, good, good)
+	add("two URLs in one header", c.CallbackKey, good+","+good)
 	return rows
 }
 

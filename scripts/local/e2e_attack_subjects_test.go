@@ -198,7 +198,7 @@ func headerAttacks(t *testing.T, c *campaign) []attack {
 		"a prefix of it":                   {"X-User", "ali", "X-User-Secret", secret},
 		"a wildcard":                       {"X-User", "*", "X-User-Secret", secret},
 		"129 bytes":                        {"X-User", strings.Repeat("a", 129), "X-User-Secret", secret},
-		"a caller's token, in this mode":   {"Authorization", "Bearer " + c.ready.CallerToken},
+		"a caller's token, in this mode":   {"Authorization", "Bearer " + c.Ready.CallerToken},
 		"the name of another header":       {"X-User-Id", "alice", "X-User-Secret", secret},
 		"the name with a space":            {"X-User ", "alice", "X-User-Secret", secret},
 		"the identity as a list of values": {"X-User", "[\"alice\"]", "X-User-Secret", secret},
@@ -221,7 +221,7 @@ func (r *rig) invokeWith(t *testing.T, headers []string, path string, in any) re
 	if err != nil {
 		t.Fatal(err)
 	}
-	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, r.ready.Gateway+path, nil)
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, r.Ready.Gateway+path, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -243,7 +243,7 @@ func (r *rig) invokeWith(t *testing.T, headers []string, path string, in any) re
 	if text, err = json.Marshal(event); err != nil {
 		t.Fatal(err)
 	}
-	payload, err := r.functions["presign"].Invoke(t.Context(), text)
+	payload, err := r.Functions["presign"].Invoke(t.Context(), text)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -160,7 +160,7 @@ func (c *campaign) keepSilent(key, attack string) {
 // checkSilence looks once, at the end, because a late event is one too.
 func (c *campaign) checkSilence(t *testing.T) {
 	var all []delivered
-	c.request(t, http.MethodGet, c.ready.Gateway+"/_local/events", nil, nil).into(t, "GET /_local/events", &all)
+	c.request(t, http.MethodGet, c.Ready.Gateway+"/_local/events", nil, nil).into(t, "GET /_local/events", &all)
 	if len(all) == 0 || len(c.silent) == 0 {
 		t.Errorf("%d events, %d keys that must have none: the check says nothing", len(all), len(c.silent))
 	}

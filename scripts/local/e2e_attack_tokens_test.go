@@ -10,6 +10,7 @@ import (
 
 	"github.com/golang-jwt/jwt/v5"
 
+	"ossupload/scripts/internal/stack"
 	"ossupload/shared/uploadtoken"
 )
 
@@ -30,8 +31,8 @@ func (r *rig) wallet(t *testing.T) wallet {
 	u := r.grantPut(t, nil)
 	m := r.begin(t, nil)
 	w := wallet{
-		owner: r.ready.CallerToken, stranger: r.caller(t, "somebody", nil),
-		put: u.token, form: r.form(t, r.ready.CallerToken, nil).UploadToken,
+		owner: r.Ready.CallerToken, stranger: r.caller(t, "somebody", nil),
+		put: u.token, form: r.form(t, r.Ready.CallerToken, nil).UploadToken,
 		uploadID: m.UploadID, storedPut: u.header[metaGrant],
 		claims: r.open(t, uploadtoken.Multipart, m.UploadID),
 	}
@@ -51,7 +52,7 @@ func (w wallet) tokens(t *testing.T, r *rig) []named {
 	expired, elsewhere := w.claims, w.claims
 	expired.ExpiresAt, elsewhere.Bucket = time.Now().Unix(), "ossupload-other"
 	forged, _ := newKeyring(t, "k1", randomBytes(32)).Seal(uploadtoken.Multipart, w.claims)
-	unknown, _ := newKeyring(t, "k9", r.id.TokenSecret).Seal(uploadtoken.Multipart, w.claims)
+	unknown, _ := newKeyring(t, "k9", r.Identity.TokenSecret).Seal(uploadtoken.Multipart, w.claims)
 	tokens := []named{
 		{"an upload id", w.uploadID},
 		{"a stranger's upload id", r.beginAs(t, w.stranger, nil).UploadID},
@@ -80,7 +81,7 @@ func (w wallet) tokens(t *testing.T, r *rig) []named {
 // callers are what may stand in Authorization. The first two are good.
 func (w wallet) callers(t *testing.T, r *rig) []named {
 	claims := func(change jwt.MapClaims) jwt.MapClaims {
-		all := jwt.MapClaims{"sub": callerSubject, "exp": time.Now().Add(time.Hour).Unix()}
+		all := jwt.MapClaims{"sub": stack.CallerSubject, "exp": time.Now().Add(time.Hour).Unix()}
 		for name, value := range change {
 			if all[name] = value; value == nil {
 				delete(all, name)
@@ -93,7 +94,7 @@ func (w wallet) callers(t *testing.T, r *rig) []named {
 		r.logged.secret(token)
 		return token
 	}
-	hs256, secret := jwt.SigningMethodHS256, r.id.CallerSecret
+	hs256, secret := jwt.SigningMethodHS256, r.Identity.CallerSecret
 	return []named{
 		{"the owner", w.owner},
 		{"a stranger", w.stranger},
@@ -110,9 +111,9 @@ func (w wallet) callers(t *testing.T, r *rig) []named {
 		{"a token without an end", sign(hs256, secret, jwt.MapClaims{"exp": nil})},
 		{"a token not yet valid", sign(hs256, secret, jwt.MapClaims{"nbf": time.Now().Add(time.Hour).Unix()})},
 		{"a token without a subject", sign(hs256, secret, jwt.MapClaims{"sub": nil})},
-		{"a token of two subjects", sign(hs256, secret, jwt.MapClaims{"sub": []string{callerSubject, "x"}})},
-		{"a token of the receipts' secret", sign(hs256, r.id.ReceiptSecret, nil)},
-		{"a token of the upload tokens' secret", sign(hs256, r.id.TokenSecret, nil)},
+		{"a token of two subjects", sign(hs256, secret, jwt.MapClaims{"sub": []string{stack.CallerSubject, "x"}})},
+		{"a token of the receipts' secret", sign(hs256, r.Identity.ReceiptSecret, nil)},
+		{"a token of the upload tokens' secret", sign(hs256, r.Identity.TokenSecret, nil)},
 		{"a token of another algorithm", sign(jwt.SigningMethodHS512, secret, nil)},
 	}
 }
@@ -123,7 +124,7 @@ const callerKinds = 11
 // capabilities are what may stand in the path as /c/{capability}. The first two
 // are good, for the first two of callers.
 func (w wallet) capabilities(t *testing.T, r *rig) []named {
-	s := uploadtoken.Session{Subject: callerSubject, ExpiresAt: time.Now().Add(time.Hour).Unix()}
+	s := uploadtoken.Session{Subject: stack.CallerSubject, ExpiresAt: time.Now().Add(time.Hour).Unix()}
 	seal := func(k *uploadtoken.Keyring, s uploadtoken.Session) string {
 		capability, err := k.SealSession(s)
 		if err != nil {
@@ -139,7 +140,7 @@ func (w wallet) capabilities(t *testing.T, r *rig) []named {
 		{"a stranger's capability", w.theirs},
 		{"an expired capability", seal(r.keyring, over)},
 		{"a capability of a forged secret", seal(newKeyring(t, "k1", randomBytes(32)), s)},
-		{"a capability of an unknown key id", seal(newKeyring(t, "k9", r.id.TokenSecret), s)},
+		{"a capability of an unknown key id", seal(newKeyring(t, "k9", r.Identity.TokenSecret), s)},
 		{"a capability without its last character", w.capability[:len(w.capability)-1]},
 		{"the owner's own token", w.owner},
 		{"an upload token", w.put},
@@ -311,10 +312,10 @@ func callerMatrix(t *testing.T, c *campaign) []attack {
 		"with 7 KiB before its end": {"Bearer " + w.owner + strings.Repeat("A", 6<<10)},
 	} {
 		rows = append(rows, attack{"the owner's token " + name, func(t *testing.T) string {
-			a := c.request(t, http.MethodPost, c.ready.Gateway+"/session", http.Header{"Authorization": values, "Content-Type": {"application/json"}}, nil)
+			a := c.request(t, http.MethodPost, c.Ready.Gateway+"/session", http.Header{"Authorization": values, "Content-Type": {"application/json"}}, nil)
 			return denied(a, "unauthenticated")
 		}, func(t *testing.T) string {
-			return passed(c.request(t, http.MethodPost, c.ready.Gateway+"/session", bearer(w.owner), nil))
+			return passed(c.request(t, http.MethodPost, c.Ready.Gateway+"/session", bearer(w.owner), nil))
 		}})
 	}
 	for name, path := range map[string]string{
@@ -322,11 +323,11 @@ func callerMatrix(t *testing.T, c *campaign) []attack {
 		"as authorization's query": "/session?Authorization=Bearer%20" + w.owner,
 	} {
 		rows = append(rows, attack{name: "the owner's token " + name, try: func(t *testing.T) string {
-			return denied(c.request(t, http.MethodPost, c.ready.Gateway+path, nil, nil), "unauthenticated")
+			return denied(c.request(t, http.MethodPost, c.Ready.Gateway+path, nil, nil), "unauthenticated")
 		}})
 	}
 	rows = append(rows, attack{name: "the owner's token in a cookie", try: func(t *testing.T) string {
-		return denied(c.request(t, http.MethodPost, c.ready.Gateway+"/session", http.Header{"Cookie": {"Authorization=Bearer " + w.owner + "; token=" + w.owner}}, nil), "unauthenticated")
+		return denied(c.request(t, http.MethodPost, c.Ready.Gateway+"/session", http.Header{"Cookie": {"Authorization=Bearer " + w.owner + "; token=" + w.owner}}, nil), "unauthenticated")
 	}})
 	return rows
 }

@@ -138,15 +138,15 @@ func putAttacks(t *testing.T, c *campaign) []attack {
 func formRaids(t *testing.T, c *campaign) []attack {
 	content := []byte("twenty-four honest bytes")
 	wish := map[string]any{"size": len(content)}
-	probe := c.form(t, c.ready.CallerToken, wish)
+	probe := c.form(t, c.Ready.CallerToken, wish)
 	control := func(t *testing.T) string {
-		f := c.form(t, c.ready.CallerToken, wish)
+		f := c.form(t, c.Ready.CallerToken, wish)
 		return passed(c.post(t, f.URL, f.with(content)))
 	}
 	var rows []attack
 	add := func(name string, edit func(f issuedForm, items []formItem) []formItem) {
 		rows = append(rows, attack{name, func(t *testing.T) string {
-			f := c.form(t, c.ready.CallerToken, wish)
+			f := c.form(t, c.Ready.CallerToken, wish)
 			c.keepSilent(f.Key, "form with "+name)
 			return notAnnounced(c.post(t, f.URL, edit(f, f.with(content))))
 		}, control})
@@ -173,7 +173,7 @@ func formRaids(t *testing.T, c *campaign) []attack {
 	add("no bytes", func(_ issuedForm, items []formItem) []formItem { return setItem(items, "file", "") })
 	add("no file", func(_ issuedForm, items []formItem) []formItem { return withoutItem(items, "file") })
 	return append(rows, attack{"the same form again", func(t *testing.T) string {
-		f := c.form(t, c.ready.CallerToken, wish)
+		f := c.form(t, c.Ready.CallerToken, wish)
 		receipt := c.post(t, f.URL, f.with(content)).receipt(t, "form", f.Key, content)
 		if breach := deniedByOSS(c.post(t, f.URL, f.with(bytes.ToUpper(content))), "FileAlreadyExists"); breach != "" {
 			return breach

@@ -17,6 +17,7 @@ import (
 
 	"github.com/aliyun/alibabacloud-oss-go-sdk-v2/oss"
 
+	"ossupload/scripts/internal/stack"
 	"ossupload/scripts/internal/stack/fault"
 	"ossupload/shared/uploadtoken"
 )
@@ -42,7 +43,7 @@ func (r *rig) grantPut(t *testing.T, wish map[string]any) grantedPut {
 		Key, URL, UploadToken string
 		Headers               map[string]string
 	}
-	r.call(t, http.MethodPost, "/presign", r.ready.CallerToken, in).into(t, "POST /presign", &out)
+	r.call(t, http.MethodPost, "/presign", r.Ready.CallerToken, in).into(t, "POST /presign", &out)
 	u.key, u.url, u.header, u.token = out.Key, out.URL, out.Headers, out.UploadToken
 	u.claims = r.open(t, uploadtoken.Upload, u.token)
 	r.logged.secret(u.token, u.header["x-oss-meta-ossupload-grant"])
@@ -66,7 +67,7 @@ type notice struct {
 
 func (u grantedPut) notice(etag string) notice {
 	return notice{
-		bucket: u.r.ready.Bucket, object: u.key, etag: etag, size: fmt.Sprint(len(u.content)),
+		bucket: u.r.Ready.Bucket, object: u.key, etag: etag, size: fmt.Sprint(len(u.content)),
 		reqID: "5CF3E7821AB22D0FDB86704D", token: u.token,
 	}
 }
@@ -88,7 +89,7 @@ type message struct {
 // message makes the callback that OSS would send, signed with its key.
 func (r *rig) message(t *testing.T, n notice) message {
 	t.Helper()
-	return r.signed(t, r.callbackKey, "application/x-www-form-urlencoded", n.body())
+	return r.signed(t, r.CallbackKey, "application/x-www-form-urlencoded", n.body())
 }
 
 func (r *rig) signed(t *testing.T, key *rsa.PrivateKey, contentType, body string) message {
@@ -97,7 +98,7 @@ func (r *rig) signed(t *testing.T, key *rsa.PrivateKey, contentType, body string
 	r.logged.secret(signature)
 	return message{method: http.MethodPost, path: "/callback", body: body, header: http.Header{
 		"Authorization":           {signature},
-		"X-Oss-Pub-Key-Url":       {base64.StdEncoding.EncodeToString([]byte(r.ready.OSS + keyPath))},
+		"X-Oss-Pub-Key-Url":       {base64.StdEncoding.EncodeToString([]byte(r.Ready.OSS + stack.CallbackKeyPath))},
 		"X-Oss-Signature-Version": {"1.0"},
 		"X-Oss-Tag":               {"CALLBACK"},
 		"Content-Type":            {contentType},
@@ -107,7 +108,7 @@ func (r *rig) signed(t *testing.T, key *rsa.PrivateKey, contentType, body string
 
 func (r *rig) deliver(t *testing.T, m message) reply {
 	t.Helper()
-	return r.request(t, m.method, r.ready.Gateway+m.path, m.header, []byte(m.body))
+	return r.request(t, m.method, r.Ready.Gateway+m.path, m.header, []byte(m.body))
 }
 
 // scene is one callback in the making. A test changes one thing of it: what is
@@ -145,7 +146,7 @@ var callbackAttacks = []struct {
 		s.notice.token, _ = newKeyring(t, "k1", randomBytes(32)).Seal(uploadtoken.Upload, s.u.claims)
 	}},
 	{name: "a token of an unknown key id", reason: "token", change: func(t *testing.T, s *scene) {
-		s.notice.token, _ = newKeyring(t, "k2", s.u.r.id.TokenSecret).Seal(uploadtoken.Upload, s.u.claims)
+		s.notice.token, _ = newKeyring(t, "k2", s.u.r.Identity.TokenSecret).Seal(uploadtoken.Upload, s.u.claims)
 	}},
 	{name: "an expired token", reason: "token", change: func(t *testing.T, s *scene) {
 		s.u.claims.ExpiresAt = time.Now().Unix()
@@ -251,7 +252,7 @@ func swapped(c byte) string {
 func (r *rig) stage(t *testing.T, wish map[string]any, change func(*testing.T, *scene)) (grantedPut, message) {
 	t.Helper()
 	u := r.grantPut(t, wish)
-	s := &scene{u: u, header: maps.Clone(u.header), content: bytes.Clone(u.content), key: r.callbackKey, kind: "application/x-www-form-urlencoded"}
+	s := &scene{u: u, header: maps.Clone(u.header), content: bytes.Clone(u.content), key: r.CallbackKey, kind: "application/x-www-form-urlencoded"}
 	s.notice = u.notice(etagOf(s.content))
 	if change != nil {
 		change(t, s)
@@ -264,7 +265,7 @@ func (r *rig) stage(t *testing.T, wish map[string]any, change func(*testing.T, *
 		header := maps.Clone(s.header)
 		delete(header, "x-oss-forbid-overwrite")
 		if _, err := r.developer.PutSymlink(t.Context(), &oss.PutSymlinkRequest{
-			Bucket: &r.ready.Bucket, Key: &u.key, Target: &target, RequestCommon: oss.RequestCommon{Headers: header},
+			Bucket: &r.Ready.Bucket, Key: &u.key, Target: &target, RequestCommon: oss.RequestCommon{Headers: header},
 		}); err != nil {
 			t.Fatal(err)
 		}
@@ -299,7 +300,7 @@ func TestCallbackRefuses(t *testing.T) {
 
 				u, honest := r.stage(t, nil, nil)
 				receipt := r.deliver(t, honest).receipt(t, "honest callback", u.key, u.content)
-				if receipt.Filename != "holiday.png" || receipt.ContentType != "image/png" || receipt.Vars["album"] != "7" || receipt.Location != r.ready.OSS+"/"+r.ready.Bucket+"/"+u.key {
+				if receipt.Filename != "holiday.png" || receipt.ContentType != "image/png" || receipt.Vars["album"] != "7" || receipt.Location != r.Ready.OSS+"/"+r.Ready.Bucket+"/"+u.key {
 					t.Errorf("receipt = %+v, want the file name, type, vars and location of the upload", receipt)
 				}
 				r.wantEvents(t, receipt, 1)
@@ -353,7 +354,7 @@ func TestCallbackAnswersOnlyItsRequests(t *testing.T) {
 		for size, status := range map[int]int{64<<10 + 1: http.StatusRequestEntityTooLarge, 64 << 10: http.StatusForbidden} {
 			filling := genuine.body + "&x=" + strings.Repeat("x", size-len(genuine.body)-len("&x="))
 			code := map[int]string{http.StatusForbidden: "callback_rejected", http.StatusRequestEntityTooLarge: "too_large"}[status]
-			r.deliver(t, r.signed(t, r.callbackKey, "application/x-www-form-urlencoded", filling)).
+			r.deliver(t, r.signed(t, r.CallbackKey, "application/x-www-form-urlencoded", filling)).
 				refused(t, fmt.Sprintf("callback of %d bytes", size), status, code)
 		}
 		r.wantNoEvent(t, u.key)
@@ -370,13 +371,13 @@ func TestCallbackReplays(t *testing.T) {
 	t.Parallel()
 	behindBothTriggers(t, func(t *testing.T, r *rig) {
 		u, m := r.stage(t, nil, nil)
-		answers := r.atOnce(t, 20, m.method, r.ready.Gateway+m.path, m.header, []byte(m.body))
+		answers := r.atOnce(t, 20, m.method, r.Ready.Gateway+m.path, m.header, []byte(m.body))
 		sameAnswers(t, "twenty times the same callback", answers)
 		receipt := answers[0].receipt(t, "callback", u.key, u.content)
 		r.wantEvents(t, receipt, 1)
 
 		// Another instance does not remember; the id is what tells the receiver.
-		again := r.call(t, http.MethodPost, "/confirm", r.ready.CallerToken, map[string]string{"uploadToken": u.token})
+		again := r.call(t, http.MethodPost, "/confirm", r.Ready.CallerToken, map[string]string{"uploadToken": u.token})
 		sameAnswers(t, "confirmed after the callback", append(answers[:1:1], again))
 		r.wantEvents(t, receipt, 2)
 
@@ -416,7 +417,7 @@ func TestCallbackThatFailsIsRepaired(t *testing.T) {
 		for _, tt := range tests {
 			t.Run(tt.name, func(t *testing.T) {
 				// A new instance, which has no key yet.
-				if err := r.functions["callback"].Restart(); err != nil {
+				if err := r.Functions["callback"].Restart(); err != nil {
 					t.Fatal(err)
 				}
 				u := r.grantPut(t, nil)
@@ -430,12 +431,12 @@ func TestCallbackThatFailsIsRepaired(t *testing.T) {
 					r.logged.want(t, since, `"route":"/{path...}"`, `"code":"`+tt.code+`"`)
 				}
 				confirm := func() reply {
-					return r.call(t, http.MethodPost, "/confirm", r.ready.CallerToken, map[string]string{"uploadToken": u.token})
+					return r.call(t, http.MethodPost, "/confirm", r.Ready.CallerToken, map[string]string{"uploadToken": u.token})
 				}
 				if tt.name == "the webhook refuses" {
 					confirm().refused(t, "POST /confirm while the webhook refuses", http.StatusBadGateway, "delivery_failed")
 				}
-				r.faults.Clear()
+				r.Faults.Clear()
 				r.wantStored(t, u.key, u.content)
 				if got := len(r.events(t, u.key)); got != tt.events {
 					t.Errorf("%d events before the repair, want %d", got, tt.events)

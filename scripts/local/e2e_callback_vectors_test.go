@@ -20,7 +20,9 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"ossupload/scripts/internal/stack"
 	"ossupload/scripts/internal/stack/fc"
+	"ossupload/scripts/internal/stacktest"
 )
 
 // recorded is a callback that OSS really sent, or a forgery made of one.
@@ -144,8 +146,8 @@ func startCallback(t *testing.T, callbackURL string, settings map[string]string)
 	}
 	var err error
 	l.function, err = fc.Start(t.Context(), fc.FunctionConfig{
-		Name: "callback", Binary: binary(builtFunctions, "callback"), Env: variables,
-		Timeout: timeouts["callback"], Stdout: l.logged, Stderr: l.logged,
+		Name: "callback", Binary: stack.Binary(stacktest.Binaries(t), "callback"), Env: variables,
+		Timeout: stack.Timeout("callback"), Stdout: l.logged, Stderr: l.logged,
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -394,20 +396,20 @@ func TestCallbackURLWithAQueryThatNoEventKeeps(t *testing.T) {
 	t.Parallel()
 	const uri = "/callback?z=1&a=%2f&z=2&flag"
 	r := newRig(t, fc.TriggerHTTP, nil)
-	l := startCallback(t, r.ready.Gateway+uri, map[string]string{
-		"CALLBACK_KEY_URLS":               r.ready.OSS + keyPath,
-		"OSS_ENDPOINT":                    r.ready.OSS,
-		"UPLOAD_TOKEN_SECRETS":            r.settings.get("UPLOAD_TOKEN_SECRETS"),
-		"ALIBABA_CLOUD_ACCESS_KEY_ID":     r.ready.AccessKeyID,
-		"ALIBABA_CLOUD_ACCESS_KEY_SECRET": r.ready.AccessKeySecret,
+	l := startCallback(t, r.Ready.Gateway+uri, map[string]string{
+		"CALLBACK_KEY_URLS":               r.Ready.OSS + stack.CallbackKeyPath,
+		"OSS_ENDPOINT":                    r.Ready.OSS,
+		"UPLOAD_TOKEN_SECRETS":            r.Settings.Get("UPLOAD_TOKEN_SECRETS"),
+		"ALIBABA_CLOUD_ACCESS_KEY_ID":     r.Ready.AccessKeyID,
+		"ALIBABA_CLOUD_ACCESS_KEY_SECRET": r.Ready.AccessKeySecret,
 	})
 	u := r.grantPut(t, nil)
 	m := r.message(t, u.notice(r.store(t, u.key, u.header, u.content)))
 	for _, trigger := range []fc.Trigger{fc.TriggerAPIGateway, fc.TriggerHTTP} {
 		target := l.behind(t, trigger) + uri
-		m.header.Set("Authorization", signCallback(t, r.callbackKey, uri, m.body))
+		m.header.Set("Authorization", signCallback(t, r.CallbackKey, uri, m.body))
 		l.request(t, http.MethodPost, target, m.header, []byte(m.body)).receipt(t, "callback for the configured URL", u.key, u.content)
-		m.header.Set("Authorization", signCallback(t, r.callbackKey, "/callback?z=1&z=2&a=%2f&flag", m.body))
+		m.header.Set("Authorization", signCallback(t, r.CallbackKey, "/callback?z=1&z=2&a=%2f&flag", m.body))
 		if got := l.post(t, target, m.header, m.body); got != "signature" {
 			t.Errorf("reason with another order of the query = %q, want signature", got)
 		}
@@ -418,11 +420,11 @@ func TestCallbackURLWithAQueryThatNoEventKeeps(t *testing.T) {
 func TestCallbackAsksNobodyBeforeTheTokenHasOpened(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, fc.TriggerHTTP, nil)
-	l := startCallback(t, r.settings.get("CALLBACK_URL"), map[string]string{
-		"CALLBACK_KEY_URLS":               r.ready.OSS + keyPath,
-		"UPLOAD_TOKEN_SECRETS":            r.settings.get("UPLOAD_TOKEN_SECRETS"),
-		"ALIBABA_CLOUD_ACCESS_KEY_ID":     r.ready.AccessKeyID,
-		"ALIBABA_CLOUD_ACCESS_KEY_SECRET": r.ready.AccessKeySecret,
+	l := startCallback(t, r.Settings.Get("CALLBACK_URL"), map[string]string{
+		"CALLBACK_KEY_URLS":               r.Ready.OSS + stack.CallbackKeyPath,
+		"UPLOAD_TOKEN_SECRETS":            r.Settings.Get("UPLOAD_TOKEN_SECRETS"),
+		"ALIBABA_CLOUD_ACCESS_KEY_ID":     r.Ready.AccessKeyID,
+		"ALIBABA_CLOUD_ACCESS_KEY_SECRET": r.Ready.AccessKeySecret,
 	})
 	address := l.behind(t, fc.TriggerHTTP)
 	for _, attack := range callbackAttacks {

@@ -18,7 +18,9 @@ import (
 
 	"github.com/golang-jwt/jwt/v5"
 
+	"ossupload/scripts/internal/stack"
 	"ossupload/scripts/internal/stack/fc"
+	"ossupload/scripts/internal/stacktest"
 )
 
 var callerWish = wish{"filename": "a.txt", "size": 5}
@@ -264,7 +266,7 @@ func (s *site) direct(t *testing.T, trigger fc.Trigger, header map[string]string
 	if err != nil {
 		t.Fatal(err)
 	}
-	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, s.ready.Gateway+"/presign", nil)
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, s.Ready.Gateway+"/presign", nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -284,7 +286,7 @@ func (s *site) direct(t *testing.T, trigger fc.Trigger, header map[string]string
 	if text, err = json.Marshal(event); err != nil {
 		t.Fatal(err)
 	}
-	answer, err := s.functions["presign"].Invoke(t.Context(), text)
+	answer, err := s.Functions["presign"].Invoke(t.Context(), text)
 	if err != nil {
 		t.Fatalf("Invoke() = %v", err)
 	}
@@ -306,7 +308,7 @@ var triggers = []fc.Trigger{fc.TriggerAPIGateway, fc.TriggerHTTP}
 // These are beyond what the stack's gateways let pass or keep apart.
 func TestTokensInEvents(t *testing.T) {
 	onBothSites(t, func(t *testing.T, s *site) {
-		good := "Bearer " + s.ready.CallerToken
+		good := "Bearer " + s.Ready.CallerToken
 		other := "Bearer " + s.tokenFor(t, "user-8", nil)
 		long := "Bearer " + s.tokenFor(t, "user-8", jwt.MapClaims{"pad": strings.Repeat("a", 6<<10)})
 		// A function takes either event, whatever stands before it.
@@ -340,9 +342,9 @@ func TestHeaderModeNeedsItsSecret(t *testing.T) {
 	for _, trigger := range triggers {
 		t.Run("behind the trigger "+string(trigger), func(t *testing.T) {
 			t.Parallel()
-			s := newSite(t, func(o *options) {
-				o.trigger = trigger
-				o.overrides = map[string]string{"AUTH_MODE": "header", "AUTH_HEADER": "X-User", "AUTH_HEADER_SECRET": secret}
+			s := newSite(t, func(o *stack.Options) {
+				o.Trigger = trigger
+				o.Settings = map[string]string{"AUTH_MODE": "header", "AUTH_HEADER": "X-User", "AUTH_HEADER_SECRET": secret}
 			})
 			tests := []struct {
 				name   string
@@ -408,15 +410,15 @@ func TestNoneModeMustBeAllowed(t *testing.T) {
 		"with no mode at all":     {"AUTH_MODE": "", "AUTH_ALLOW_NONE": "true"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			o := testOptions(t)
-			o.overrides = overrides
-			s, err := start(t.Context(), o)
+			o := stack.Options{Binaries: stacktest.Binaries(t), Log: t.Output()}
+			o.Settings = overrides
+			s, err := stack.Start(t.Context(), o)
 			if err == nil {
 				s.Close()
-				t.Fatal("start() = nil, want an error")
+				t.Fatal("Start() = nil, want an error")
 			}
 			if text := err.Error(); !strings.Contains(text, "AUTH_MODE") || overrides["AUTH_MODE"] != "" && !strings.Contains(text, "AUTH_ALLOW_NONE") {
-				t.Errorf("start() = %v, want it to name AUTH_MODE, and AUTH_ALLOW_NONE for none", err)
+				t.Errorf("Start() = %v, want it to name AUTH_MODE, and AUTH_ALLOW_NONE for none", err)
 			}
 		})
 	}
@@ -446,5 +448,5 @@ func TestModesDoNotMix(t *testing.T) {
 	s := sharedSite(t, fc.TriggerAPIGateway)
 	checkUnauthenticated(t, s.presignWith(t, http.Header{"X-User": {"alice"}, "X-User-Secret": {"x"}}))
 	h := newSite(t, settingsOf(map[string]string{"AUTH_MODE": "header", "AUTH_HEADER": "X-User", "AUTH_HEADER_SECRET": strings.Repeat("ab", 16)}))
-	checkUnauthenticated(t, h.presignWith(t, holderOf(s.ready.CallerToken)))
+	checkUnauthenticated(t, h.presignWith(t, holderOf(s.Ready.CallerToken)))
 }

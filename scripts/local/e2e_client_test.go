@@ -20,6 +20,8 @@ import (
 	"github.com/aliyun/alibabacloud-oss-go-sdk-v2/oss"
 	"github.com/aliyun/alibabacloud-oss-go-sdk-v2/oss/credentials"
 	"github.com/golang-jwt/jwt/v5"
+
+	"ossupload/scripts/internal/stack"
 )
 
 // answered is what came back for a request.
@@ -95,7 +97,7 @@ func (s *site) do(t *testing.T, req *http.Request) answered {
 // is promised of every answer.
 func (s *site) ask(t *testing.T, method, path string, header http.Header, body []byte) answered {
 	t.Helper()
-	req, err := http.NewRequestWithContext(t.Context(), method, s.ready.Gateway+path, bytes.NewReader(body))
+	req, err := http.NewRequestWithContext(t.Context(), method, s.Ready.Gateway+path, bytes.NewReader(body))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -169,7 +171,7 @@ func holderOf(token string) http.Header {
 // secret decodes a setting that holds key material.
 func (s *site) secret(t *testing.T, name string) []byte {
 	t.Helper()
-	key, err := base64.StdEncoding.DecodeString(strings.TrimPrefix(s.settings.get(name), "base64:"))
+	key, err := base64.StdEncoding.DecodeString(strings.TrimPrefix(s.Settings.Get(name), "base64:"))
 	if err != nil {
 		t.Fatalf("decoding %s: %v", name, err)
 	}
@@ -335,7 +337,7 @@ type hookEvent struct {
 // eventsOf returns the deliveries about keys.
 func (s *site) eventsOf(t *testing.T, keys ...string) []hookEvent {
 	t.Helper()
-	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, s.ready.Gateway+"/_local/events", nil)
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, s.Ready.Gateway+"/_local/events", nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -352,7 +354,7 @@ func (s *site) eventsOf(t *testing.T, keys ...string) []hookEvent {
 
 // newDeveloper is a client with the developer's own key. It is the SDK's, which
 // shares no code with what signs uploads.
-func newDeveloper(r ready, client *http.Client) *oss.Client {
+func newDeveloper(r stack.Ready, client *http.Client) *oss.Client {
 	return oss.NewClient(oss.LoadDefaultConfig().
 		WithRegion(r.Region).
 		WithEndpoint(r.OSS).
@@ -365,7 +367,7 @@ func newDeveloper(r ready, client *http.Client) *oss.Client {
 // stored returns an object's headers and bytes; ok is false if there is none.
 func (s *site) stored(t *testing.T, key string) (header http.Header, content []byte, ok bool) {
 	t.Helper()
-	object, err := s.developer.GetObject(context.WithoutCancel(t.Context()), &oss.GetObjectRequest{Bucket: oss.Ptr(s.ready.Bucket), Key: oss.Ptr(key)})
+	object, err := s.developer.GetObject(context.WithoutCancel(t.Context()), &oss.GetObjectRequest{Bucket: oss.Ptr(s.Ready.Bucket), Key: oss.Ptr(key)})
 	if e := (*oss.ServiceError)(nil); errors.As(err, &e) && e.Code == "NoSuchKey" {
 		return nil, nil, false
 	}

@@ -24,12 +24,12 @@ func (r *rig) confirmAs(t *testing.T, caller string, in any) reply {
 
 func (r *rig) confirmToken(t *testing.T, token string) reply {
 	t.Helper()
-	return r.confirmAs(t, r.ready.CallerToken, map[string]string{"uploadToken": token})
+	return r.confirmAs(t, r.Ready.CallerToken, map[string]string{"uploadToken": token})
 }
 
 func (r *rig) confirmKey(t *testing.T, key string) reply {
 	t.Helper()
-	return r.confirmAs(t, r.ready.CallerToken, map[string]string{"key": key})
+	return r.confirmAs(t, r.Ready.CallerToken, map[string]string{"key": key})
 }
 
 const metaGrant = "x-oss-meta-ossupload-grant"
@@ -103,7 +103,7 @@ func TestConfirm(t *testing.T) {
 			u := r.grantPut(t, nil)
 			r.store(t, u.key, u.header, u.content)
 			body, _ := json.Marshal(map[string]string{"key": u.key})
-			answers := r.atOnce(t, 20, http.MethodPost, r.ready.Gateway+"/confirm", bearer(r.ready.CallerToken), body)
+			answers := r.atOnce(t, 20, http.MethodPost, r.Ready.Gateway+"/confirm", bearer(r.Ready.CallerToken), body)
 			sameAnswers(t, "confirmed at once", answers)
 			r.wantEvents(t, answers[0].receipt(t, "confirmed", u.key, u.content), 1)
 		})
@@ -129,12 +129,12 @@ func TestConfirmRefuses(t *testing.T) {
 				"a number":        map[string]any{"uploadToken": 1},
 				"an object as id": map[string]any{"uploadToken": map[string]string{}},
 			} {
-				if got := r.confirmAs(t, r.ready.CallerToken, in).refused(t, name, http.StatusBadRequest, "invalid_request").fields(t); len(got) == 0 {
+				if got := r.confirmAs(t, r.Ready.CallerToken, in).refused(t, name, http.StatusBadRequest, "invalid_request").fields(t); len(got) == 0 {
 					t.Errorf("%s: no field is named", name)
 				}
 			}
 			for name, body := range map[string]string{"no body": "", "half a body": `{"key":`, "a list": `[]`} {
-				r.confirmAs(t, r.ready.CallerToken, body).refused(t, name, http.StatusBadRequest, "invalid_json")
+				r.confirmAs(t, r.Ready.CallerToken, body).refused(t, name, http.StatusBadRequest, "invalid_json")
 			}
 			r.confirmAs(t, "", map[string]string{"key": u.key}).refused(t, "nobody", http.StatusUnauthorized, "unauthenticated")
 			r.wantNoEvent(t, u.key)
@@ -254,11 +254,11 @@ func TestConfirmAsksNothingAboutAnothersKey(t *testing.T) {
 			t.Errorf("confirming %v of another = %v, want 403", slices.Sorted(maps.Keys(in)), a)
 		}
 	}
-	if left := r.faults.List(); len(left) != 1 || left[0].Count != many {
+	if left := r.Faults.List(); len(left) != 1 || left[0].Count != many {
 		t.Errorf("faults left = %v, want all %d: OSS was asked", left, many)
 	}
 	r.confirmKey(t, u.key).refused(t, "one's own key", http.StatusBadGateway, "storage_error")
-	r.faults.Clear()
+	r.Faults.Clear()
 	r.wantEvents(t, r.confirmKey(t, u.key).receipt(t, "one's own key", u.key, u.content), 1)
 }
 
@@ -276,19 +276,25 @@ func TestRefusedHeadIsNotAnAbsentObject(t *testing.T) {
 		t.Fatal(err)
 	}
 	id, _, _ := strings.Cut(signed.Query().Get("x-oss-credential"), "/")
-	role, ok := r.accounts.Lookup(id)
+	role, ok := r.Accounts.Lookup(id)
 	if !ok {
 		t.Fatalf("the store does not know the credential %q", id)
 	}
 	permit := func(actions ...string) {
 		t.Helper()
-		less, err := policy(allow(r.objects(), actions...))
+		text, err := json.Marshal(map[string]any{"Version": "1", "Statement": []map[string]any{
+			{"Effect": "Allow", "Action": actions, "Resource": "acs:oss:*:*:" + r.Ready.Bucket + "/uploads/*"},
+		}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		less, err := ram.ParsePolicy(text)
 		if err != nil {
 			t.Fatal(err)
 		}
 		changed := role
 		changed.Policies = []ram.Policy{less}
-		r.accounts.Add(changed)
+		r.Accounts.Add(changed)
 	}
 
 	completed, running := r.begin(t, nil), r.begin(t, nil)
@@ -321,10 +327,10 @@ func TestRefusedHeadIsNotAnAbsentObject(t *testing.T) {
 	denied("completing without ListParts", third.complete(t, nil))
 	denied("aborting without AbortMultipartUpload", third.ask(t, http.MethodDelete, "", nil))
 	permit("oss:GetObject", "oss:ListParts")
-	r.call(t, http.MethodPost, "/s3/multipart", r.ready.CallerToken, map[string]any{"filename": "a"}).
+	r.call(t, http.MethodPost, "/s3/multipart", r.Ready.CallerToken, map[string]any{"filename": "a"}).
 		refused(t, "beginning without PutObject", http.StatusBadGateway, "storage_denied")
 
-	r.accounts.Add(role)
+	r.Accounts.Add(role)
 	r.wantEvents(t, r.confirmKey(t, u.key).receipt(t, "confirmed", u.key, u.content), 1)
 	r.wantEvents(t, running.complete(t, sent).receipt(t, "completed", running.Key, whole), 1)
 	completed.ask(t, http.MethodDelete, "", nil).refused(t, "abort after completion", http.StatusConflict, "already_completed")

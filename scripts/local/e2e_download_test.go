@@ -25,7 +25,7 @@ type signedDownload struct {
 // download asks for the URL of a GET as the caller of the ready line.
 func (r *rig) download(t *testing.T, in map[string]any) signedDownload {
 	t.Helper()
-	a := r.call(t, http.MethodPost, "/download", r.ready.CallerToken, in)
+	a := r.call(t, http.MethodPost, "/download", r.Ready.CallerToken, in)
 	var d signedDownload
 	a.into(t, "POST /download", &d)
 	if got, want := memberNames(t, a.body), []string{"expires", "expiresAt", "method", "url"}; d.Method != http.MethodGet || !slices.Equal(got, want) {
@@ -111,7 +111,7 @@ func TestDownloadDispositions(t *testing.T) {
 					in := map[string]any{"key": u.key}
 					maps.Copy(in, tt.in)
 					if tt.want == "" {
-						a := r.call(t, http.MethodPost, "/download", r.ready.CallerToken, in)
+						a := r.call(t, http.MethodPost, "/download", r.Ready.CallerToken, in)
 						got := a.refused(t, "POST /download", http.StatusBadRequest, "invalid_request").fields(t)
 						if slices.Sort(got); !slices.Equal(got, tt.faults) {
 							t.Errorf("fields = %q, want %q", got, tt.faults)
@@ -211,7 +211,7 @@ func TestDownloadProcess(t *testing.T) {
 			}
 		}
 		for name, value := range refused {
-			a := r.call(t, http.MethodPost, "/download", r.ready.CallerToken, map[string]any{"key": u.key, "process": value})
+			a := r.call(t, http.MethodPost, "/download", r.Ready.CallerToken, map[string]any{"key": u.key, "process": value})
 			if got := a.refused(t, name, http.StatusBadRequest, "invalid_request").fields(t); !slices.Equal(got, []string{"process"}) {
 				t.Errorf("%s: fields = %q, want process", name, got)
 			}
@@ -247,7 +247,7 @@ func TestDownloadKeysOfOthers(t *testing.T) {
 		}
 		for what, key := range there {
 			r.store(t, key, nil, []byte("not for demo"))
-			a := r.call(t, http.MethodPost, "/download", r.ready.CallerToken, map[string]any{"key": key})
+			a := r.call(t, http.MethodPost, "/download", r.Ready.CallerToken, map[string]any{"key": key})
 			a.refused(t, "a key "+what, http.StatusForbidden, "forbidden")
 			a.nothingSigned(t, what)
 		}
@@ -261,14 +261,14 @@ func TestDownloadKeysOfOthers(t *testing.T) {
 			"of 1,024 bytes":           "uploads/demo/" + strings.Repeat("a", 1024-len("uploads/demo/")),
 			"of nothing":               "",
 		} {
-			a := r.call(t, http.MethodPost, "/download", r.ready.CallerToken, map[string]any{"key": key})
+			a := r.call(t, http.MethodPost, "/download", r.Ready.CallerToken, map[string]any{"key": key})
 			if got := a.refused(t, "a key "+what, http.StatusBadRequest, "invalid_request").fields(t); !slices.Equal(got, []string{"key"}) {
 				t.Errorf("a key %s: fields = %q, want key", what, got)
 			}
 			a.nothingSigned(t, what)
 		}
 		for what, key := range map[string]string{"with a slash before": "/" + own.key, "with backslashes": `uploads\demo\` + name} {
-			a := r.call(t, http.MethodPost, "/download", r.ready.CallerToken, map[string]any{"key": key})
+			a := r.call(t, http.MethodPost, "/download", r.Ready.CallerToken, map[string]any{"key": key})
 			a.refused(t, "a key "+what, http.StatusForbidden, "forbidden")
 			a.nothingSigned(t, what)
 		}
@@ -333,7 +333,7 @@ func TestDownloadURLCannotBeChanged(t *testing.T) {
 		{"a version where there was none", plain, "GET", set("versionId", "null"), ""},
 		{"another key", plain, "GET", func(u *url.URL, _ url.Values) { u.Path = strings.Replace(u.Path, own.key, other.key, 1) }, ""},
 		{"the list of the bucket", plain, "GET", func(u *url.URL, query url.Values) {
-			u.Path = "/" + r.ready.Bucket + "/"
+			u.Path = "/" + r.Ready.Bucket + "/"
 			query.Set("list-type", "2")
 		}, ""},
 		{"a longer life", plain, "GET", set("x-oss-expires", "604800"), ""},
@@ -378,7 +378,7 @@ func TestDownloadURLCannotBeChanged(t *testing.T) {
 	absent := r.download(t, map[string]any{"key": own.key, "versionId": "CAEQNhiBgM0BYiIDc4MGZjZGI2OTBjOTRmNTE5NmU5NmFhZjhjYmY0"})
 	r.get(t, absent.URL).wantStorageError(t, "GET of a version that is not there", http.StatusNotFound, "NoSuchVersion")
 	for _, id := range []string{"a&b", "a b", "../x", strings.Repeat("a", 129), "夏"} {
-		c := r.call(t, http.MethodPost, "/download", r.ready.CallerToken, map[string]any{"key": own.key, "versionId": id}).refused(t, "a version that is none", http.StatusBadRequest, "invalid_request")
+		c := r.call(t, http.MethodPost, "/download", r.Ready.CallerToken, map[string]any{"key": own.key, "versionId": id}).refused(t, "a version that is none", http.StatusBadRequest, "invalid_request")
 		if got := c.fields(t); !slices.Equal(got, []string{"versionId"}) {
 			t.Errorf("versionId %q: fields = %q, want versionId", id, got)
 		}
@@ -398,13 +398,13 @@ func TestDownloadEndsWhenItSays(t *testing.T) {
 		}
 	}
 	for _, asked := range []any{0, -1, 1.5, "60"} {
-		c := r.call(t, http.MethodPost, "/download", r.ready.CallerToken, map[string]any{"key": u.key, "expiresIn": asked}).refused(t, fmt.Sprintf("expiresIn %v", asked), http.StatusBadRequest, "invalid_request")
+		c := r.call(t, http.MethodPost, "/download", r.Ready.CallerToken, map[string]any{"key": u.key, "expiresIn": asked}).refused(t, fmt.Sprintf("expiresIn %v", asked), http.StatusBadRequest, "invalid_request")
 		if got := c.fields(t); !slices.Equal(got, []string{"expiresIn"}) {
 			t.Errorf("expiresIn %v: fields = %q, want expiresIn", asked, got)
 		}
 	}
-	r.call(t, http.MethodPost, "/download", r.ready.CallerToken, map[string]any{"key": u.key, "bucket": "other"}).refused(t, "an unknown field", http.StatusBadRequest, "invalid_request")
-	r.call(t, http.MethodPost, "/download", r.ready.CallerToken, "").refused(t, "no body", http.StatusBadRequest, "invalid_json")
+	r.call(t, http.MethodPost, "/download", r.Ready.CallerToken, map[string]any{"key": u.key, "bucket": "other"}).refused(t, "an unknown field", http.StatusBadRequest, "invalid_request")
+	r.call(t, http.MethodPost, "/download", r.Ready.CallerToken, "").refused(t, "no body", http.StatusBadRequest, "invalid_json")
 
 	d := r.download(t, map[string]any{"key": u.key, "expiresIn": 2})
 	if a := r.get(t, d.URL); a.status != http.StatusOK {

@@ -45,7 +45,7 @@ var faultCalls = []faultCall{
 		budget: callbackBudget, good: "the receipt", heals: "`/confirm`, or the sweep",
 		prepare: func(t *testing.T, r *rig) trial {
 			content := []byte("sent with a form, whose upload is no PutObject")
-			f := r.form(t, r.ready.CallerToken, map[string]any{"size": len(content)})
+			f := r.form(t, r.Ready.CallerToken, map[string]any{"size": len(content)})
 			return trial{
 				key: f.Key, content: content,
 				act:   func(t *testing.T) reply { return r.post(t, f.URL, f.with(content)) },
@@ -62,7 +62,7 @@ var faultCalls = []faultCall{
 			r.forget(t, "presign")
 			content := []byte("content")
 			ask := func(t *testing.T) reply {
-				return r.call(t, http.MethodPost, "/presign", r.ready.CallerToken,
+				return r.call(t, http.MethodPost, "/presign", r.Ready.CallerToken,
 					map[string]any{"filename": "a.png", "contentType": "image/png", "size": len(content)})
 			}
 			return trial{content: content, act: ask, again: ask, finish: func(t *testing.T, a reply) fullReceipt {
@@ -80,9 +80,9 @@ var faultCalls = []faultCall{
 		note:   "Tried again if the first try failed within 1 s; a try has 6 s.",
 		budget: requestBudget, good: "the credentials", heals: "asking again",
 		prepare: func(t *testing.T, r *rig) trial {
-			ask := func(t *testing.T) reply { return r.call(t, http.MethodPost, "/sts", r.ready.CallerToken, nil) }
+			ask := func(t *testing.T) reply { return r.call(t, http.MethodPost, "/sts", r.Ready.CallerToken, nil) }
 			return trial{act: ask, again: ask, ended: func(t *testing.T) {
-				g := r.sts(t, r.ready.CallerToken, nil)
+				g := r.sts(t, r.Ready.CallerToken, nil)
 				if err := g.put(t, r, g.Prefix+"a.txt", []byte("x")); err != nil {
 					t.Errorf("PutObject with the credentials = %v, want nil", err)
 				}
@@ -109,10 +109,10 @@ var faultCalls = []faultCall{
 		prepare: func(t *testing.T, r *rig) trial {
 			content := []byte("content")
 			ask := func(t *testing.T) reply {
-				return r.call(t, http.MethodPost, "/s3/multipart", r.ready.CallerToken, map[string]any{"filename": "a"})
+				return r.call(t, http.MethodPost, "/s3/multipart", r.Ready.CallerToken, map[string]any{"filename": "a"})
 			}
 			return trial{content: content, act: ask, again: ask, finish: func(t *testing.T, a reply) fullReceipt {
-				m := &transfer{r: r, caller: r.ready.CallerToken}
+				m := &transfer{r: r, caller: r.Ready.CallerToken}
 				a.into(t, "POST /s3/multipart", m)
 				return m.complete(t, m.send(t, 1, content)).receipt(t, "complete", m.Key, content)
 			}}
@@ -193,7 +193,7 @@ var faultCalls = []faultCall{
 		prepare: func(t *testing.T, r *rig) trial {
 			x := prepareCompletion(t, r)
 			receipt := x.act(t).receipt(t, "complete", x.key, x.content)
-			ask := func(t *testing.T) reply { return r.call(t, http.MethodDelete, x.path, r.ready.CallerToken, nil) }
+			ask := func(t *testing.T) reply { return r.call(t, http.MethodDelete, x.path, r.Ready.CallerToken, nil) }
 			return trial{
 				key: x.key, content: x.content, act: ask, again: ask,
 				success: func(a reply) bool {
@@ -218,7 +218,7 @@ var faultCalls = []faultCall{
 // forget replaces the process of a function, and with it what it remembers.
 func (r *rig) forget(t *testing.T, function string) {
 	t.Helper()
-	if err := r.functions[function].Restart(); err != nil {
+	if err := r.Functions[function].Restart(); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -283,10 +283,10 @@ func TestAnswersKeepTheirBudgetWhateverIsSlow(t *testing.T) {
 				if took := time.Since(start); took > tt.budget {
 					t.Errorf("the answer took %v, want less than %v", took, tt.budget)
 				}
-				if left := r.faults.List(); len(left) != 1 {
+				if left := r.Faults.List(); len(left) != 1 {
 					t.Errorf("faults left = %v, want all but the last to have happened", left)
 				}
-				r.faults.Clear()
+				r.Faults.Clear()
 				if seen := answer.refusal(t); seen != tt.seen {
 					t.Errorf("the client sees %s, want %s", seen, tt.seen)
 				}

@@ -163,20 +163,20 @@ func (c faultCall) rows(t *testing.T, r *rig) (rows []string) {
 // fail makes one request while the call fails count times, has it repaired, and
 // checks what is left in the end.
 func (c faultCall) fail(t *testing.T, r *rig, mode string, count int) faultOutcome {
-	t.Cleanup(r.faults.Clear)
+	t.Cleanup(r.Faults.Clear)
 	before := r.uploads(t)
 	x := c.prepare(t, r)
 	begun := r.uploads(t)
-	if err := r.faults.Set(fault.Fault{Target: c.target, Operation: c.op, Mode: mode, Count: count}); err != nil {
+	if err := r.Faults.Set(fault.Fault{Target: c.target, Operation: c.op, Mode: mode, Count: count}); err != nil {
 		t.Fatal(err)
 	}
 	start := time.Now()
 	answer := x.act(t)
 	took := time.Since(start)
-	if left := r.faults.List(); len(left) == 1 && left[0].Count == count {
+	if left := r.Faults.List(); len(left) == 1 && left[0].Count == count {
 		t.Fatalf("nobody made the call: %v", left)
 	}
-	r.faults.Clear()
+	r.Faults.Clear()
 	if took > c.budget {
 		t.Errorf("the answer took %v, want less than %v", took, c.budget)
 	}
@@ -235,7 +235,7 @@ func (c faultCall) check(t *testing.T, r *rig, x trial, answer reply, delivered 
 // uploads are the multipart uploads under way.
 func (r *rig) uploads(t *testing.T) []oss.Upload {
 	t.Helper()
-	result, err := r.developer.ListMultipartUploads(t.Context(), &oss.ListMultipartUploadsRequest{Bucket: &r.ready.Bucket, MaxUploads: 1000})
+	result, err := r.developer.ListMultipartUploads(t.Context(), &oss.ListMultipartUploadsRequest{Bucket: &r.Ready.Bucket, MaxUploads: 1000})
 	if err != nil {
 		t.Fatal(err)
 	}

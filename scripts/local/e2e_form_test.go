@@ -60,7 +60,7 @@ func TestForm(t *testing.T) {
 			},
 			{
 				name:  "up to the 5 GB of a form",
-				issue: func(t *testing.T) issuedForm { return r.form(t, r.ready.CallerToken, nil) },
+				issue: func(t *testing.T) issuedForm { return r.form(t, r.Ready.CallerToken, nil) },
 				low:   0, high: 5 << 30, content: full[:7],
 			},
 			{
@@ -77,7 +77,7 @@ func TestForm(t *testing.T) {
 					if got.Filename != "Grüße & mehr.PNG" || got.ContentType != "image/webp" || got.Metadata["camera"] != "Übersee ☀ 100%" || got.Vars["note"] != `<ä> & "b" $` {
 						t.Errorf("receipt = %+v, want what was asked for", got)
 					}
-					head, err := r.developer.HeadObject(t.Context(), &oss.HeadObjectRequest{Bucket: &r.ready.Bucket, Key: &got.Key})
+					head, err := r.developer.HeadObject(t.Context(), &oss.HeadObjectRequest{Bucket: &r.Ready.Bucket, Key: &got.Key})
 					if err != nil {
 						t.Fatal(err)
 					}
@@ -105,7 +105,7 @@ func TestForm(t *testing.T) {
 						"metadata[relativePath]": {"null"}, "metadata[name]": {"假日 照片 (1) & a+b.jpg"}, "metadata[type]": {"image/jpeg"},
 						"metadata[caption]": {"Übung & ☀ 100%"}, "metadata[empty]": {""},
 					}
-					return r.params(t, r.ready.Gateway, limited, query.Encode())
+					return r.params(t, r.Ready.Gateway, limited, query.Encode())
 				},
 				low: 0, high: limit, content: full[:99],
 				item: func(file *formItem) { file.contentType, file.filename = "image/jpeg", "假日 照片 (1) & a+b.jpg" },
@@ -119,7 +119,7 @@ func TestForm(t *testing.T) {
 			{
 				name: "as Uppy asks, with no more than a name",
 				issue: func(t *testing.T) issuedForm {
-					return r.params(t, r.ready.Gateway, limited, "filename=notes&type=&metadata%5BrelativePath%5D=null")
+					return r.params(t, r.Ready.Gateway, limited, "filename=notes&type=&metadata%5BrelativePath%5D=null")
 				},
 				low: 0, high: limit, content: full[:5],
 				check: func(t *testing.T, got fullReceipt) {
@@ -240,11 +240,11 @@ func TestFormRefuses(t *testing.T) {
 	r := newRig(t, fc.TriggerHTTP, nil)
 	exactly := map[string]any{"size": len(content)}
 	limited := r.caller(t, "demo", map[string]any{"maxSize": len(content)})
-	attacks := formAttacks(r.form(t, r.ready.CallerToken, exactly), content)
+	attacks := formAttacks(r.form(t, r.Ready.CallerToken, exactly), content)
 	for _, tt := range attacks {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			f := r.form(t, r.ready.CallerToken, exactly)
+			f := r.form(t, r.Ready.CallerToken, exactly)
 			items := f.with(content)
 			changed := tt.items(f, items)
 			r.post(t, f.URL, changed).wantStorageError(t, "POST", tt.status, tt.code)
@@ -271,14 +271,14 @@ func TestFormRefuses(t *testing.T) {
 		if _, err := r.developer.PutBucket(t.Context(), &oss.PutBucketRequest{Bucket: &other}); err != nil {
 			t.Fatal(err)
 		}
-		f := r.form(t, r.ready.CallerToken, exactly)
-		r.post(t, r.ready.OSS+"/"+other, f.with(content)).wantStorageError(t, "POST", http.StatusForbidden, "AccessDenied")
+		f := r.form(t, r.Ready.CallerToken, exactly)
+		r.post(t, r.Ready.OSS+"/"+other, f.with(content)).wantStorageError(t, "POST", http.StatusForbidden, "AccessDenied")
 		r.wantNoEvent(t, f.Key)
 		r.wantEvents(t, r.post(t, f.URL, f.with(content)).receipt(t, "the honest POST", f.Key, content), 1)
 	})
 	t.Run("at its end", func(t *testing.T) {
 		t.Parallel()
-		f := r.form(t, r.ready.CallerToken, map[string]any{"size": len(content), "expiresIn": 1})
+		f := r.form(t, r.Ready.CallerToken, map[string]any{"size": len(content), "expiresIn": 1})
 		r.checkPolicy(t, f, int64(len(content)), int64(len(content)))
 		<-time.After(time.Until(f.ExpiresAt)) // under a second: the least life that there is
 		r.post(t, f.URL, f.with(content)).wantStorageError(t, "POST at expiresAt", http.StatusForbidden, "AccessDenied")
@@ -294,7 +294,7 @@ func TestFormRefuses(t *testing.T) {
 		} {
 			in := map[string]any{"filename": "a.png", "as": "form"}
 			maps.Copy(in, wish)
-			c := r.call(t, http.MethodPost, "/presign", r.ready.CallerToken, in).refused(t, "a form with "+field, http.StatusBadRequest, "invalid_request")
+			c := r.call(t, http.MethodPost, "/presign", r.Ready.CallerToken, in).refused(t, "a form with "+field, http.StatusBadRequest, "invalid_request")
 			if got := c.fields(t); !slices.Equal(got, []string{field}) {
 				t.Errorf("a form with %v: fields = %q, want %q", wish, got, field)
 			}
@@ -309,13 +309,13 @@ func TestFormRefuses(t *testing.T) {
 			"filename=a%0Db&type=a/b,c/d":                  {"filename", "type"},
 			"filename=a&metadata[ossupload-grant]=v1.k1.x": {"metadata.ossupload-grant"},
 		} {
-			a := r.request(t, http.MethodGet, r.ready.Gateway+"/s3/params?"+query, uppyHeader(r.ready.CallerToken), nil)
+			a := r.request(t, http.MethodGet, r.Ready.Gateway+"/s3/params?"+query, uppyHeader(r.Ready.CallerToken), nil)
 			got := a.refused(t, query, http.StatusBadRequest, "invalid_request").fields(t)
 			if slices.Sort(got); !slices.Equal(got, want) {
 				t.Errorf("GET /s3/params?%s: fields = %q, want %q", query, got, want)
 			}
 		}
-		a := r.request(t, http.MethodGet, r.ready.Gateway+"/s3/params?filename=a", uppyHeader(""), nil)
+		a := r.request(t, http.MethodGet, r.Ready.Gateway+"/s3/params?filename=a", uppyHeader(""), nil)
 		a.refused(t, "GET /s3/params of nobody", http.StatusUnauthorized, "unauthenticated")
 	})
 }
@@ -342,7 +342,7 @@ func TestFormFieldsThatNobodyAskedFor(t *testing.T) {
 		for _, tt := range tests {
 			t.Run(tt.name, func(t *testing.T) {
 				t.Parallel()
-				f := r.form(t, r.ready.CallerToken, map[string]any{"size": len(content)})
+				f := r.form(t, r.Ready.CallerToken, map[string]any{"size": len(content)})
 				a := r.post(t, f.URL, itemFirst(f.with(content), formItem{name: tt.field, value: tt.value}))
 				r.wantStored(t, f.Key, content)
 				if !tt.announced {
@@ -362,7 +362,7 @@ func TestFormFieldsThatNobodyAskedFor(t *testing.T) {
 		}
 		t.Run("other bytes than were declared", func(t *testing.T) {
 			t.Parallel()
-			f := r.form(t, r.ready.CallerToken, map[string]any{"size": len(content), "checksum": map[string]string{"crc64": crcOf(content)}})
+			f := r.form(t, r.Ready.CallerToken, map[string]any{"size": len(content), "checksum": map[string]string{"crc64": crcOf(content)}})
 			other := filler(len(content), 7)
 			r.post(t, f.URL, f.with(other)).wantStorageError(t, "POST", http.StatusNonAuthoritativeInfo, "CallbackFailed")
 			r.wantStored(t, f.Key, other)
@@ -379,8 +379,8 @@ func TestFormWhoseCallbackIsLost(t *testing.T) {
 	content := filler(300, 8)
 	behindBothTriggers(t, func(t *testing.T, r *rig) {
 		forms := []issuedForm{
-			r.form(t, r.ready.CallerToken, nil),
-			r.params(t, r.ready.Gateway, r.ready.CallerToken, "filename=a.png&type=image/png"),
+			r.form(t, r.Ready.CallerToken, nil),
+			r.params(t, r.Ready.Gateway, r.Ready.CallerToken, "filename=a.png&type=image/png"),
 		}
 		r.fail(t, fault.Fault{Target: "callback", Operation: "*", Mode: "reset", Count: 2})
 		for _, f := range forms {
@@ -428,11 +428,11 @@ func TestFormThroughCurl(t *testing.T) {
 		}
 		return a
 	}
-	f := r.form(t, r.ready.CallerToken, map[string]any{"size": len(content)})
+	f := r.form(t, r.Ready.CallerToken, map[string]any{"size": len(content)})
 	r.wantEvents(t, send(t, f).receipt(t, "curl -F", f.Key, content), 1)
 	send(t, f).wantStorageError(t, "curl -F again", http.StatusConflict, "FileAlreadyExists")
 
-	small := r.form(t, r.ready.CallerToken, map[string]any{"size": len(content) - 1})
+	small := r.form(t, r.Ready.CallerToken, map[string]any{"size": len(content) - 1})
 	send(t, small).wantStorageError(t, "curl -F of a byte too many", http.StatusBadRequest, "EntityTooLarge")
 	r.wantStored(t, small.Key, nil)
 }

@@ -12,6 +12,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"ossupload/scripts/internal/stack"
 )
 
 // issuedForm is a POST form as /presign answers it, and /s3/params with less.
@@ -159,7 +161,7 @@ func (a reply) wantStorageError(t *testing.T, what string, status int, code stri
 // size.
 func (r *rig) checkPolicy(t *testing.T, f issuedForm, low, high int64) {
 	t.Helper()
-	if want := r.ready.OSS + "/" + r.ready.Bucket; f.Method != http.MethodPost || strings.TrimSuffix(f.URL, "/") != want {
+	if want := r.Ready.OSS + "/" + r.Ready.Bucket; f.Method != http.MethodPost || strings.TrimSuffix(f.URL, "/") != want {
 		t.Errorf("the form is a %s to %s, want a POST to %s", f.Method, f.URL, want)
 	}
 	var policy struct {
@@ -174,7 +176,7 @@ func (r *rig) checkPolicy(t *testing.T, f issuedForm, low, high int64) {
 		t.Fatalf("the policy does not decode: %v", err)
 	}
 	want := []any{
-		map[string]any{"bucket": r.ready.Bucket},
+		map[string]any{"bucket": r.Ready.Bucket},
 		[]any{"content-length-range", float64(low), float64(high)},
 		[]any{"not-in", "$x-oss-server-side-encryption", []any{"AES256", "KMS", "SM4"}},
 		[]any{"not-in", "$x-oss-server-side-data-encryption", []any{"SM4"}},
@@ -212,9 +214,9 @@ func (r *rig) checkPolicy(t *testing.T, f issuedForm, low, high int64) {
 		t.Errorf("the policy ends at %v, expiresAt is %v, want both %v: %d s after x-oss-date", policy.Expiration, f.ExpiresAt, end, f.Expires)
 	}
 	id, _, _ := strings.Cut(f.Fields["x-oss-credential"], "/")
-	c, ok := r.accounts.Lookup(id)
-	if !ok || c.Role != uploadRole || c.SecurityToken != f.Fields["x-oss-security-token"] {
-		t.Errorf("the form is not signed by a session of %s with its token", uploadRole)
+	c, ok := r.Accounts.Lookup(id)
+	if !ok || c.Role != stack.UploadRole || c.SecurityToken != f.Fields["x-oss-security-token"] {
+		t.Errorf("the form is not signed by a session of %s with its token", stack.UploadRole)
 	}
 	if policy.Expiration.After(c.Expires) {
 		t.Errorf("the policy ends at %v, later than the credentials at %v", policy.Expiration, c.Expires)

@@ -129,7 +129,7 @@ func TestPresignNamesEveryFieldAtFault(t *testing.T) {
 	onBothSites(t, func(t *testing.T, s *site) {
 		for _, tt := range tests {
 			t.Run(tt.name, func(t *testing.T) {
-				a := s.tryPresign(t, s.ready.CallerToken, good.and(tt.change))
+				a := s.tryPresign(t, s.Ready.CallerToken, good.and(tt.change))
 				r := a.refusal(t)
 				if a.status != http.StatusBadRequest || r.Code != "invalid_request" {
 					t.Errorf("POST /presign = %d %s, want 400 invalid_request", a.status, r.Code)
@@ -145,7 +145,7 @@ func TestPresignNamesEveryFieldAtFault(t *testing.T) {
 				checkNothingGranted(t, a)
 			})
 		}
-		if a := s.tryPresign(t, s.ready.CallerToken, good); a.status != http.StatusOK {
+		if a := s.tryPresign(t, s.Ready.CallerToken, good); a.status != http.StatusOK {
 			t.Errorf("the wish without a change = %v, want 200", a)
 		}
 	})
@@ -171,7 +171,7 @@ func TestPresignAllowsWhatTheLimitsSay(t *testing.T) {
 	onBothSites(t, func(t *testing.T, s *site) {
 		for _, tt := range tests {
 			t.Run(tt.name, func(t *testing.T) {
-				p := s.presign(t, s.ready.CallerToken, wish{"filename": "a.txt", "size": 5}.and(tt.wish))
+				p := s.presign(t, s.Ready.CallerToken, wish{"filename": "a.txt", "size": 5}.and(tt.wish))
 				if tt.wish["size"] != nil && tt.wish["size"] != 0 {
 					return // more bytes than a test should send
 				}
@@ -224,7 +224,7 @@ func TestPresignRefusesRequests(t *testing.T) {
 	onBothSites(t, func(t *testing.T, s *site) {
 		for _, tt := range tests {
 			t.Run(tt.name, func(t *testing.T) {
-				header := holderOf(s.ready.CallerToken)
+				header := holderOf(s.Ready.CallerToken)
 				if header.Set("Content-Type", tt.contentType); tt.contentType == "" {
 					header.Del("Content-Type")
 				}
@@ -282,7 +282,7 @@ func TestPresignAnswersPages(t *testing.T) {
 			if status := answers["a refusal"].status; status != http.StatusUnauthorized {
 				t.Errorf("a POST without authentication = %d, want 401", status)
 			}
-			authorized := holderOf(s.ready.CallerToken)
+			authorized := holderOf(s.Ready.CallerToken)
 			authorized.Set("Origin", tt.origin)
 			answers["a grant"] = s.ask(t, "POST", "/presign", authorized, good)
 			if answers["a grant"].status == http.StatusOK {
@@ -323,7 +323,7 @@ func TestPresignAnswersPages(t *testing.T) {
 func TestPageMaySendThePut(t *testing.T) {
 	onBothSites(t, func(t *testing.T, s *site) {
 		content := []byte("from a page")
-		p := s.presign(t, s.ready.CallerToken, fullWish(content))
+		p := s.presign(t, s.Ready.CallerToken, fullWish(content))
 		preflight := p.with(nil)
 		preflight.method = http.MethodOptions
 		preflight.header = http.Header{

@@ -161,9 +161,9 @@ func TestOneChangeIsRefused(t *testing.T) {
 			s := sharedSite(t, fc.TriggerAPIGateway)
 			// The changes depend on the answer only by the names of headers,
 			// which are the same each time, and by the signature.
-			count := len(kind.changes(s.presign(t, s.ready.CallerToken, kind.wish)))
+			count := len(kind.changes(s.presign(t, s.Ready.CallerToken, kind.wish)))
 			for i := range count {
-				p := s.presign(t, s.ready.CallerToken, kind.wish)
+				p := s.presign(t, s.Ready.CallerToken, kind.wish)
 				c := kind.changes(p)[i]
 				honest := p.with(content)
 				changed := p.with(content)
@@ -187,7 +187,7 @@ func TestOneChangeIsRefused(t *testing.T) {
 func TestPutURLOpensNothingElse(t *testing.T) {
 	onBothSites(t, func(t *testing.T, s *site) {
 		content := []byte("stored by the first use of the URL")
-		p := s.presign(t, s.ready.CallerToken, wish{"filename": "a.txt", "size": len(content)})
+		p := s.presign(t, s.Ready.CallerToken, wish{"filename": "a.txt", "size": len(content)})
 		s.checkAnnounced(t, s.send(t, p.with(content)), p.Key, content)
 		for _, method := range []string{"GET", "HEAD", "DELETE", "POST"} {
 			for _, bare := range []bool{false, true} {
@@ -218,7 +218,7 @@ func TestPutURLOpensNothingElse(t *testing.T) {
 // are the same event then, other bytes another.
 func TestURLUsedAgain(t *testing.T) {
 	onBothSites(t, func(t *testing.T, s *site) {
-		p := s.presign(t, s.ready.CallerToken, wish{"filename": "a.txt", "as": "url", "size": 5})
+		p := s.presign(t, s.Ready.CallerToken, wish{"filename": "a.txt", "as": "url", "size": 5})
 		first := s.checkAnnounced(t, s.send(t, p.with([]byte("first"))), p.Key, []byte("first"))
 		again := s.receipt(t, s.send(t, p.with([]byte("first"))))
 		other := s.receipt(t, s.send(t, p.with([]byte("other"))))
@@ -241,7 +241,7 @@ func TestURLEndsWhenItSays(t *testing.T) {
 	for _, as := range []string{"put", "url"} {
 		t.Run("as "+as, func(t *testing.T) {
 			t.Parallel()
-			p := s.presign(t, s.ready.CallerToken, wish{"filename": "a.txt", "as": as, "size": 1, "expiresIn": 1})
+			p := s.presign(t, s.Ready.CallerToken, wish{"filename": "a.txt", "as": as, "size": 1, "expiresIn": 1})
 			if p.Expires != 1 {
 				t.Errorf("expires = %d, want 1", p.Expires)
 			}
@@ -293,7 +293,7 @@ func presignKind(name, contentType string, signsLength bool, w wish) matrixKind 
 		w["size"] = len(matrixContent)
 	}
 	return matrixKind{name: name, contentType: contentType, signsLength: signsLength, issue: func(t *testing.T, s *site) presigned {
-		return s.presign(t, s.ready.CallerToken, w)
+		return s.presign(t, s.Ready.CallerToken, w)
 	}}
 }
 
@@ -308,12 +308,12 @@ func partKind(name string, signsLength bool) matrixKind {
 			t.Fatal(err)
 		}
 		var upload struct{ Key, UploadID string }
-		if a := s.ask(t, "POST", "/s3/multipart", holderOf(s.ready.CallerToken), body); json.Unmarshal(a.body, &upload) != nil || a.status != 200 {
+		if a := s.ask(t, "POST", "/s3/multipart", holderOf(s.Ready.CallerToken), body); json.Unmarshal(a.body, &upload) != nil || a.status != 200 {
 			t.Fatalf("POST /s3/multipart = %v, want 200", a)
 		}
 		s.keepSecret("an upload id", upload.UploadID)
 		p := presigned{Key: upload.Key}
-		if a := s.ask(t, "GET", "/s3/multipart/"+upload.UploadID+"/1", holderOf(s.ready.CallerToken), nil); json.Unmarshal(a.body, &p) != nil || a.status != 200 {
+		if a := s.ask(t, "GET", "/s3/multipart/"+upload.UploadID+"/1", holderOf(s.Ready.CallerToken), nil); json.Unmarshal(a.body, &p) != nil || a.status != 200 {
 			t.Fatalf("GET of a part = %v, want 200", a)
 		}
 		s.keepURL(p.URL)

@@ -70,7 +70,7 @@ func TestMultipartTokens(t *testing.T) {
 		elsewhere.Bucket = "ossupload-other"
 		elsewhose.Subject = "somebody"
 		forged, _ := newKeyring(t, "k1", randomBytes(32)).Seal(uploadtoken.Multipart, claims)
-		unknown, _ := newKeyring(t, "k9", r.id.TokenSecret).Seal(uploadtoken.Multipart, claims)
+		unknown, _ := newKeyring(t, "k9", r.Identity.TokenSecret).Seal(uploadtoken.Multipart, claims)
 		middle := len(m.UploadID) / 2
 		other := r.caller(t, "somebody", nil)
 		var session struct{ Endpoint string }
@@ -118,7 +118,7 @@ func TestMultipartTokens(t *testing.T) {
 				}
 			}
 		}
-		for _, caller := range []string{"", "x", r.ready.CallerToken + "x"} {
+		for _, caller := range []string{"", "x", r.Ready.CallerToken + "x"} {
 			at := *m
 			at.caller = caller
 			at.complete(t, sent).refused(t, "complete of an unknown caller", http.StatusUnauthorized, "unauthenticated")
@@ -168,7 +168,7 @@ func TestMultipartRefusesToBegin(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			a := r.call(t, http.MethodPost, "/s3/multipart", r.ready.CallerToken, tt.wish)
+			a := r.call(t, http.MethodPost, "/s3/multipart", r.Ready.CallerToken, tt.wish)
 			if tt.fields == nil {
 				a.refused(t, "POST /s3/multipart", http.StatusBadRequest, "invalid_json")
 				return
@@ -188,16 +188,16 @@ func TestMultipartRefusesToBegin(t *testing.T) {
 			`{"filename":"a","unknown":"` + strings.Repeat("a", 2<<20-len(`{"filename":"a","unknown":""}`)) + `"}`:   http.StatusOK,
 			`{"filename":"a","unknown":"` + strings.Repeat("a", 2<<20-len(`{"filename":"a","unknown":""}`)+1) + `"}`: http.StatusRequestEntityTooLarge,
 		} {
-			if a := r.call(t, http.MethodPost, "/s3/multipart", r.ready.CallerToken, body); a.status != status {
+			if a := r.call(t, http.MethodPost, "/s3/multipart", r.Ready.CallerToken, body); a.status != status {
 				t.Errorf("a body of %d bytes = %v, want %d", len(body), a, status)
 			}
 		}
 	})
 	t.Run("another media type", func(t *testing.T) {
 		t.Parallel()
-		header := bearer(r.ready.CallerToken)
+		header := bearer(r.Ready.CallerToken)
 		header.Set("Content-Type", "text/plain")
-		r.request(t, http.MethodPost, r.ready.Gateway+"/s3/multipart", header, []byte(`{"filename":"a"}`)).
+		r.request(t, http.MethodPost, r.Ready.Gateway+"/s3/multipart", header, []byte(`{"filename":"a"}`)).
 			refused(t, "text/plain", http.StatusUnsupportedMediaType, "unsupported_media_type")
 	})
 	t.Run("what cannot be completed", func(t *testing.T) {
@@ -228,7 +228,7 @@ func TestMultipartRefusesToBegin(t *testing.T) {
 func TestMultipartThatIsNotEnabled(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, fc.TriggerAPIGateway, map[string]string{"UPLOAD_METHODS": "put"})
-	r.call(t, http.MethodPost, "/s3/multipart", r.ready.CallerToken, map[string]any{"filename": "a"}).
+	r.call(t, http.MethodPost, "/s3/multipart", r.Ready.CallerToken, map[string]any{"filename": "a"}).
 		refused(t, "POST /s3/multipart", http.StatusForbidden, "forbidden")
 	u := r.grantPut(t, nil)
 	r.wantEvents(t, u.put(t).receipt(t, "PUT", u.key, u.content), 1)

@@ -60,7 +60,7 @@ func TestMultipartSurvivesFaultsOfCompletion(t *testing.T) {
 			}
 			r.fail(t, tt.fault)
 			first := m.complete(t, sent)
-			r.faults.Clear()
+			r.Faults.Clear()
 
 			events, healed := tt.events, first
 			if tt.status == 0 {
@@ -106,7 +106,7 @@ func TestMultipartSurvivesFaultsOfBeginning(t *testing.T) {
 	r := newRig(t, fc.TriggerHTTP, nil)
 	uploads := func() int {
 		t.Helper()
-		result, err := r.developer.ListMultipartUploads(t.Context(), &oss.ListMultipartUploadsRequest{Bucket: &r.ready.Bucket})
+		result, err := r.developer.ListMultipartUploads(t.Context(), &oss.ListMultipartUploadsRequest{Bucket: &r.Ready.Bucket})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -116,9 +116,9 @@ func TestMultipartSurvivesFaultsOfBeginning(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			before := uploads()
 			r.fail(t, fault.Fault{Target: "oss", Operation: "InitiateMultipartUpload", Mode: tt.mode, Count: many})
-			r.call(t, http.MethodPost, "/s3/multipart", r.ready.CallerToken, map[string]any{"filename": "a"}).
+			r.call(t, http.MethodPost, "/s3/multipart", r.Ready.CallerToken, map[string]any{"filename": "a"}).
 				refused(t, "POST /s3/multipart", tt.status, tt.code)
-			r.faults.Clear()
+			r.Faults.Clear()
 			if left := uploads() - before; left != tt.left {
 				t.Errorf("%d uploads are left behind, want %d", left, tt.left)
 			}
@@ -159,7 +159,7 @@ func TestMultipartSurvivesFaultsOfAbortion(t *testing.T) {
 			}
 			r.fail(t, tt.faults...)
 			a := m.ask(t, http.MethodDelete, "", nil)
-			r.faults.Clear()
+			r.Faults.Clear()
 			if tt.status != 0 {
 				a.refused(t, "abort", tt.status, tt.code)
 				a = m.ask(t, http.MethodDelete, "", nil)

@@ -135,7 +135,7 @@ func TestMultipart(t *testing.T) {
 				sent := m.send(t, 1, send...)
 				r.wantStored(t, m.Key, nil)
 				got := m.ask(t, http.MethodPost, "/complete?key="+url.QueryEscape(m.Key), tt.complete(m, sent)).receipt(t, "complete", m.Key, content)
-				if got.ContentType != "video/mp4" || got.Location != r.ready.OSS+"/"+r.ready.Bucket+"/"+m.Key {
+				if got.ContentType != "video/mp4" || got.Location != r.Ready.OSS+"/"+r.Ready.Bucket+"/"+m.Key {
 					t.Errorf("receipt = %+v, want the type and the location of the upload", got)
 				}
 				if tt.check != nil {
@@ -200,7 +200,7 @@ func TestMultipartListsEveryPage(t *testing.T) {
 	for number := 1; number <= count; number++ {
 		group.Go(func() error {
 			_, err := r.developer.UploadPart(ctx, &oss.UploadPartRequest{
-				Bucket: &r.ready.Bucket, Key: &m.Key, UploadId: &claims.UploadID, PartNumber: int32(number), Body: strings.NewReader("x"),
+				Bucket: &r.Ready.Bucket, Key: &m.Key, UploadId: &claims.UploadID, PartNumber: int32(number), Body: strings.NewReader("x"),
 			})
 			return err
 		})
@@ -241,7 +241,7 @@ func TestMultipartRefusesIncompleteParts(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			answers := r.atOnce(t, 20, http.MethodPost, r.ready.Gateway+m.path("/complete"), bearer(m.caller), body)
+			answers := r.atOnce(t, 20, http.MethodPost, r.Ready.Gateway+m.path("/complete"), bearer(m.caller), body)
 			sameAnswers(t, "twenty completions at once", answers)
 			receipt := answers[0].receipt(t, "complete", m.Key, whole)
 			r.wantEvents(t, receipt, 1)
@@ -299,7 +299,7 @@ func TestMultipartRefusesIncompleteParts(t *testing.T) {
 		for _, tt := range held {
 			t.Run(tt.name, func(t *testing.T) {
 				t.Parallel()
-				caller := r.ready.CallerToken
+				caller := r.Ready.CallerToken
 				if tt.caller != nil {
 					caller = r.caller(t, "demo", tt.caller)
 				}
@@ -416,7 +416,7 @@ func TestMultipartChecksum(t *testing.T) {
 			})
 		}
 		for _, value := range []any{"12x", "-1", "18446744073709551616", "007", "0x10", 12} {
-			c := r.call(t, http.MethodPost, "/s3/multipart", r.ready.CallerToken, map[string]any{"filename": "a", "checksum": map[string]any{"crc64": value}}).
+			c := r.call(t, http.MethodPost, "/s3/multipart", r.Ready.CallerToken, map[string]any{"filename": "a", "checksum": map[string]any{"crc64": value}}).
 				refused(t, fmt.Sprintf("checksum %v", value), http.StatusBadRequest, "invalid_request")
 			if got := c.fields(t); !slices.Equal(got, []string{"checksum.crc64"}) {
 				t.Errorf("fields = %q, want checksum.crc64", got)
@@ -489,7 +489,7 @@ func TestMultipartAbort(t *testing.T) {
 				completed := make(chan reply, 1)
 				body, _ := json.Marshal(map[string]any{"parts": sent})
 				go func() {
-					a, _ := r.fetch(t.Context(), http.MethodPost, r.ready.Gateway+m.path("/complete"), bearer(m.caller), body)
+					a, _ := r.fetch(t.Context(), http.MethodPost, r.Ready.Gateway+m.path("/complete"), bearer(m.caller), body)
 					completed <- a
 				}()
 				abort := m.ask(t, http.MethodDelete, "", nil)

@@ -129,8 +129,8 @@ func TestPutIsStoredAndAnnounced(t *testing.T) {
 		}
 		full := fullWish(content)
 		wanted := putReceipt{
-			Location: s.ready.OSS + "/" + s.ready.Bucket + "/" + p.Key,
-			Bucket:   s.ready.Bucket, Key: p.Key, Size: int64(len(content)),
+			Location: s.Ready.OSS + "/" + s.Ready.Bucket + "/" + p.Key,
+			Bucket:   s.Ready.Bucket, Key: p.Key, Size: int64(len(content)),
 			ETag: fmt.Sprintf("%X", md5.Sum(content)), CRC64: crc64Decimal(content), ContentType: "image/png",
 			Filename: "Grüße & mehr.PNG",
 			Metadata: full["metadata"].(map[string]string), Vars: full["vars"].(map[string]string), Context: r.Context,
@@ -156,7 +156,7 @@ func checkURL(t *testing.T, s *site, p presigned, additional string) {
 		t.Fatal("the URL is none")
 	}
 	query := u.Query()
-	if got, want := u.Scheme+"://"+u.Host+u.Path, s.ready.OSS+"/"+s.ready.Bucket+"/"+p.Key; got != want {
+	if got, want := u.Scheme+"://"+u.Host+u.Path, s.Ready.OSS+"/"+s.Ready.Bucket+"/"+p.Key; got != want {
 		t.Errorf("the URL is for %q, want %q", got, want)
 	}
 	if query.Get("callback") == "" || query.Get("x-oss-security-token") == "" || query.Get("x-oss-additional-headers") != additional {
@@ -185,7 +185,7 @@ func checkExpires(t *testing.T, s *site, p presigned) {
 		t.Errorf("expiresAt = %v, want %v", p.ExpiresAt, end)
 	}
 	id, _, _ := strings.Cut(query.Get("x-oss-credential"), "/")
-	c, ok := s.accounts.Lookup(id)
+	c, ok := s.Accounts.Lookup(id)
 	if !ok || c.Expires.Before(p.ExpiresAt) {
 		t.Errorf("expiresAt = %v, later than the end of the credentials at %v", p.ExpiresAt, c.Expires)
 	}
@@ -207,7 +207,7 @@ func checkStoredAttributes(t *testing.T, s *site, p presigned) {
 			}
 		}
 	}
-	tags, err := s.developer.GetObjectTagging(t.Context(), &oss.GetObjectTaggingRequest{Bucket: oss.Ptr(s.ready.Bucket), Key: oss.Ptr(p.Key)})
+	tags, err := s.developer.GetObjectTagging(t.Context(), &oss.GetObjectTaggingRequest{Bucket: oss.Ptr(s.Ready.Bucket), Key: oss.Ptr(p.Key)})
 	if err != nil || len(tags.Tags) != 1 || *tags.Tags[0].Key != "project" || *tags.Tags[0].Value != "a b/c=d+e" {
 		t.Errorf("GetObjectTagging() = %+v, %v, want project: a b/c=d+e", tags, err)
 	}
@@ -306,7 +306,7 @@ func TestPutOfAnySizeAndName(t *testing.T) {
 				if tt.contentType != "" {
 					w["contentType"] = tt.contentType
 				}
-				p := s.presign(t, s.ready.CallerToken, w)
+				p := s.presign(t, s.Ready.CallerToken, w)
 				checkSettable(t, p.Headers)
 				if !strings.HasPrefix(p.Key, "uploads/demo/") || filepath.Ext(p.Key) != tt.wantExt {
 					t.Errorf("key = %q, want one that ends in %q", p.Key, tt.wantExt)
@@ -330,9 +330,9 @@ func TestOtherBytesThanTheCRC64AreNotAnnounced(t *testing.T) {
 		declared, sent := []byte("declared"), []byte("sent i/o")
 		for _, as := range []string{"put", "url"} {
 			w := wish{"as": as, "filename": "a.txt", "size": len(declared), "checksum": wish{"crc64": crc64Decimal(declared)}}
-			p := s.presign(t, s.ready.CallerToken, w)
+			p := s.presign(t, s.Ready.CallerToken, w)
 			s.checkNotAnnounced(t, s.send(t, p.with(sent)), p.Key, sent)
-			p = s.presign(t, s.ready.CallerToken, w)
+			p = s.presign(t, s.Ready.CallerToken, w)
 			s.checkAnnounced(t, s.send(t, p.with(declared)), p.Key, declared)
 		}
 	})
@@ -366,7 +366,7 @@ func TestURLWorksWithCurl(t *testing.T) {
 		}
 		for _, tt := range tests {
 			t.Run(tt.name, func(t *testing.T) {
-				p := s.presign(t, s.ready.CallerToken, tt.wish.and(wish{"as": "url", "filename": "report.pdf", "vars": map[string]string{"a": "b"}}))
+				p := s.presign(t, s.Ready.CallerToken, tt.wish.and(wish{"as": "url", "filename": "report.pdf", "vars": map[string]string{"a": "b"}}))
 				if contentType, ok := p.Headers["Content-Type"]; len(p.Headers) > 1 || len(p.Headers) == 1 && (!ok || contentType != tt.wish["contentType"]) {
 					t.Errorf("headers = %v, want none but a type that was asked for", p.Headers)
 				}
@@ -418,7 +418,7 @@ func TestExpiresIsTrue(t *testing.T) {
 			if tt.asked != nil {
 				w["expiresIn"] = tt.asked
 			}
-			p := s.presign(t, s.ready.CallerToken, w)
+			p := s.presign(t, s.Ready.CallerToken, w)
 			if p.Expires < tt.low || p.Expires > tt.high {
 				t.Errorf("expires = %d, want %d to %d", p.Expires, tt.low, tt.high)
 			}
@@ -434,10 +434,10 @@ func TestPresignWhileSTSFails(t *testing.T) {
 	t.Parallel()
 	s := newSite(t, nil)
 	for _, mode := range []string{fault.InternalError, fault.Unavailable, fault.ConnectionReset} {
-		if err := s.faults.Set(fault.Fault{Target: "sts", Operation: "AssumeRole", Mode: mode, Count: 2}); err != nil {
+		if err := s.Faults.Set(fault.Fault{Target: "sts", Operation: "AssumeRole", Mode: mode, Count: 2}); err != nil {
 			t.Fatal(err)
 		}
-		a := s.tryPresign(t, s.ready.CallerToken, callerWish)
+		a := s.tryPresign(t, s.Ready.CallerToken, callerWish)
 		if r := a.refusal(t); a.status != http.StatusServiceUnavailable || r.Code != "throttled" {
 			t.Errorf("POST /presign while STS fails with %s = %v, want 503 throttled", mode, a)
 		}
@@ -446,12 +446,12 @@ func TestPresignWhileSTSFails(t *testing.T) {
 		}
 		checkNothingGranted(t, a)
 	}
-	p := s.presign(t, s.ready.CallerToken, callerWish)
+	p := s.presign(t, s.Ready.CallerToken, callerWish)
 	s.checkAnnounced(t, s.send(t, p.with([]byte("hello"))), p.Key, []byte("hello"))
 
 	// What is had is used for as long as it lives.
-	if err := s.faults.Set(fault.Fault{Target: "sts", Operation: "AssumeRole", Mode: fault.Unavailable}); err != nil {
+	if err := s.Faults.Set(fault.Fault{Target: "sts", Operation: "AssumeRole", Mode: fault.Unavailable}); err != nil {
 		t.Fatal(err)
 	}
-	s.presign(t, s.ready.CallerToken, callerWish)
+	s.presign(t, s.Ready.CallerToken, callerWish)
 }

@@ -15,6 +15,7 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"ossupload/scripts/internal/stack"
 	"ossupload/scripts/internal/stack/fault"
 	"ossupload/shared/uploadtoken"
 )
@@ -176,22 +177,22 @@ type life struct {
 func (l *life) start(t *testing.T) {
 	t.Helper()
 	for _, name := range []string{"UPLOAD_TOKEN_SECRETS", "RECEIPT_SECRET", "AUTH_JWT_SECRET", "WEBHOOK_SECRETS"} {
-		for _, value := range l.settings.list(name) {
+		for _, value := range l.Settings.List(name) {
 			for _, prefix := range []string{"k1:", "base64:", "whsec_"} {
 				value = strings.TrimPrefix(value, prefix)
 			}
 			l.keep(name, value)
 		}
 	}
-	l.keep("the caller's token", l.ready.CallerToken)
-	l.keep("the developer's secret", l.ready.AccessKeySecret)
+	l.keep("the caller's token", l.Ready.CallerToken)
+	l.keep("the developer's secret", l.Ready.AccessKeySecret)
 }
 
 // ask calls a function as the caller of the ready line, learns what it answers,
 // and looks whether a refusal repeats what was issued before.
 func (l *life) ask(t *testing.T, method, path string, in any) reply {
 	t.Helper()
-	return l.asked(t, l.call(t, method, path, l.ready.CallerToken, in))
+	return l.asked(t, l.call(t, method, path, l.Ready.CallerToken, in))
 }
 
 func (l *life) asked(t *testing.T, a reply) reply {
@@ -247,7 +248,7 @@ func (l *life) uploads(t *testing.T) {
 	l.ask(t, http.MethodPost, "/sts", map[string]any{})
 	var session struct{ Endpoint string }
 	l.ask(t, http.MethodPost, "/session", map[string]any{}).into(t, "POST /session", &session)
-	own := strings.TrimPrefix(session.Endpoint, l.ready.Gateway)
+	own := strings.TrimPrefix(session.Endpoint, l.Ready.Gateway)
 	for _, base := range []string{"", own} {
 		l.ask(t, http.MethodGet, base+"/s3/params?filename=a.png", nil)
 		m := &transfer{r: l.rig}
@@ -274,7 +275,7 @@ func (l *life) refusals(t *testing.T) {
 	w := l.wallet(t)
 	places := []named{
 		{"a caller's token", w.owner}, {"an upload token", w.put}, {"an upload id", w.uploadID}, {"a stored grant", w.storedPut},
-		{"a capability", w.capability}, {"a receipt", w.receipt}, {"the callers' secret", base64.StdEncoding.EncodeToString(l.id.CallerSecret)},
+		{"a capability", w.capability}, {"a receipt", w.receipt}, {"the callers' secret", base64.StdEncoding.EncodeToString(l.Identity.CallerSecret)},
 	}
 	for _, place := range places {
 		l.keep(place.name, place.value)
@@ -288,7 +289,7 @@ func (l *life) refusals(t *testing.T) {
 			"/s3/multipart/" + w.uploadID + "/batch?partNumbers=" + url.QueryEscape(token), "/s3/multipart/" + w.uploadID + "/batch?partNumbers=1&as=" + url.QueryEscape(token),
 		} {
 			for _, method := range []string{http.MethodGet, http.MethodPost, http.MethodPatch} {
-				a := l.call(t, method, path, l.ready.CallerToken, nil)
+				a := l.call(t, method, path, l.Ready.CallerToken, nil)
 				if a.status < 400 && !strings.Contains(path, "/s3/params") {
 					t.Errorf("%s with %s in the path = %v, want a refusal", method, place.name, a)
 				}
@@ -302,20 +303,20 @@ func (l *life) refusals(t *testing.T) {
 			`{"filename":"` + token + `\u0000","size":-1,"contentType":"` + token + `","storageClass":"` + token + `","as":"` + token + `","checksum":{"md5":"` + token + `","crc64":"` + token + `"}}`,
 		} {
 			for _, path := range []string{"/presign", "/download", "/sts", "/session", "/confirm", "/s3/multipart", "/s3/multipart/" + w.uploadID + "/complete"} {
-				if a := l.call(t, http.MethodPost, path, l.ready.CallerToken, body); a.status >= 500 {
+				if a := l.call(t, http.MethodPost, path, l.Ready.CallerToken, body); a.status >= 500 {
 					t.Errorf("POST %.12s with %s in the body = %v, want no fault of ours", path, place.name, a)
 				}
 			}
 		}
 		// A field's name is the client's own word, and is repeated to it; never in
 		// the log.
-		l.call(t, http.MethodPost, "/presign", l.ready.CallerToken, map[string]any{token: 1, "tags": map[string]string{token: "x"}, "metadata": map[string]string{token: "x"}})
+		l.call(t, http.MethodPost, "/presign", l.Ready.CallerToken, map[string]any{token: 1, "tags": map[string]string{token: "x"}, "metadata": map[string]string{token: "x"}})
 		for _, header := range []http.Header{
 			{"Authorization": {"Bearer " + token + "x"}}, {"Authorization": {token}}, {"Authorization": {"Bearer " + token, "Bearer " + token}}, {"X-User": {token}}, {"Cookie": {"token=" + token}},
 			{"Authorization": {"Bearer " + w.owner}, "Content-Type": {token}}, {"Origin": {token}, "Access-Control-Request-Headers": {token}},
 		} {
 			for _, method := range []string{http.MethodPost, http.MethodOptions} {
-				if a := l.request(t, method, l.ready.Gateway+"/presign", header, []byte("{}")); a.status >= 400 {
+				if a := l.request(t, method, l.Ready.Gateway+"/presign", header, []byte("{}")); a.status >= 400 {
 					l.asked(t, a)
 				}
 			}
@@ -329,7 +330,7 @@ func (l *life) refusals(t *testing.T) {
 		m.header.Set("Authorization", token)
 		l.asked(t, l.deliver(t, m))
 	}
-	l.asked(t, l.call(t, http.MethodPost, "/presign", l.ready.CallerToken, strings.Repeat(w.put, 2<<20/len(w.put)+1)))
+	l.asked(t, l.call(t, http.MethodPost, "/presign", l.Ready.CallerToken, strings.Repeat(w.put, 2<<20/len(w.put)+1)))
 	gone := w.claims
 	gone.UploadID = "00000000000000000000000000000000"
 	id := l.seal(t, uploadtoken.Multipart, gone)
@@ -349,8 +350,8 @@ func (l *life) faults(t *testing.T) {
 	for _, mode := range []string{fault.InternalError, fault.Unavailable, fault.ConnectionReset, fault.StoredThenReset} {
 		for _, target := range []string{"oss", "sts", "keys", "callback"} {
 			// New instances, without credentials and keys.
-			for _, name := range functionNames {
-				if err := l.functions[name].Restart(); err != nil {
+			for _, name := range stack.FunctionNames {
+				if err := l.Functions[name].Restart(); err != nil {
 					t.Fatal(err)
 				}
 			}
@@ -367,7 +368,7 @@ func (l *life) faults(t *testing.T) {
 			notice := l.message(t, u.notice(etagOf(u.content)))
 			l.keep("a callback's signature", notice.header.Get("Authorization"))
 			l.asked(t, l.deliver(t, notice))
-			l.rig.faults.Clear()
+			l.rig.Faults.Clear()
 			if a := l.ask(t, http.MethodGet, "/s3/multipart/"+m.UploadID, nil); a.status != http.StatusOK {
 				t.Errorf("after %s: %v, want 200", what, a)
 			}

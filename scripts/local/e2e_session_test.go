@@ -33,8 +33,8 @@ func (r *rig) session(t *testing.T, token string, in any) openedSession {
 	if got, want := memberNames(t, a.body), []string{"endpoint", "expiresAt"}; !slices.Equal(got, want) {
 		t.Errorf("POST /session answers %q, want %q", got, want)
 	}
-	if !strings.HasPrefix(s.Endpoint, r.ready.Gateway+"/c/v1.k1.") || len(s.capability()) > 512 || strings.ContainsAny(s.capability(), "/?#%") {
-		t.Fatalf("the endpoint is no address below %s/c/ with one segment of at most 512 bytes", r.ready.Gateway)
+	if !strings.HasPrefix(s.Endpoint, r.Ready.Gateway+"/c/v1.k1.") || len(s.capability()) > 512 || strings.ContainsAny(s.capability(), "/?#%") {
+		t.Fatalf("the endpoint is no address below %s/c/ with one segment of at most 512 bytes", r.Ready.Gateway)
 	}
 	r.logged.secret(s.capability())
 	return s
@@ -80,7 +80,7 @@ func TestSessionUploads(t *testing.T) {
 			t.Helper()
 			in := map[string]any{"filename": "film.mp4", "type": "video/mp4", "metadata": map[string]any{"relativePath": nil}}
 			maps.Copy(in, wish)
-			m := &transfer{r: r, caller: r.ready.CallerToken}
+			m := &transfer{r: r, caller: r.Ready.CallerToken}
 			r.below(t, http.MethodPost, s.Endpoint, "/s3/multipart", in).into(t, "POST below the session", m)
 			r.logged.secret(m.UploadID)
 			return m
@@ -168,7 +168,7 @@ func TestSessionUploads(t *testing.T) {
 func TestSessionHasNoOtherRoutes(t *testing.T) {
 	t.Parallel()
 	behindBothTriggers(t, func(t *testing.T, r *rig) {
-		s := r.session(t, r.ready.CallerToken, nil)
+		s := r.session(t, r.Ready.CallerToken, nil)
 		u := r.grantPut(t, nil)
 		if a := u.put(t); a.status != http.StatusOK {
 			t.Fatalf("PUT = %v, want 200", a)
@@ -183,7 +183,7 @@ func TestSessionHasNoOtherRoutes(t *testing.T) {
 		}
 		for path, in := range bodies {
 			for _, at := range []string{path, path + "/", "/s3/.." + path, "/s3/%2e%2e" + path, "/s3" + path, "/s3/multipart/../../.." + path} {
-				for _, header := range []http.Header{{"Content-Type": {"application/json"}}, bearer(r.ready.CallerToken)} {
+				for _, header := range []http.Header{{"Content-Type": {"application/json"}}, bearer(r.Ready.CallerToken)} {
 					body, err := json.Marshal(in)
 					if err != nil {
 						t.Fatal(err)
@@ -196,7 +196,7 @@ func TestSessionHasNoOtherRoutes(t *testing.T) {
 			r.below(t, http.MethodGet, s.Endpoint, at, nil).refused(t, "GET …"+at, http.StatusNotFound, "not_found")
 		}
 		for _, at := range []string{"/c", "/c/", "/c//s3/params?filename=a", "/c/s3/params?filename=a"} {
-			r.below(t, http.MethodGet, r.ready.Gateway, at, nil).refused(t, "GET "+at, http.StatusNotFound, "not_found")
+			r.below(t, http.MethodGet, r.Ready.Gateway, at, nil).refused(t, "GET "+at, http.StatusNotFound, "not_found")
 		}
 		// The honest controls.
 		r.params(t, s.Endpoint, "", "filename=a")
@@ -204,7 +204,7 @@ func TestSessionHasNoOtherRoutes(t *testing.T) {
 			if path == "/callback" {
 				continue
 			}
-			if a := r.call(t, http.MethodPost, path, r.ready.CallerToken, in); a.status != http.StatusOK {
+			if a := r.call(t, http.MethodPost, path, r.Ready.CallerToken, in); a.status != http.StatusOK {
 				t.Errorf("POST %s with the token = %d, want 200", path, a.status)
 			}
 		}
@@ -215,7 +215,7 @@ func TestSessionRefusesCapabilities(t *testing.T) {
 	t.Parallel()
 	contents, whole := threeParts(14)
 	behindBothTriggers(t, func(t *testing.T, r *rig) {
-		good := r.session(t, r.ready.CallerToken, nil)
+		good := r.session(t, r.Ready.CallerToken, nil)
 		opened, err := r.keyring.OpenSession(good.capability(), time.Now())
 		if err != nil {
 			t.Fatal(err)
@@ -244,7 +244,7 @@ func TestSessionRefusesCapabilities(t *testing.T) {
 			"that expired long ago":         seal(r.keyring, func(s *uploadtoken.Session) { s.ExpiresAt = 1 }),
 			"without an end":                seal(r.keyring, func(s *uploadtoken.Session) { s.ExpiresAt = 0 }),
 			"sealed with another secret":    seal(newKeyring(t, "k1", randomBytes(32)), nil),
-			"of an unknown key":             seal(newKeyring(t, "k9", r.id.TokenSecret), nil),
+			"of an unknown key":             seal(newKeyring(t, "k9", r.Identity.TokenSecret), nil),
 			"truncated":                     c[:len(c)-1],
 			"truncated to nothing":          "v1.k1.",
 			"with a character more":         c + "A",
@@ -253,7 +253,7 @@ func TestSessionRefusesCapabilities(t *testing.T) {
 			"that is an upload token":       r.seal(t, uploadtoken.Upload, claims),
 			"that is an upload id":          m.UploadID,
 			"that is a stored grant":        r.seal(t, uploadtoken.Grant, claims),
-			"that is the caller's token":    r.ready.CallerToken,
+			"that is the caller's token":    r.Ready.CallerToken,
 			"of 513 bytes":                  c + strings.Repeat("A", 513-len(c)),
 			"of a word":                     "undefined",
 			"of the words of a capability":  base64.RawURLEncoding.EncodeToString([]byte(`{"s":"demo","e":99999999999}`)),
@@ -265,7 +265,7 @@ func TestSessionRefusesCapabilities(t *testing.T) {
 			if len(capability) >= 16 {
 				r.logged.secret(capability)
 			}
-			endpoint := r.ready.Gateway + "/c/" + capability
+			endpoint := r.Ready.Gateway + "/c/" + capability
 			answers := map[string]reply{
 				"list":     r.below(t, http.MethodGet, endpoint, m.path(""), nil),
 				"part":     r.below(t, http.MethodGet, endpoint, m.path("/1"), nil),
@@ -273,7 +273,7 @@ func TestSessionRefusesCapabilities(t *testing.T) {
 				"complete": r.below(t, http.MethodPost, endpoint, m.path("/complete"), map[string]any{"parts": sent}),
 				"abort":    r.below(t, http.MethodDelete, endpoint, m.path(""), nil),
 				// The token of the right user does not make up for it.
-				"list with a token": r.request(t, http.MethodGet, endpoint+m.path(""), uppyHeader(r.ready.CallerToken), nil),
+				"list with a token": r.request(t, http.MethodGet, endpoint+m.path(""), uppyHeader(r.Ready.CallerToken), nil),
 			}
 			if !strings.HasPrefix(name, "for ") {
 				answers["create"] = r.below(t, http.MethodPost, endpoint, "/s3/multipart", map[string]any{"filename": "a.png"})
@@ -326,7 +326,7 @@ func TestSessionCarriesLimits(t *testing.T) {
 		r.post(t, f.URL, f.with(filler(limit+1, 15))).wantStorageError(t, "a form with a byte too many", http.StatusBadRequest, "EntityTooLarge")
 		form := r.post(t, f.URL, f.with(content)).receipt(t, "POST of the form", f.Key, content)
 
-		m := &transfer{r: r, caller: r.ready.CallerToken}
+		m := &transfer{r: r, caller: r.Ready.CallerToken}
 		r.below(t, http.MethodPost, s.Endpoint, "/s3/multipart", map[string]any{"filename": "a.mp4", "type": "video/mp4"}).into(t, "create", m)
 		r.logged.secret(m.UploadID)
 		// The limit is the upload's, with which token ever it is completed.
@@ -345,7 +345,7 @@ func TestSessionLives(t *testing.T) {
 	t.Parallel()
 	behindBothTriggers(t, func(t *testing.T, r *rig) {
 		until := func(exp time.Time) string {
-			token, err := jwt.NewWithClaims(jwt.SigningMethodHS256, jwt.MapClaims{"sub": "demo", "exp": exp.Unix()}).SignedString(r.id.CallerSecret)
+			token, err := jwt.NewWithClaims(jwt.SigningMethodHS256, jwt.MapClaims{"sub": "demo", "exp": exp.Unix()}).SignedString(r.Identity.CallerSecret)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -359,12 +359,12 @@ func TestSessionLives(t *testing.T) {
 			in    any
 			life  time.Duration
 		}{
-			{"an hour without a body", r.ready.CallerToken, nil, time.Hour},
-			{"an hour with an empty object", r.ready.CallerToken, map[string]any{}, time.Hour},
-			{"an hour with null for what is not asked", r.ready.CallerToken, map[string]any{"expiresIn": nil}, time.Hour},
-			{"what was asked", r.ready.CallerToken, map[string]any{"expiresIn": 60}, time.Minute},
-			{"an hour when a second more was asked", r.ready.CallerToken, map[string]any{"expiresIn": 3601}, time.Hour},
-			{"an hour when all time was asked", r.ready.CallerToken, map[string]any{"expiresIn": int64(1) << 62}, time.Hour},
+			{"an hour without a body", r.Ready.CallerToken, nil, time.Hour},
+			{"an hour with an empty object", r.Ready.CallerToken, map[string]any{}, time.Hour},
+			{"an hour with null for what is not asked", r.Ready.CallerToken, map[string]any{"expiresIn": nil}, time.Hour},
+			{"what was asked", r.Ready.CallerToken, map[string]any{"expiresIn": 60}, time.Minute},
+			{"an hour when a second more was asked", r.Ready.CallerToken, map[string]any{"expiresIn": 3601}, time.Hour},
+			{"an hour when all time was asked", r.Ready.CallerToken, map[string]any{"expiresIn": int64(1) << 62}, time.Hour},
 			{"no longer than the caller's token", until(soon), nil, 5 * time.Minute},
 			{"no longer than the caller's token, whatever was asked", until(soon), map[string]any{"expiresIn": 3600}, 5 * time.Minute},
 			{"shorter than the caller's token", until(soon), map[string]any{"expiresIn": 9}, 9 * time.Second},
@@ -387,7 +387,7 @@ func TestSessionLives(t *testing.T) {
 			})
 		}
 		t.Run("and ends", func(t *testing.T) {
-			s := r.session(t, r.ready.CallerToken, map[string]any{"expiresIn": 2})
+			s := r.session(t, r.Ready.CallerToken, map[string]any{"expiresIn": 2})
 			r.params(t, s.Endpoint, "", "filename=a")
 			<-time.After(time.Until(s.ExpiresAt)) // under two seconds
 			r.below(t, http.MethodGet, s.Endpoint, "/s3/params?filename=a", nil).refused(t, "at expiresAt", http.StatusForbidden, "invalid_token")
@@ -405,13 +405,13 @@ func TestSessionLives(t *testing.T) {
 			"a list":           {`[]`, "invalid_json", nil},
 			"null":             {`null`, "invalid_json", nil},
 		} {
-			c := r.call(t, http.MethodPost, "/session", r.ready.CallerToken, tt.in).refused(t, name, http.StatusBadRequest, tt.code)
+			c := r.call(t, http.MethodPost, "/session", r.Ready.CallerToken, tt.in).refused(t, name, http.StatusBadRequest, tt.code)
 			if tt.fields != nil && !slices.Equal(c.fields(t), tt.fields) {
 				t.Errorf("%s: fields = %q, want %q", name, c.fields(t), tt.fields)
 			}
 		}
 		r.call(t, http.MethodPost, "/session", until(time.Now().Add(-time.Minute)), nil).refused(t, "with an ended token", http.StatusUnauthorized, "unauthenticated")
-		r.request(t, http.MethodPost, r.ready.Gateway+"/session", nil, nil).refused(t, "of nobody", http.StatusUnauthorized, "unauthenticated")
+		r.request(t, http.MethodPost, r.Ready.Gateway+"/session", nil, nil).refused(t, "of nobody", http.StatusUnauthorized, "unauthenticated")
 
 		t.Run("with the longest name, and as much context as fits", func(t *testing.T) {
 			subject := strings.Repeat("夏", 42) + "xy" // 128 bytes
@@ -432,14 +432,14 @@ func TestSessionLives(t *testing.T) {
 func TestWhatIsOffIsForbidden(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, fc.TriggerHTTP, map[string]string{"PUBLIC_URL": "", "STS_ENABLED": "", "UPLOAD_METHODS": "put"})
-	r.call(t, http.MethodPost, "/session", r.ready.CallerToken, nil).refused(t, "POST /session", http.StatusForbidden, "forbidden")
-	r.call(t, http.MethodPost, "/sts", r.ready.CallerToken, nil).refused(t, "POST /sts", http.StatusForbidden, "forbidden")
-	r.call(t, http.MethodPost, "/presign", r.ready.CallerToken, map[string]any{"filename": "a.png", "as": "form"}).refused(t, "POST /presign of a form", http.StatusForbidden, "forbidden")
-	r.request(t, http.MethodGet, r.ready.Gateway+"/s3/params?filename=a.png", uppyHeader(r.ready.CallerToken), nil).refused(t, "GET /s3/params", http.StatusForbidden, "forbidden")
-	r.call(t, http.MethodPost, "/s3/multipart", r.ready.CallerToken, map[string]any{"filename": "a.png"}).refused(t, "POST /s3/multipart", http.StatusForbidden, "forbidden")
+	r.call(t, http.MethodPost, "/session", r.Ready.CallerToken, nil).refused(t, "POST /session", http.StatusForbidden, "forbidden")
+	r.call(t, http.MethodPost, "/sts", r.Ready.CallerToken, nil).refused(t, "POST /sts", http.StatusForbidden, "forbidden")
+	r.call(t, http.MethodPost, "/presign", r.Ready.CallerToken, map[string]any{"filename": "a.png", "as": "form"}).refused(t, "POST /presign of a form", http.StatusForbidden, "forbidden")
+	r.request(t, http.MethodGet, r.Ready.Gateway+"/s3/params?filename=a.png", uppyHeader(r.Ready.CallerToken), nil).refused(t, "GET /s3/params", http.StatusForbidden, "forbidden")
+	r.call(t, http.MethodPost, "/s3/multipart", r.Ready.CallerToken, map[string]any{"filename": "a.png"}).refused(t, "POST /s3/multipart", http.StatusForbidden, "forbidden")
 	u := r.grantPut(t, nil)
 	r.wantEvents(t, u.put(t).receipt(t, "PUT", u.key, u.content), 1)
-	if a := r.call(t, http.MethodPost, "/download", r.ready.CallerToken, map[string]any{"key": u.key}); a.status != http.StatusOK {
+	if a := r.call(t, http.MethodPost, "/download", r.Ready.CallerToken, map[string]any{"key": u.key}); a.status != http.StatusOK {
 		t.Errorf("POST /download = %d, want 200", a.status)
 	}
 }

@@ -14,13 +14,15 @@ import (
 
 	"github.com/aliyun/alibabacloud-oss-go-sdk-v2/oss"
 
+	"ossupload/scripts/internal/stack"
 	"ossupload/scripts/internal/stack/fc"
+	"ossupload/scripts/internal/stacktest"
 )
 
 // site is a running stack, everything that it logs, and every secret that was
 // issued on it. When it closes, none of them may be found in the log.
 type site struct {
-	*stack
+	*stack.Stack
 	log       *logBook
 	client    *http.Client
 	developer *oss.Client
@@ -30,7 +32,7 @@ type site struct {
 }
 
 // newSite runs a site of the test's own; change may be nil.
-func newSite(t *testing.T, change func(*options)) *site {
+func newSite(t *testing.T, change func(*stack.Options)) *site {
 	t.Helper()
 	s := openSite(t, change)
 	t.Cleanup(func() { s.close(t) })
@@ -39,8 +41,8 @@ func newSite(t *testing.T, change func(*options)) *site {
 }
 
 // settingsOf is a change that overrides settings of the functions.
-func settingsOf(overrides map[string]string) func(*options) {
-	return func(o *options) { o.overrides = overrides }
+func settingsOf(overrides map[string]string) func(*stack.Options) {
+	return func(o *stack.Options) { o.Settings = overrides }
 }
 
 // shared are the sites that tests have in common, one behind each trigger. The
@@ -61,7 +63,7 @@ func sharedSite(t *testing.T, trigger fc.Trigger) *site {
 	defer shared.Unlock()
 	s := shared.sites[trigger]
 	if s == nil {
-		s = &siteInUse{site: openSite(t, func(o *options) { o.trigger = trigger })}
+		s = &siteInUse{site: openSite(t, func(o *stack.Options) { o.Trigger = trigger })}
 		if shared.sites == nil {
 			shared.sites = map[fc.Trigger]*siteInUse{}
 		}
@@ -92,36 +94,35 @@ func onBothSites(t *testing.T, test func(*testing.T, *site)) {
 	}
 }
 
-func openSite(t *testing.T, change func(*options)) *site {
+func openSite(t *testing.T, change func(*stack.Options)) *site {
 	t.Helper()
 	log := &logBook{}
-	o := testOptions(t)
-	o.log = log
+	o := stack.Options{Binaries: stacktest.Binaries(t), Log: log}
 	if change != nil {
 		change(&o)
 	}
-	running, err := start(t.Context(), o)
+	running, err := stack.Start(t.Context(), o)
 	if err != nil {
-		t.Fatalf("start() = %v", err)
+		t.Fatalf("Start() = %v", err)
 	}
 	client := &http.Client{Transport: &http.Transport{DisableCompression: true, MaxIdleConnsPerHost: 4}, Timeout: 30 * time.Second}
 	s := &site{
-		stack:     running,
+		Stack:     running,
 		log:       log,
 		client:    client,
-		developer: newDeveloper(running.ready, client),
+		developer: newDeveloper(running.Ready, client),
 		secrets:   map[string]string{},
 	}
 	for _, name := range []string{"UPLOAD_TOKEN_SECRETS", "RECEIPT_SECRET", "AUTH_JWT_SECRET", "AUTH_HEADER_SECRET", "WEBHOOK_SECRETS"} {
-		for _, value := range s.settings.list(name) {
+		for _, value := range s.Settings.List(name) {
 			for _, prefix := range []string{"k1:", "base64:", "whsec_"} {
 				value = strings.TrimPrefix(value, prefix)
 			}
 			s.keepSecret(name, value)
 		}
 	}
-	s.keepSecret("the developer's secret", s.ready.AccessKeySecret)
-	s.keepSecret("the caller's token", s.ready.CallerToken)
+	s.keepSecret("the developer's secret", s.Ready.AccessKeySecret)
+	s.keepSecret("the caller's token", s.Ready.CallerToken)
 	return s
 }
 
@@ -156,7 +157,7 @@ func (s *site) keepURL(signed string) {
 		s.keepSecret(name, query.Get(name))
 	}
 	id, _, _ := strings.Cut(query.Get("x-oss-credential"), "/")
-	if c, ok := s.accounts.Lookup(id); ok {
+	if c, ok := s.Accounts.Lookup(id); ok {
 		s.keepSecret("the access key secret of "+id, c.AccessKeySecret)
 	}
 }
@@ -170,7 +171,7 @@ func (s *site) checkLog(t *testing.T) {
 	log := s.log.String()
 	for _, id := range temporaryKey.FindAllString(log, -1) {
 		// The functions' own credentials are in no answer.
-		if c, ok := s.accounts.Lookup(id); ok {
+		if c, ok := s.Accounts.Lookup(id); ok {
 			s.keepSecret("the access key secret of "+id, c.AccessKeySecret)
 			s.keepSecret("the security token of "+id, c.SecurityToken)
 		}

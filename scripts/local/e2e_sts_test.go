@@ -12,6 +12,7 @@ import (
 	"github.com/aliyun/alibabacloud-oss-go-sdk-v2/oss"
 	"github.com/aliyun/alibabacloud-oss-go-sdk-v2/oss/credentials"
 
+	"ossupload/scripts/internal/stack"
 	"ossupload/scripts/internal/stack/fault"
 	"ossupload/scripts/internal/stack/fc"
 )
@@ -38,8 +39,8 @@ func (r *rig) sts(t *testing.T, token string, in any) stsGrant {
 	if got := memberNames(t, a.body); !slices.Equal(got, want) {
 		t.Errorf("POST /sts answers %q, want %q", got, want)
 	}
-	if g.Bucket != r.ready.Bucket || g.Region != r.ready.Region || g.Endpoint != r.ready.OSS {
-		t.Errorf("POST /sts is for %s in %s at %s, want %s in %s at %s", g.Bucket, g.Region, g.Endpoint, r.ready.Bucket, r.ready.Region, r.ready.OSS)
+	if g.Bucket != r.Ready.Bucket || g.Region != r.Ready.Region || g.Endpoint != r.Ready.OSS {
+		t.Errorf("POST /sts is for %s in %s at %s, want %s in %s at %s", g.Bucket, g.Region, g.Endpoint, r.Ready.Bucket, r.Ready.Region, r.Ready.OSS)
 	}
 	r.logged.secret(g.AccessKeySecret, g.SecurityToken)
 	return g
@@ -76,7 +77,7 @@ func TestSTSUploads(t *testing.T) {
 	t.Parallel()
 	contents, whole := threeParts(16)
 	behindBothTriggers(t, func(t *testing.T, r *rig) {
-		g := r.sts(t, r.ready.CallerToken, nil)
+		g := r.sts(t, r.Ready.CallerToken, nil)
 		if g.Prefix != "uploads/_sts/demo/" {
 			t.Fatalf("prefix = %q, want uploads/_sts/demo/", g.Prefix)
 		}
@@ -140,7 +141,7 @@ func TestSTSUploads(t *testing.T) {
 func TestSTSIsForUploadsBelowOnePrefix(t *testing.T) {
 	t.Parallel()
 	behindBothTriggers(t, func(t *testing.T, r *rig) {
-		g := r.sts(t, r.ready.CallerToken, map[string]any{})
+		g := r.sts(t, r.Ready.CallerToken, map[string]any{})
 		c := g.client(r)
 		content := []byte("stored with STS")
 		own := g.Prefix + "own.txt"
@@ -261,13 +262,13 @@ func TestSTSPrefixes(t *testing.T) {
 			"uploads/_sts/demo/../somebody/": "", "uploads/_sts/demo": "", strings.Repeat("a", 256) + "/": "",
 		} {
 			if want == "" {
-				c := r.call(t, http.MethodPost, "/sts", r.ready.CallerToken, map[string]any{"prefix": asked}).refused(t, "prefix "+asked, http.StatusBadRequest, "invalid_request")
+				c := r.call(t, http.MethodPost, "/sts", r.Ready.CallerToken, map[string]any{"prefix": asked}).refused(t, "prefix "+asked, http.StatusBadRequest, "invalid_request")
 				if got := c.fields(t); !slices.Equal(got, []string{"prefix"}) {
 					t.Errorf("prefix %q: fields = %q, want prefix", asked, got)
 				}
 				continue
 			}
-			g := r.sts(t, r.ready.CallerToken, map[string]any{"prefix": asked})
+			g := r.sts(t, r.Ready.CallerToken, map[string]any{"prefix": asked})
 			if g.Prefix != want {
 				t.Errorf("prefix %q becomes %q, want %q", asked, g.Prefix, want)
 			}
@@ -281,9 +282,9 @@ func TestSTSPrefixes(t *testing.T) {
 		for name, in := range map[string]any{
 			"a list as prefix": map[string]any{"prefix": []string{"a/"}}, "another bucket": map[string]any{"bucket": "b"}, "a life of its own": map[string]any{"expiresIn": 7200},
 		} {
-			r.call(t, http.MethodPost, "/sts", r.ready.CallerToken, in).refused(t, name, http.StatusBadRequest, "invalid_request")
+			r.call(t, http.MethodPost, "/sts", r.Ready.CallerToken, in).refused(t, name, http.StatusBadRequest, "invalid_request")
 		}
-		r.call(t, http.MethodPost, "/sts", r.ready.CallerToken, `{"prefix":`).refused(t, "no JSON", http.StatusBadRequest, "invalid_json")
+		r.call(t, http.MethodPost, "/sts", r.Ready.CallerToken, `{"prefix":`).refused(t, "no JSON", http.StatusBadRequest, "invalid_json")
 	})
 }
 
@@ -313,8 +314,8 @@ func TestSTSOfManySubjects(t *testing.T) {
 		if g.Expiration.After(began.Add(time.Hour+time.Second)) || g.Expiration.Before(began.Add(58*time.Minute)) {
 			t.Errorf("Expiration = %v, want an hour at most from %v on", g.Expiration, began)
 		}
-		if c, ok := r.accounts.Lookup(g.AccessKeyID); !ok || g.Expiration.After(c.Expires) || c.Role != uploadRole || len(c.Policies) != 2 {
-			t.Errorf("the credentials of %q are none of %s with a session policy that last until %v", tt.subject, uploadRole, g.Expiration)
+		if c, ok := r.Accounts.Lookup(g.AccessKeyID); !ok || g.Expiration.After(c.Expires) || c.Role != stack.UploadRole || len(c.Policies) != 2 {
+			t.Errorf("the credentials of %q are none of %s with a session policy that last until %v", tt.subject, stack.UploadRole, g.Expiration)
 		}
 		r.logged.want(t, since, `"assuming a role"`, tt.session, `"accessKeyId":"`+g.AccessKeyID+`"`, `"sessionPolicy":true`)
 		if err := g.put(t, r, g.Prefix+"a.txt", content); err != nil {
@@ -329,7 +330,7 @@ func TestSTSOfManySubjects(t *testing.T) {
 func TestSTSObjectsAreNobodysUploads(t *testing.T) {
 	t.Parallel()
 	behindBothTriggers(t, func(t *testing.T, r *rig) {
-		g := r.sts(t, r.ready.CallerToken, nil)
+		g := r.sts(t, r.Ready.CallerToken, nil)
 		u := r.grantPut(t, nil)
 		// With the grant of an upload that was never made, and its very bytes.
 		key := g.Prefix + u.key[strings.LastIndexByte(u.key, '/')+1:]
@@ -342,7 +343,7 @@ func TestSTSObjectsAreNobodysUploads(t *testing.T) {
 		r.wantStored(t, key, u.content)
 		r.confirmKey(t, key).refused(t, "confirming by key", http.StatusForbidden, "forbidden")
 		r.confirmToken(t, u.token).refused(t, "confirming by the token of the other upload", http.StatusNotFound, "not_found")
-		r.call(t, http.MethodPost, "/download", r.ready.CallerToken, map[string]any{"key": key}).refused(t, "downloading", http.StatusForbidden, "forbidden")
+		r.call(t, http.MethodPost, "/download", r.Ready.CallerToken, map[string]any{"key": key}).refused(t, "downloading", http.StatusForbidden, "forbidden")
 		r.wantNoEvent(t, key)
 		r.wantNoEvent(t, u.key)
 		r.wantEvents(t, u.put(t).receipt(t, "the honest PUT", u.key, u.content), 1)
@@ -355,14 +356,14 @@ func TestSTSFails(t *testing.T) {
 	behindBothTriggers(t, func(t *testing.T, r *rig) {
 		for mode, want := range map[string]string{"503": "throttled", "reset": "throttled"} {
 			r.fail(t, fault.Fault{Target: "sts", Operation: "*", Mode: mode, Count: 20})
-			a := r.call(t, http.MethodPost, "/sts", r.ready.CallerToken, nil)
+			a := r.call(t, http.MethodPost, "/sts", r.Ready.CallerToken, nil)
 			a.refused(t, "POST /sts with STS in mode "+mode, http.StatusServiceUnavailable, want)
 			if a.header.Get("Retry-After") == "" {
 				t.Errorf("POST /sts with STS in mode %s has no Retry-After", mode)
 			}
-			r.faults.Clear()
+			r.Faults.Clear()
 		}
-		g := r.sts(t, r.ready.CallerToken, nil)
+		g := r.sts(t, r.Ready.CallerToken, nil)
 		if err := g.put(t, r, g.Prefix+"a.txt", []byte("x")); err != nil {
 			t.Errorf("PutObject afterwards = %v, want nil", err)
 		}

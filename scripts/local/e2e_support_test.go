@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"crypto/rand"
-	"crypto/rsa"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -23,8 +22,10 @@ import (
 	"github.com/aliyun/alibabacloud-oss-go-sdk-v2/oss/credentials"
 	"github.com/golang-jwt/jwt/v5"
 
+	"ossupload/scripts/internal/stack"
 	"ossupload/scripts/internal/stack/fault"
 	"ossupload/scripts/internal/stack/fc"
+	"ossupload/scripts/internal/stacktest"
 	"ossupload/shared/uploadtoken"
 )
 
@@ -32,42 +33,32 @@ import (
 // secrets, so that a test can seal a token or sign a callback of its own, and
 // its log.
 type rig struct {
-	*stack
-	id          identity
-	callbackKey *rsa.PrivateKey
-	keyring     *uploadtoken.Keyring
-	developer   *oss.Client // may do everything, and reads what was stored
-	client      *http.Client
-	logged      *logLines
+	*stack.Stack
+	keyring   *uploadtoken.Keyring
+	developer *oss.Client // may do everything, and reads what was stored
+	client    *http.Client
+	logged    *logLines
 }
 
 // newRig runs a stack until the end of the test. When it has ended, its log must
 // not hold what opens anything.
 func newRig(t *testing.T, trigger fc.Trigger, overrides map[string]string) *rig {
 	t.Helper()
-	dir := t.TempDir()
 	r := &rig{logged: &logLines{}}
 	t.Cleanup(func() { r.logged.checkSecrets(t) })
-	r.stack = startStack(t, func(o *options) {
-		o.dataDir, o.trigger, o.overrides = dir, trigger, overrides
-		o.log = io.MultiWriter(r.logged, o.log)
-	})
-	var err error
-	if r.id, r.callbackKey, err = loadIdentity(dir); err != nil {
-		t.Fatal(err)
-	}
-	r.keyring = newKeyring(t, "k1", r.id.TokenSecret)
+	r.Stack = stacktest.Start(t, stack.Options{Trigger: trigger, Settings: overrides, Log: io.MultiWriter(r.logged, t.Output())}).Stack
+	r.keyring = newKeyring(t, "k1", r.Identity.TokenSecret)
 	transport := &http.Transport{MaxIdleConnsPerHost: 32}
 	t.Cleanup(transport.CloseIdleConnections)
 	r.client = &http.Client{Transport: transport, Timeout: 20 * time.Second}
 	r.developer = oss.NewClient(oss.LoadDefaultConfig().
-		WithRegion(r.ready.Region).
-		WithEndpoint(r.ready.OSS).
+		WithRegion(r.Ready.Region).
+		WithEndpoint(r.Ready.OSS).
 		WithUsePathStyle(true).
 		WithRetryMaxAttempts(1).
 		WithHttpClient(r.client).
-		WithCredentialsProvider(credentials.NewStaticCredentialsProvider(r.ready.AccessKeyID, r.ready.AccessKeySecret)))
-	r.logged.secret(r.ready.AccessKeySecret, r.ready.CallerToken)
+		WithCredentialsProvider(credentials.NewStaticCredentialsProvider(r.Ready.AccessKeyID, r.Ready.AccessKeySecret)))
+	r.logged.secret(r.Ready.AccessKeySecret, r.Ready.CallerToken)
 	return r
 }
 
@@ -118,7 +109,7 @@ func (r *rig) caller(t *testing.T, subject string, upload map[string]any) string
 	if upload != nil {
 		claims["upload"] = upload
 	}
-	token, err := jwt.NewWithClaims(jwt.SigningMethodHS256, claims).SignedString(r.id.CallerSecret)
+	token, err := jwt.NewWithClaims(jwt.SigningMethodHS256, claims).SignedString(r.Identity.CallerSecret)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -181,7 +172,7 @@ func (r *rig) call(t *testing.T, method, path, token string, in any) reply {
 			t.Fatal(err)
 		}
 	}
-	return r.request(t, method, r.ready.Gateway+path, bearer(token), body)
+	return r.request(t, method, r.Ready.Gateway+path, bearer(token), body)
 }
 
 // atOnce makes n requests together and returns all answers.
@@ -304,7 +295,7 @@ type delivered struct {
 func (r *rig) events(t *testing.T, key string) []delivered {
 	t.Helper()
 	var all, about []delivered
-	r.request(t, http.MethodGet, r.ready.Gateway+"/_local/events", nil, nil).into(t, "GET /_local/events", &all)
+	r.request(t, http.MethodGet, r.Ready.Gateway+"/_local/events", nil, nil).into(t, "GET /_local/events", &all)
 	for _, e := range all {
 		if e.Body.Data.Key == key {
 			about = append(about, e)
@@ -343,7 +334,7 @@ func (r *rig) wantNoEvent(t *testing.T, key string) {
 // stored reads an object as the developer; ok is false when there is none.
 func (r *rig) stored(t *testing.T, key string) (content []byte, ok bool) {
 	t.Helper()
-	object, err := r.developer.GetObject(t.Context(), &oss.GetObjectRequest{Bucket: &r.ready.Bucket, Key: &key})
+	object, err := r.developer.GetObject(t.Context(), &oss.GetObjectRequest{Bucket: &r.Ready.Bucket, Key: &key})
 	if service := (*oss.ServiceError)(nil); errors.As(err, &service) && service.Code == "NoSuchKey" {
 		return nil, false
 	}
@@ -374,7 +365,7 @@ func (r *rig) store(t *testing.T, key string, header map[string]string, content 
 	header = maps.Clone(header)
 	delete(header, "x-oss-forbid-overwrite")
 	result, err := r.developer.PutObject(t.Context(), &oss.PutObjectRequest{
-		Bucket: &r.ready.Bucket, Key: &key, Body: bytes.NewReader(content),
+		Bucket: &r.Ready.Bucket, Key: &key, Body: bytes.NewReader(content),
 		RequestCommon: oss.RequestCommon{Headers: header},
 	})
 	if err != nil {
@@ -386,7 +377,7 @@ func (r *rig) store(t *testing.T, key string, header map[string]string, content 
 // fail makes the next calls fail, until the test ends or forgets it.
 func (r *rig) fail(t *testing.T, faults ...fault.Fault) {
 	t.Helper()
-	t.Cleanup(r.faults.Clear)
+	t.Cleanup(r.Faults.Clear)
 	if a := r.call(t, http.MethodPost, "/_local/faults", "", faults); a.status != http.StatusOK {
 		t.Fatalf("POST /_local/faults = %v, want 200", a)
 	}
@@ -407,6 +398,20 @@ func sameAnswers(t *testing.T, what string, answers []reply) {
 	for i, a := range answers {
 		if first := answers[0]; a.status != http.StatusOK || !bytes.Equal(a.body, first.body) {
 			t.Fatalf("%s: answer %d = %v, the first %v, want equal receipts", what, i, a, first)
+		}
+	}
+}
+
+func waitUntil(t *testing.T, what string, condition func() bool) {
+	t.Helper()
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	deadline := time.After(15 * time.Second)
+	for !condition() {
+		select {
+		case <-tick.C:
+		case <-deadline:
+			t.Fatalf("timed out: %s", what)
 		}
 	}
 }

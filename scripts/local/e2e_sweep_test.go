@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	"log/slog"
 	"maps"
 	"net/http"
 	"os"
@@ -27,7 +28,7 @@ import (
 // fire lets the timer of complete fire.
 func (r *rig) fire(t *testing.T, payload string) reply {
 	t.Helper()
-	return r.request(t, http.MethodPost, r.ready.Gateway+"/_local/timer", nil, []byte(payload))
+	return r.request(t, http.MethodPost, r.Ready.Gateway+"/_local/timer", nil, []byte(payload))
 }
 
 // sweep fires the timer for objects of any age and returns the summary of a run
@@ -48,7 +49,7 @@ const anyAge = `{"minAgeSeconds":0}`
 func (r *rig) keys(t *testing.T, prefix string) []string {
 	t.Helper()
 	var keys []string
-	pages := r.developer.NewListObjectsV2Paginator(&oss.ListObjectsV2Request{Bucket: &r.ready.Bucket, Prefix: &prefix})
+	pages := r.developer.NewListObjectsV2Paginator(&oss.ListObjectsV2Request{Bucket: &r.Ready.Bucket, Prefix: &prefix})
 	for pages.HasNext() {
 		page, err := pages.NextPage(t.Context())
 		if err != nil {
@@ -65,7 +66,7 @@ func (r *rig) keys(t *testing.T, prefix string) []string {
 func (r *rig) lose(t *testing.T) grantedPut {
 	t.Helper()
 	r.fail(t, fault.Fault{Target: "webhook", Operation: "*", Mode: fault.InternalError, Count: 1000})
-	defer r.faults.Clear()
+	defer r.Faults.Clear()
 	u := r.grantPut(t, nil)
 	if a := u.put(t); a.status != http.StatusNonAuthoritativeInfo {
 		t.Fatalf("PUT without a webhook = %v, want 203", a)
@@ -88,7 +89,7 @@ func TestSweepAnnouncesWhatWasLost(t *testing.T) {
 		if a := r.fire(t, anyAge); a.status != http.StatusOK {
 			t.Errorf("a sweep that two events fail in = %v, want 200: it takes three", a)
 		}
-		r.faults.Clear()
+		r.Faults.Clear()
 		r.wantNoEvent(t, lost.key)
 		r.wantNoEvent(t, m.Key)
 
@@ -152,7 +153,7 @@ func TestSweepDeletesAndAborts(t *testing.T) {
 	r.store(t, url.key, url.header, url.content)
 	running := r.begin(t, nil)
 	running.send(t, 1, filler(200<<10, 1))
-	foreign, err := r.developer.InitiateMultipartUpload(t.Context(), &oss.InitiateMultipartUploadRequest{Bucket: &r.ready.Bucket, Key: oss.Ptr("uploads/backup.tar")})
+	foreign, err := r.developer.InitiateMultipartUpload(t.Context(), &oss.InitiateMultipartUploadRequest{Bucket: &r.Ready.Bucket, Key: oss.Ptr("uploads/backup.tar")})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -184,7 +185,7 @@ func TestSweepDeletesAndAborts(t *testing.T) {
 		t.Errorf("a sweep nine days later = %+v, want one of two uploads to abort", s)
 	}
 	running.ask(t, http.MethodGet, "", nil).refused(t, "listing an aborted upload", http.StatusGone, "upload_gone")
-	if _, err := r.developer.ListParts(t.Context(), &oss.ListPartsRequest{Bucket: &r.ready.Bucket, Key: foreign.Key, UploadId: foreign.UploadId}); err != nil {
+	if _, err := r.developer.ListParts(t.Context(), &oss.ListPartsRequest{Bucket: &r.Ready.Bucket, Key: foreign.Key, UploadId: foreign.UploadId}); err != nil {
 		t.Errorf("somebody else's upload: %v", err)
 	}
 	r.wantNoEvent(t, smuggled.key)
@@ -194,23 +195,24 @@ func TestSweepDeletesAndAborts(t *testing.T) {
 // later sweeps as if so much time had passed.
 func (r *rig) later(t *testing.T, ahead time.Duration, o sweep.Options) sweep.Summary {
 	t.Helper()
-	endpoint, err := signing.ParseEndpoint(r.ready.OSS, signing.PathStyle)
+	endpoint, err := signing.ParseEndpoint(r.Ready.OSS, signing.PathStyle)
 	if err != nil {
 		t.Fatal(err)
 	}
-	env := map[string]string{"ALIBABA_CLOUD_ACCESS_KEY_ID": r.ready.AccessKeyID, "ALIBABA_CLOUD_ACCESS_KEY_SECRET": r.ready.AccessKeySecret}
+	env := map[string]string{"ALIBABA_CLOUD_ACCESS_KEY_ID": r.Ready.AccessKeyID, "ALIBABA_CLOUD_ACCESS_KEY_SECRET": r.Ready.AccessKeySecret}
 	store := storage.New(storage.Config{
-		Region: r.ready.Region, Bucket: r.ready.Bucket, Endpoint: endpoint,
+		Region: r.Ready.Region, Bucket: r.Ready.Bucket, Endpoint: endpoint,
 		Credentials: rolecreds.Env{Now: time.Now, Lookup: func(name string) (string, bool) { v, ok := env[name]; return v, ok }},
 	})
+	log := slog.New(slog.NewJSONHandler(r.logged, nil))
 	confirmer, err := confirm.New(confirm.Config{
-		Storage: store, Keyring: r.keyring, Location: func(string) string { return "" }, Now: time.Now, Log: r.log,
+		Storage: store, Keyring: r.keyring, Location: func(string) string { return "" }, Now: time.Now, Log: log,
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
 	s := &sweep.Sweeper{
-		Prefix: "uploads/", Bucket: r.ready.Bucket, TokenTTL: 168 * time.Hour, Storage: store, Now: func() time.Time { return time.Now().Add(ahead) }, Log: r.log,
+		Prefix: "uploads/", Bucket: r.Ready.Bucket, TokenTTL: 168 * time.Hour, Storage: store, Now: func() time.Time { return time.Now().Add(ahead) }, Log: log,
 		Confirmer: confirmer,
 	}
 	defaults := sweep.Defaults()
@@ -298,12 +300,12 @@ func TestMarkerIsLost(t *testing.T) {
 		t.Errorf("the receipt took %v", took)
 	}
 	r.logged.want(t, 0, `"msg":"mark"`, receipt.EventID)
-	r.faults.Clear()
+	r.Faults.Clear()
 	r.fail(t, fault.Fault{Target: "oss", Operation: "PutObject", Mode: fault.InternalError, Count: 100})
 	if a := r.fire(t, anyAge); a.status != http.StatusBadGateway || !strings.Contains(string(a.body), "was not marked") {
 		t.Errorf("a sweep that cannot mark = %v, want 502", a)
 	}
-	r.faults.Clear()
+	r.Faults.Clear()
 	if s := r.sweep(t, anyAge); s.Announced != 1 {
 		t.Errorf("a sweep = %+v, want one announced", s)
 	}
@@ -354,7 +356,7 @@ func TestTimerRefuses(t *testing.T) {
 	if a := r.fire(t, strings.Repeat(" ", 5000)); a.status != http.StatusRequestEntityTooLarge {
 		t.Errorf("a payload of 5,000 bytes = %v, want 413", a)
 	}
-	if a := r.request(t, http.MethodGet, r.ready.Gateway+"/_local/timer", nil, nil); a.status != http.StatusMethodNotAllowed {
+	if a := r.request(t, http.MethodGet, r.Ready.Gateway+"/_local/timer", nil, nil); a.status != http.StatusMethodNotAllowed {
 		t.Errorf("GET /_local/timer = %v, want 405", a)
 	}
 	r.fail(t, fault.Fault{Target: "oss", Operation: "ListObjectsV2", Mode: fault.InternalError, Count: 10})
@@ -375,8 +377,8 @@ func TestSweepProgram(t *testing.T) {
 	run := func(args ...string) (s sweep.Summary) {
 		t.Helper()
 		cmd := exec.CommandContext(t.Context(), binary, args...)
-		cmd.Env = append(r.settings.variables(), "HOME="+t.TempDir(), "PATH="+os.Getenv("PATH"),
-			"ALIBABA_CLOUD_ACCESS_KEY_ID="+r.ready.AccessKeyID, "ALIBABA_CLOUD_ACCESS_KEY_SECRET="+r.ready.AccessKeySecret)
+		cmd.Env = append(r.Settings.Variables(), "HOME="+t.TempDir(), "PATH="+os.Getenv("PATH"),
+			"ALIBABA_CLOUD_ACCESS_KEY_ID="+r.Ready.AccessKeyID, "ALIBABA_CLOUD_ACCESS_KEY_SECRET="+r.Ready.AccessKeySecret)
 		cmd.Stderr = r.logged
 		out, err := cmd.Output()
 		if err != nil {

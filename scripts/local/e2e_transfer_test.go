@@ -34,7 +34,7 @@ type sentPart struct {
 // without a filename gets one.
 func (r *rig) begin(t *testing.T, wish map[string]any) *transfer {
 	t.Helper()
-	return r.beginAs(t, r.ready.CallerToken, wish)
+	return r.beginAs(t, r.Ready.CallerToken, wish)
 }
 
 func (r *rig) beginAs(t *testing.T, caller string, wish map[string]any) *transfer {
@@ -43,7 +43,7 @@ func (r *rig) beginAs(t *testing.T, caller string, wish map[string]any) *transfe
 	maps.Copy(in, wish)
 	m := &transfer{r: r, caller: caller}
 	r.call(t, http.MethodPost, "/s3/multipart", caller, in).into(t, "POST /s3/multipart", m)
-	if m.Key == "" || m.UploadID == "" || m.Bucket != r.ready.Bucket || time.Until(m.ExpiresAt) < 100*time.Hour {
+	if m.Key == "" || m.UploadID == "" || m.Bucket != r.Ready.Bucket || time.Until(m.ExpiresAt) < 100*time.Hour {
 		t.Fatalf("POST /s3/multipart = %+v, want key, uploadId, bucket and the expiry of a token", m)
 	}
 	r.logged.secret(m.UploadID)

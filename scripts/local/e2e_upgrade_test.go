@@ -9,6 +9,9 @@ import (
 	"os/exec"
 	"strings"
 	"testing"
+
+	"ossupload/scripts/internal/stack"
+	"ossupload/scripts/internal/stacktest"
 )
 
 // inFlight are uploads that began before an upgrade, one of each kind.
@@ -25,7 +28,7 @@ type inFlight struct {
 // beginUploads starts an upload of each kind and ends none but one.
 func (s *site) beginUploads(t *testing.T) inFlight {
 	t.Helper()
-	token := s.ready.CallerToken
+	token := s.Ready.CallerToken
 	contents, _ := threeParts(77)
 	f := inFlight{content: []byte("begun under one release, ended under the next"), parts: contents}
 	w := wish{"filename": "a.png", "contentType": "image/png", "size": len(f.content), "vars": map[string]string{"album": "7"}}
@@ -53,7 +56,7 @@ func (s *site) askJSON(t *testing.T, method, path string, in, out any) []byte {
 	if in == nil {
 		body = nil
 	}
-	a := s.ask(t, method, path, holderOf(s.ready.CallerToken), body)
+	a := s.ask(t, method, path, holderOf(s.Ready.CallerToken), body)
 	if a.status != http.StatusOK || json.Unmarshal(a.body, out) != nil {
 		t.Fatalf("%s of a route = %v, want 200", method, a)
 	}
@@ -97,34 +100,34 @@ func (s *site) again(t *testing.T, f inFlight) {
 func TestUpgradeUnderUploads(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	for _, name := range functionNames {
-		old, err := os.ReadFile(binary(builtFunctions, name))
+	for _, name := range stack.FunctionNames {
+		old, err := os.ReadFile(stack.Binary(stacktest.Binaries(t), name))
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := os.WriteFile(binary(dir, name), old, 0o700); err != nil {
+		if err := os.WriteFile(stack.Binary(dir, name), old, 0o700); err != nil {
 			t.Fatal(err)
 		}
 	}
-	s := newSite(t, func(o *options) { o.binaries = dir })
+	s := newSite(t, func(o *stack.Options) { o.Binaries = dir })
 	f := s.beginUploads(t)
 
-	for _, name := range functionNames {
+	for _, name := range stack.FunctionNames {
 		// Without its symbols it is another binary, and takes no time to build.
-		rebuilt := binary(t.TempDir(), name)
+		rebuilt := stack.Binary(t.TempDir(), name)
 		build := exec.CommandContext(t.Context(), "go", "build", "-trimpath", "-buildvcs=false", "-ldflags=-s -w", "-o", rebuilt, "../../functions/"+name)
 		build.Env = append(os.Environ(), "CGO_ENABLED=0")
 		if out, err := build.CombinedOutput(); err != nil {
 			t.Fatalf("building %s: %v\n%s", name, err, out)
 		}
-		if err := os.Rename(rebuilt, binary(dir, name)); err != nil {
+		if err := os.Rename(rebuilt, stack.Binary(dir, name)); err != nil {
 			t.Fatal(err)
 		}
-		before := s.functions[name].Pid()
-		if err := s.functions[name].Restart(); err != nil {
+		before := s.Functions[name].Pid()
+		if err := s.Functions[name].Restart(); err != nil {
 			t.Fatal(err)
 		}
-		if after := s.functions[name].Pid(); after == before || after == 0 {
+		if after := s.Functions[name].Pid(); after == before || after == 0 {
 			t.Errorf("%s runs as process %d, and before it was %d", name, after, before)
 		}
 	}
@@ -143,24 +146,20 @@ func TestUpgradeUnderUploads(t *testing.T) {
 func TestUploadsOutliveTheStack(t *testing.T) {
 	t.Parallel()
 	data := t.TempDir()
-	kept := func(o *options) { o.dataDir = data }
+	kept := func(o *stack.Options) { o.DataDir = data }
 	first := openSite(t, kept)
 	t.Cleanup(func() { first.Close() })
 	f := first.beginUploads(t)
-	id, _, err := loadIdentity(data)
-	if err != nil {
-		t.Fatal(err)
-	}
 	first.close(t)
 
-	next := newSite(t, func(o *options) {
+	next := newSite(t, func(o *stack.Options) {
 		kept(o)
 		encode := base64.StdEncoding.EncodeToString
-		o.overrides = map[string]string{"UPLOAD_TOKEN_SECRETS": "k2:" + encode(randomBytes(32)) + ",k1:" + encode(id.TokenSecret)}
+		o.Settings = map[string]string{"UPLOAD_TOKEN_SECRETS": "k2:" + encode(randomBytes(32)) + ",k1:" + encode(first.Identity.TokenSecret)}
 	})
 	next.endParts(t, f)
 	next.again(t, f)
-	if p := next.presign(t, next.ready.CallerToken, wish{"filename": "a.png", "size": 1}); !strings.HasPrefix(p.UploadToken, "v1.k2.") {
+	if p := next.presign(t, next.Ready.CallerToken, wish{"filename": "a.png", "size": 1}); !strings.HasPrefix(p.UploadToken, "v1.k2.") {
 		t.Errorf("a new token begins with %.6s, want v1.k2.", p.UploadToken)
 	}
 }

@@ -29,6 +29,7 @@ import (
 	"os/signal"
 	"syscall"
 
+	"ossupload/scripts/internal/stack"
 	"ossupload/scripts/internal/stack/fc"
 )
 
@@ -52,7 +53,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) (err erro
 	if err != nil {
 		return err
 	}
-	s, err := start(ctx, o)
+	s, err := stack.Start(ctx, o)
 	if err != nil {
 		return err
 	}
@@ -60,7 +61,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) (err erro
 	if once {
 		return rehearse(ctx, s, stdout)
 	}
-	if err := json.NewEncoder(stdout).Encode(s.ready); err != nil {
+	if err := json.NewEncoder(stdout).Encode(s.Ready); err != nil {
 		return fmt.Errorf("printing the ready line: %w", err)
 	}
 	<-ctx.Done()
@@ -70,47 +71,52 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) (err erro
 // errUsage means that the flags were not understood and that this was said.
 var errUsage = errors.New("wrong usage")
 
-func parseFlags(args []string, stderr io.Writer) (o options, once bool, err error) {
+// uppyDirVariable names a folder with a uppy.js, so that the page can upload
+// with Uppy too.
+const uppyDirVariable = "OSSUPLOAD_UPPY_DIR"
+
+func parseFlags(args []string, stderr io.Writer) (o stack.Options, once bool, err error) {
 	flags := flag.NewFlagSet("local", flag.ContinueOnError)
 	flags.SetOutput(stderr)
-	flags.StringVar(&o.addr, "addr", "127.0.0.1:8580", "`address` of the gateway; port 0 chooses one")
-	flags.StringVar(&o.ossAddr, "oss-addr", "127.0.0.1:8581", "`address` of OSS")
-	flags.StringVar(&o.stsAddr, "sts-addr", "127.0.0.1:8582", "`address` of STS")
-	flags.StringVar(&o.dataDir, "data", "", "`folder` that keeps objects and secrets (default: a temporary one, removed at exit)")
+	flags.StringVar(&o.Addr, "addr", "127.0.0.1:8580", "`address` of the gateway; port 0 chooses one")
+	flags.StringVar(&o.OSSAddr, "oss-addr", "127.0.0.1:8581", "`address` of OSS")
+	flags.StringVar(&o.STSAddr, "sts-addr", "127.0.0.1:8582", "`address` of STS")
+	flags.StringVar(&o.DataDir, "data", "", "`folder` that keeps objects and secrets (default: a temporary one, removed at exit)")
 	trigger := flags.String("trigger", string(fc.TriggerAPIGateway), "`kind` of gateway: apigateway or http")
-	flags.StringVar(&o.webhook, "webhook", "", "`URL` of your own backend, to which events are delivered as well")
+	flags.StringVar(&o.Webhook, "webhook", "", "`URL` of your own backend, to which events are delivered as well")
 	envFile := flags.String("env", "", "`file` of KEY=VALUE lines that override the settings of the functions")
 	flags.BoolVar(&once, "once", false, "upload once by every method, check the outcome, and exit; ports are chosen unless given")
 
-	refuse := func(err error) (options, bool, error) {
+	refuse := func(err error) (stack.Options, bool, error) {
 		fmt.Fprintln(stderr, err)
-		return options{}, false, errUsage
+		return stack.Options{}, false, errUsage
 	}
 	switch err := flags.Parse(args); {
 	case errors.Is(err, flag.ErrHelp):
-		return options{}, false, err
+		return stack.Options{}, false, err
 	case err != nil: // flags.Parse has said what is wrong
-		return options{}, false, errUsage
+		return stack.Options{}, false, errUsage
 	case flags.NArg() > 0:
 		return refuse(fmt.Errorf("there are only flags, and %q is none", flags.Arg(0)))
 	}
-	if o.trigger, err = fc.ParseTrigger(*trigger); err != nil {
+	if o.Trigger, err = fc.ParseTrigger(*trigger); err != nil {
 		return refuse(err)
 	}
 	if *envFile != "" {
-		if o.overrides, err = readEnvFile(*envFile); err != nil {
+		if o.Settings, err = readEnvFile(*envFile); err != nil {
 			return refuse(err)
 		}
 	}
 	if once {
 		given := map[string]bool{}
 		flags.Visit(func(f *flag.Flag) { given[f.Name] = true })
-		for name, address := range map[string]*string{"addr": &o.addr, "oss-addr": &o.ossAddr, "sts-addr": &o.stsAddr} {
+		for name, address := range map[string]*string{"addr": &o.Addr, "oss-addr": &o.OSSAddr, "sts-addr": &o.STSAddr} {
 			if !given[name] {
 				*address = "127.0.0.1:0"
 			}
 		}
 	}
-	o.log = stderr
+	o.UppyDir = os.Getenv(uppyDirVariable)
+	o.Log = stderr
 	return o, once, nil
 }

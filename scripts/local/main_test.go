@@ -2,16 +2,26 @@ package main
 
 import (
 	"bytes"
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/json"
 	"errors"
 	"flag"
 	"io"
+	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
+	"ossupload/scripts/internal/stack"
 	"ossupload/scripts/internal/stack/fc"
+	"ossupload/scripts/internal/stacktest"
 )
+
+func TestMain(m *testing.M) { stacktest.Main(m) }
 
 func TestParseFlags(t *testing.T) {
 	env := filepath.Join(t.TempDir(), "env")
@@ -19,12 +29,12 @@ func TestParseFlags(t *testing.T) {
 		t.Fatal(err)
 	}
 	o, once, err := parseFlags(nil, io.Discard)
-	if err != nil || once || o.addr != "127.0.0.1:8580" || o.ossAddr != "127.0.0.1:8581" || o.stsAddr != "127.0.0.1:8582" || o.trigger != fc.TriggerAPIGateway {
+	if err != nil || once || o.Addr != "127.0.0.1:8580" || o.OSSAddr != "127.0.0.1:8581" || o.STSAddr != "127.0.0.1:8582" || o.Trigger != fc.TriggerAPIGateway {
 		t.Errorf("parseFlags() = %+v, %v, %v, want the documented defaults", o, once, err)
 	}
 	o, once, err = parseFlags([]string{"-once", "-oss-addr", "127.0.0.1:9000", "-trigger", "http", "-env", env, "-data", "d", "-webhook", "http://x/"}, io.Discard)
-	if err != nil || !once || o.addr != "127.0.0.1:0" || o.ossAddr != "127.0.0.1:9000" || o.stsAddr != "127.0.0.1:0" ||
-		o.trigger != fc.TriggerHTTP || o.overrides["A"] != "1" || o.dataDir != "d" || o.webhook != "http://x/" {
+	if err != nil || !once || o.Addr != "127.0.0.1:0" || o.OSSAddr != "127.0.0.1:9000" || o.STSAddr != "127.0.0.1:0" ||
+		o.Trigger != fc.TriggerHTTP || o.Settings["A"] != "1" || o.DataDir != "d" || o.Webhook != "http://x/" {
 		t.Errorf("parseFlags(-once …) = %+v, %v, %v, want chosen ports but for the one given", o, once, err)
 	}
 }
@@ -54,4 +64,102 @@ func TestParseFlagsRefuses(t *testing.T) {
 	if _, _, err := parseFlags([]string{"-h"}, io.Discard); !errors.Is(err, flag.ErrHelp) {
 		t.Errorf("parseFlags(-h) = %v, want %v", err, flag.ErrHelp)
 	}
+}
+
+func TestRunPrintsOneReadyLineWithRealAddresses(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	stdout, printed := io.Pipe()
+	var stderr bytes.Buffer
+	done := make(chan error, 1)
+	go func() {
+		// Without binaries: this one builds them, as for a developer.
+		err := run(ctx, []string{"-addr", "127.0.0.1:0", "-oss-addr", "localhost:0", "-sts-addr", "127.0.0.1:0"}, printed, &stderr)
+		printed.Close()
+		done <- err
+	}()
+	lines := json.NewDecoder(stdout)
+	var line json.RawMessage
+	if err := lines.Decode(&line); err != nil {
+		t.Fatalf("the ready line = %v, run() = %v", err, <-done)
+	}
+
+	var names []string
+	for dec := json.NewDecoder(bytes.NewReader(line)); ; {
+		tok, err := dec.Token()
+		if err != nil {
+			break
+		}
+		if name, ok := tok.(string); ok {
+			names = append(names, name)
+			if value, err := dec.Token(); err != nil || value == "" {
+				t.Errorf("%s of the ready line = %v, want a value", name, value)
+			}
+		}
+	}
+	want := []string{"gateway", "oss", "sts", "bucket", "region", "accessKeyId", "accessKeySecret", "callerToken", "stsCAFile"}
+	if !slices.Equal(names, want) {
+		t.Errorf("the ready line has %q, want %q", names, want)
+	}
+	var r stack.Ready
+	if err := json.Unmarshal(line, &r); err != nil {
+		t.Fatal(err)
+	}
+	if status, body := get(t, r.Gateway+"/_local/"); status != http.StatusOK || !bytes.Contains(body, []byte(r.OSS)) {
+		t.Errorf("GET %s/ = %d %q, want 200 and the address of OSS", r.Gateway, status, body)
+	}
+	if status, body := get(t, r.OSS+stack.CallbackKeyPath); status != http.StatusOK || !bytes.HasPrefix(body, []byte("-----BEGIN PUBLIC KEY-----")) {
+		t.Errorf("GET %s%s = %d %q, want 200 and a public key", r.OSS, stack.CallbackKeyPath, status, body)
+	}
+	checkCertificate(t, r)
+
+	cancel()
+	if err := <-done; err != nil {
+		t.Errorf("run() = %v, want nil after a signal", err)
+	}
+	if err := lines.Decode(&line); !errors.Is(err, io.EOF) {
+		t.Errorf("after the ready line stdout has %s, %v; want its end", line, err)
+	}
+	for line := range strings.Lines(stderr.String()) {
+		if !json.Valid([]byte(line)) {
+			t.Errorf("stderr has %q, want JSON lines only", line)
+		}
+	}
+}
+
+// checkCertificate connects to STS as a client that trusts only stsCAFile.
+func checkCertificate(t *testing.T, r stack.Ready) {
+	t.Helper()
+	pem, err := os.ReadFile(r.STSCAFile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	pool := x509.NewCertPool()
+	pool.AppendCertsFromPEM(pem)
+	address, ok := strings.CutPrefix(r.STS, "https://")
+	if !ok {
+		t.Errorf("sts = %q, want an https URL", r.STS)
+	}
+	conn, err := tls.Dial("tcp", address, &tls.Config{RootCAs: pool})
+	if err != nil {
+		t.Fatalf("connecting to STS: %v", err)
+	}
+	conn.Close()
+}
+
+func get(t *testing.T, target string) (status int, body []byte) {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, target, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	if body, err = io.ReadAll(res.Body); err != nil {
+		t.Fatal(err)
+	}
+	return res.StatusCode, body
 }

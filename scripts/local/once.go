@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"crypto/rand"
 	"encoding/json"
 	"encoding/xml"
 	"errors"
@@ -18,6 +19,8 @@ import (
 
 	"github.com/aliyun/alibabacloud-oss-go-sdk-v2/oss"
 	"github.com/aliyun/alibabacloud-oss-go-sdk-v2/oss/credentials"
+
+	"ossupload/scripts/internal/stack"
 )
 
 // rehearsal uploads by every method as a client does: over HTTP, with nothing
@@ -25,7 +28,7 @@ import (
 // afterwards is read with the developer's own access key, through the SDK of
 // OSS, which shares no code with what signed the uploads.
 type rehearsal struct {
-	ready   ready
+	ready   stack.Ready
 	client  *http.Client
 	out     io.Writer
 	uploads []uploaded
@@ -48,11 +51,11 @@ type receipt struct {
 }
 
 // rehearse prints a line for each step. It fails if a step did.
-func rehearse(ctx context.Context, s *stack, out io.Writer) error {
+func rehearse(ctx context.Context, s *stack.Stack, out io.Writer) error {
 	transport := &http.Transport{MaxIdleConnsPerHost: 2}
 	defer transport.CloseIdleConnections()
 	r := &rehearsal{
-		ready:  s.ready,
+		ready:  s.Ready,
 		client: &http.Client{Transport: transport, Timeout: 30 * time.Second},
 		out:    out,
 	}
@@ -66,7 +69,7 @@ func rehearse(ctx context.Context, s *stack, out io.Writer) error {
 		{"url", r.url},
 		{"multipart", r.multipart},
 	}
-	enabled := s.settings.list("UPLOAD_METHODS")
+	enabled := s.Settings.List("UPLOAD_METHODS")
 	if len(enabled) == 0 {
 		enabled = []string{"put", "form", "multipart"} // the functions' default
 	}
@@ -370,4 +373,10 @@ func refusal(answer []byte) string {
 		return ""
 	}
 	return fmt.Sprintf(": %s: %s", e.Code, strings.TrimSpace(e.Message))
+}
+
+func randomBytes(n int) []byte {
+	b := make([]byte, n)
+	rand.Read(b) // never fails
+	return b
 }

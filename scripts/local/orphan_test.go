@@ -7,6 +7,8 @@ import (
 	"runtime"
 	"syscall"
 	"testing"
+
+	"ossupload/scripts/internal/stack"
 )
 
 // A script that runs the documented command in the background and kills it
@@ -24,7 +26,7 @@ func TestEndsWithGoRun(t *testing.T) {
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	var r ready
+	var r stack.Ready
 	if err := json.NewDecoder(stdout).Decode(&r); err != nil {
 		t.Fatalf("reading the ready line: %v", err)
 	}

@@ -7,6 +7,9 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"ossupload/scripts/internal/stack"
+	"ossupload/scripts/internal/stacktest"
 )
 
 // The curl session of the README, as it is printed there.
@@ -25,8 +28,8 @@ func TestREADMESession(t *testing.T) {
 	if !found || !closed {
 		t.Fatal("the README has no session")
 	}
-	s := startStack(t, nil)
-	ready, err := json.Marshal(s.ready)
+	s := stacktest.Start(t, stack.Options{})
+	ready, err := json.Marshal(s.Ready)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -35,7 +38,7 @@ func TestREADMESession(t *testing.T) {
 		t.Fatal(err)
 	}
 	// The ports of the README may be taken on this machine.
-	session = strings.ReplaceAll(session, "http://127.0.0.1:8580", s.ready.Gateway)
+	session = strings.ReplaceAll(session, "http://127.0.0.1:8580", s.Ready.Gateway)
 	cmd := exec.CommandContext(t.Context(), "bash", "-euo", "pipefail", "-c", session)
 	cmd.Dir = dir
 	out, err := cmd.CombinedOutput()

@@ -23,6 +23,8 @@ import (
 	"ossupload/scripts/internal/stacktest"
 )
 
+func TestMain(m *testing.M) { stacktest.Main(m) }
+
 // receiver is a program to be copied. prepare finds its runtime, puts into dir
 // what it needs to run there, and returns its command; it calls skip where the
 // machine lacks what that takes. In an argument of the command {port} stands
@@ -154,11 +156,10 @@ func TestReceivers(t *testing.T) {
 	backend := new(backend)
 	front := httptest.NewServer(backend)
 	t.Cleanup(front.Close)
-	env := filepath.Join(t.TempDir(), "env")
-	if err := os.WriteFile(env, []byte("WEBHOOK_SECRETS="+retiredSecret+","+currentSecret+"\n"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	stack := stacktest.Start(t, "-webhook", front.URL+"/webhook", "-env", env)
+	stack := stacktest.Start(t, stacktest.Options{
+		Webhook:  front.URL + "/webhook",
+		Settings: map[string]string{"WEBHOOK_SECRETS": retiredSecret + "," + currentSecret},
+	})
 
 	table := stacktest.NewTable(t, "receivers that took the events of the local stack:")
 	for _, r := range receivers {
@@ -353,7 +354,7 @@ func upload(t *testing.T, stack *stacktest.Stack) string {
 		}
 	}
 	var presigned struct{ URL string }
-	do(http.MethodPost, stack.Gateway+"/presign", stack.CallerToken, "application/json",
+	do(http.MethodPost, stack.Ready.Gateway+"/presign", stack.Ready.CallerToken, "application/json",
 		`{"filename":"报告 <é>.txt","size":6,"as":"url","contentType":"text/plain","vars":{"note":"ünïcode & \\u2028"}}`, &presigned)
 	var receipt struct{ EventID string }
 	do(http.MethodPut, presigned.URL, "", "text/plain", "hello\n", &receipt)

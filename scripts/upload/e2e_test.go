@@ -21,6 +21,8 @@ import (
 	"ossupload/scripts/internal/stacktest"
 )
 
+func TestMain(m *testing.M) { stacktest.Main(m) }
+
 // program is the built command and the local stack that it uploads to, all of
 // them processes of their own. Between it and OSS is a line that can be
 // watched and cut.
@@ -103,12 +105,8 @@ func startProgram(t *testing.T) *program {
 	}
 	var address string
 	p.line, address = newLine(t)
-	settings := filepath.Join(t.TempDir(), "env")
-	if err := os.WriteFile(settings, []byte("OSS_ENDPOINT="+address+"\n"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	p.stack = stacktest.Start(t, "-env", settings)
-	oss, err := url.Parse(p.stack.OSS)
+	p.stack = stacktest.Start(t, stacktest.Options{Settings: map[string]string{"OSS_ENDPOINT": address}})
+	oss, err := url.Parse(p.stack.Ready.OSS)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -123,7 +121,7 @@ func (p *program) command(t *testing.T, token string, args ...string) (cmd *exec
 	ctx, cancel := context.WithTimeout(t.Context(), 60*time.Second)
 	t.Cleanup(cancel)
 	cmd = exec.CommandContext(ctx, p.path, args...)
-	cmd.Env = []string{"OSSUPLOAD_ENDPOINT=" + p.stack.Gateway, "OSSUPLOAD_TOKEN=" + token}
+	cmd.Env = []string{"OSSUPLOAD_ENDPOINT=" + p.stack.Ready.Gateway, "OSSUPLOAD_TOKEN=" + token}
 	stdout, stderr = new(bytes.Buffer), new(bytes.Buffer)
 	cmd.Stdout, cmd.Stderr = stdout, stderr
 	return cmd, stdout, stderr
@@ -132,7 +130,7 @@ func (p *program) command(t *testing.T, token string, args ...string) (cmd *exec
 // run runs the program and returns its output and status.
 func (p *program) run(t *testing.T, args ...string) (stdout, stderr string, status int) {
 	t.Helper()
-	cmd, out, said := p.command(t, p.stack.CallerToken, args...)
+	cmd, out, said := p.command(t, p.stack.Ready.CallerToken, args...)
 	if err := cmd.Run(); err != nil && cmd.ProcessState == nil {
 		t.Fatal(err)
 	}
@@ -144,7 +142,7 @@ func (p *program) run(t *testing.T, args ...string) (stdout, stderr string, stat
 // or a part of a signed URL.
 func (p *program) checkSecrets(t *testing.T, said string) {
 	t.Helper()
-	for _, secret := range []string{p.stack.CallerToken, "v1.k1.", "x-oss-signature", "x-oss-credential", "x-oss-security-token", "Bearer"} {
+	for _, secret := range []string{p.stack.Ready.CallerToken, "v1.k1.", "x-oss-signature", "x-oss-credential", "x-oss-security-token", "Bearer"} {
 		if strings.Contains(said, secret) {
 			t.Errorf("stderr has a secret, %.20q: %s", secret, said)
 		}
@@ -238,7 +236,7 @@ func TestUploadToTheLocalStack(t *testing.T) {
 			path, content := randomFile(t, size)
 			state := t.TempDir()
 			p.line.watch("6")
-			cmd, stdout, stderr := p.command(t, p.stack.CallerToken, inParts(state, "-parallel", "1", path)...)
+			cmd, stdout, stderr := p.command(t, p.stack.Ready.CallerToken, inParts(state, "-parallel", "1", path)...)
 			if err := cmd.Start(); err != nil {
 				t.Fatal(err)
 			}
@@ -286,7 +284,7 @@ func TestUploadToTheLocalStack(t *testing.T) {
 			p.stack.Fail(t, fault.target, fault.operation, fault.mode)
 			stdout, stderr, status := p.run(t, inParts(t.TempDir(), path)...)
 			p.want(t, stdout, stderr, status, content)
-			if left := p.stack.FaultsLeft(t); left != 0 {
+			if left := p.stack.FaultsLeft(); left != 0 {
 				t.Errorf("%d faults have not happened", left)
 			}
 		})
@@ -303,7 +301,7 @@ func TestUploadToTheLocalStack(t *testing.T) {
 			p.stack.Fail(t, fault.target, fault.operation, fault.mode)
 			stdout, stderr, status := p.run(t, "-state", t.TempDir(), path)
 			p.want(t, stdout, stderr, status, content)
-			if left := p.stack.FaultsLeft(t); left != 0 {
+			if left := p.stack.FaultsLeft(); left != 0 {
 				t.Errorf("%d faults have not happened", left)
 			}
 		})
@@ -311,7 +309,7 @@ func TestUploadToTheLocalStack(t *testing.T) {
 
 	t.Run("a token that is not believed", func(t *testing.T) {
 		path, _ := randomFile(t, 10)
-		cmd, stdout, stderr := p.command(t, "not-"+p.stack.CallerToken, "-state", t.TempDir(), path)
+		cmd, stdout, stderr := p.command(t, "not-"+p.stack.Ready.CallerToken, "-state", t.TempDir(), path)
 		err := cmd.Run()
 		p.checkSecrets(t, stderr.String())
 		if err == nil || cmd.ProcessState.ExitCode() != 1 || stdout.Len() > 0 || !strings.Contains(stderr.String(), "answered 401 unauthenticated") {

@@ -1,38 +1,35 @@
-// Package stacktest runs the local stack as a process of its own, for tests of
-// programs that talk to it in other languages. What such a test looks at is
-// what any user of the stack can see: its ready line, its events and faults,
-// and its bucket. It does not reach inside.
+// Package stacktest runs the local stack in a test: its servers in the process
+// of the test, the functions as processes of their own.
+//
+// The TestMain of a package that uses it calls [Main].
 package stacktest
 
 import (
-	"bufio"
-	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
+	"fmt"
 	"io"
 	"io/fs"
 	"net/http"
 	"os"
-	"os/exec"
 	"path/filepath"
-	"syscall"
+	"sync"
 	"testing"
 	"time"
 
 	"github.com/aliyun/alibabacloud-oss-go-sdk-v2/oss"
 	"github.com/aliyun/alibabacloud-oss-go-sdk-v2/oss/credentials"
+
+	"ossupload/scripts/internal/stack"
+	"ossupload/scripts/internal/stack/fault"
 )
 
-// Stack is a running local stack: its ready line.
-type Stack struct {
-	Gateway         string
-	OSS             string
-	Bucket          string
-	Region          string
-	AccessKeyID     string
-	AccessKeySecret string
-	CallerToken     string
-}
+// Options are those of the stack itself, for tests that need nothing else of it.
+type Options = stack.Options
+
+// Stack is a running local stack, and what tests of its clients ask of it.
+type Stack struct{ *stack.Stack }
 
 // Event is a delivery that the stack's own receiver got.
 type Event struct {
@@ -40,61 +37,93 @@ type Event struct {
 	Verified bool
 }
 
-// Start builds the local stack, runs it on free ports until the end of the
-// test, and returns when it is ready. Its log is the test's output.
-func Start(t *testing.T, args ...string) *Stack {
+// binaries are the functions, which all tests of a process share.
+var binaries struct {
+	dir  string // of Main
+	once sync.Once
+	err  error
+}
+
+// Main runs the tests of a package and exits.
+func Main(m *testing.M) {
+	os.Exit(func() int {
+		dir, err := os.MkdirTemp("", "ossupload-test-")
+		if err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			return 1
+		}
+		defer os.RemoveAll(dir)
+		binaries.dir = dir
+		return m.Run()
+	}())
+}
+
+// Binaries returns the folder of the built functions. The first call builds
+// them.
+func Binaries(t *testing.T) string {
 	t.Helper()
-	root := moduleRoot(t)
-	for _, source := range []string{"go.mod", "functions", "shared", "scripts/local", "scripts/internal/stack"} {
-		Watch(t, filepath.Join(root, source))
+	if binaries.dir == "" {
+		t.Fatal("the TestMain of this package does not call stacktest.Main")
 	}
-	program := filepath.Join(t.TempDir(), "local.exe")
-	build := exec.CommandContext(t.Context(), "go", "build", "-buildvcs=false", "-o", program, "./scripts/local")
-	build.Dir = root
-	if out, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("building the local stack: %v\n%s", err, out)
+	binaries.once.Do(func() {
+		// Other tests wait for it too, so it does not end with this one.
+		binaries.err = build(context.WithoutCancel(t.Context()), binaries.dir)
+	})
+	if binaries.err != nil {
+		t.Fatal(binaries.err)
 	}
+	return binaries.dir
+}
 
-	args = append([]string{"-addr", "127.0.0.1:0", "-oss-addr", "127.0.0.1:0", "-sts-addr", "127.0.0.1:0"}, args...)
-	cmd := exec.CommandContext(t.Context(), program, args...)
-	cmd.Dir = root // it builds the functions of the module that it is started in
-	cmd.Stderr = t.Output()
-	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
-	cmd.WaitDelay = 10 * time.Second
-	stdout, err := cmd.StdoutPipe()
+// Start runs a stack until the end of the test. Unless the options say
+// otherwise, it listens on free ports, shares the functions of [Binaries], and
+// logs to the test's output.
+func Start(t *testing.T, o Options) *Stack {
+	t.Helper()
+	if o.Binaries == "" {
+		o.Binaries = Binaries(t)
+	}
+	if o.Log == nil {
+		o.Log = t.Output()
+	}
+	s, err := stack.Start(t.Context(), o)
 	if err != nil {
-		t.Fatal(err)
+		t.Fatalf("starting the local stack: %v", err)
 	}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	// The test's context has ended by then, and with it the stack.
-	t.Cleanup(func() { _ = cmd.Wait() })
+	t.Cleanup(func() {
+		if err := s.Close(); err != nil {
+			t.Errorf("stopping the local stack: %v", err)
+		}
+	})
+	return &Stack{s}
+}
 
-	line, err := bufio.NewReader(stdout).ReadBytes('\n')
+// build builds the functions, and looks at their sources as [Watch] does.
+func build(ctx context.Context, dir string) error {
+	root, err := moduleRoot()
 	if err != nil {
-		t.Fatalf("reading the ready line: %v", err)
+		return err
 	}
-	s := new(Stack)
-	if err := json.Unmarshal(line, s); err != nil {
-		t.Fatalf("reading the ready line: %v", err)
+	for _, source := range []string{"go.mod", "functions", "shared"} {
+		if err := watch(filepath.Join(root, source)); err != nil {
+			return err
+		}
 	}
-	return s
+	return stack.Build(ctx, dir)
 }
 
 // moduleRoot is the folder of go.mod.
-func moduleRoot(t *testing.T) string {
-	t.Helper()
+func moduleRoot() (string, error) {
 	dir, err := os.Getwd()
 	if err != nil {
-		t.Fatal(err)
+		return "", fmt.Errorf("finding the module: %w", err)
 	}
 	for {
 		if _, err := os.Stat(filepath.Join(dir, "go.mod")); err == nil {
-			return dir
+			return dir, nil
 		}
 		if dir == filepath.Dir(dir) {
-			t.Fatal("no go.mod above the test")
+			return "", errors.New("finding the module: no go.mod above the test")
 		}
 		dir = filepath.Dir(dir)
 	}
@@ -105,42 +134,53 @@ func moduleRoot(t *testing.T) string {
 // at, and does not see what other programs read.
 func Watch(t *testing.T, root string) {
 	t.Helper()
-	err := filepath.WalkDir(root, func(path string, _ fs.DirEntry, err error) error {
+	if err := watch(root); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func watch(root string) error {
+	return filepath.WalkDir(root, func(path string, _ fs.DirEntry, err error) error {
 		if err == nil {
 			_, err = os.Stat(path)
 		}
 		return err
 	})
-	if err != nil {
-		t.Fatal(err)
-	}
 }
 
 // Fail makes the next call of an operation of a target fail.
 func (s *Stack) Fail(t *testing.T, target, operation, mode string) {
 	t.Helper()
-	text, err := json.Marshal(map[string]any{"target": target, "operation": operation, "mode": mode, "count": 1})
-	if err != nil {
+	if err := s.Faults.Set(fault.Fault{Target: target, Operation: operation, Mode: mode, Count: 1}); err != nil {
 		t.Fatal(err)
 	}
-	s.ask(t, http.MethodPost, "/_local/faults", text, nil)
 }
 
 // FaultsLeft is how many faults were set and have not happened. It forgets
 // them, so that they do not happen to the next test.
-func (s *Stack) FaultsLeft(t *testing.T) int {
-	t.Helper()
-	var left []json.RawMessage
-	s.ask(t, http.MethodGet, "/_local/faults", nil, &left)
-	s.ask(t, http.MethodDelete, "/_local/faults", nil, nil)
-	return len(left)
+func (s *Stack) FaultsLeft() int {
+	defer s.Faults.Clear()
+	return len(s.Faults.List())
 }
 
 // Events returns what the stack's own receiver got, newest last.
 func (s *Stack) Events(t *testing.T) []Event {
 	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, s.Ready.Gateway+"/_local/events", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
 	var events []Event
-	s.ask(t, http.MethodGet, "/_local/events", nil, &events)
+	if err := json.NewDecoder(res.Body).Decode(&events); err != nil {
+		t.Fatalf("reading the events: %v", err)
+	}
 	return events
 }
 
@@ -148,11 +188,11 @@ func (s *Stack) Events(t *testing.T) []Event {
 func (s *Stack) Object(t *testing.T, key string) []byte {
 	t.Helper()
 	client := oss.NewClient(oss.LoadDefaultConfig().
-		WithRegion(s.Region).
-		WithEndpoint(s.OSS).
+		WithRegion(s.Ready.Region).
+		WithEndpoint(s.Ready.OSS).
 		WithUsePathStyle(true).
-		WithCredentialsProvider(credentials.NewStaticCredentialsProvider(s.AccessKeyID, s.AccessKeySecret)))
-	res, err := client.GetObject(t.Context(), &oss.GetObjectRequest{Bucket: &s.Bucket, Key: &key})
+		WithCredentialsProvider(credentials.NewStaticCredentialsProvider(s.Ready.AccessKeyID, s.Ready.AccessKeySecret)))
+	res, err := client.GetObject(t.Context(), &oss.GetObjectRequest{Bucket: &s.Ready.Bucket, Key: &key})
 	if err != nil {
 		t.Fatalf("getting object %q: %v", key, err)
 	}
@@ -162,30 +202,4 @@ func (s *Stack) Object(t *testing.T, key string) []byte {
 		t.Fatalf("getting object %q: %v", key, err)
 	}
 	return body
-}
-
-// ask calls the gateway and decodes its answer into out, unless that is nil.
-func (s *Stack) ask(t *testing.T, method, path string, body []byte, out any) {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
-	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, method, s.Gateway+path, bytes.NewReader(body))
-	if err != nil {
-		t.Fatal(err)
-	}
-	req.Header.Set("Content-Type", "application/json")
-	res, err := http.DefaultClient.Do(req)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer res.Body.Close()
-	text, err := io.ReadAll(res.Body)
-	if err != nil || res.StatusCode/100 != 2 {
-		t.Fatalf("%s %s = %d %s, %v; want 2xx", method, path, res.StatusCode, text, err)
-	}
-	if out != nil {
-		if err := json.Unmarshal(text, out); err != nil {
-			t.Fatalf("%s %s: %v", method, path, err)
-		}
-	}
 }

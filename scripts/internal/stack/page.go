@@ -1,12 +1,14 @@
-package main
+package stack
 
 import (
 	"embed"
 	"encoding/json"
+	"io/fs"
 	"mime"
 	"net/http"
 	"os"
 	"path"
+	"path/filepath"
 	"strings"
 
 	"ossupload/scripts/clients/browser"
@@ -22,14 +24,13 @@ const (
 	pagePath    = "/_local/page/"
 	sessionPath = "/_local/session"
 
-	// uppyDirVariable names a folder whose uppy.js is a module that page.js can
-	// load, so that the page can upload with Uppy too.
-	uppyDirVariable = "OSSUPLOAD_UPPY_DIR"
-	uppyFile        = "uppy.js"
+	// uppyFile is a module that page.js can load, so that the page can upload with
+	// Uppy too.
+	uppyFile = "uppy.js"
 )
 
 // servePage answers GET / and GET /_local/page/…
-func (s *stack) servePage(w http.ResponseWriter, r *http.Request) {
+func (s *Stack) servePage(w http.ResponseWriter, r *http.Request) {
 	if r.Method != http.MethodGet && r.Method != http.MethodHead {
 		w.Header().Set("Allow", "GET, HEAD")
 		http.Error(w, "use GET", http.StatusMethodNotAllowed)
@@ -40,12 +41,12 @@ func (s *stack) servePage(w http.ResponseWriter, r *http.Request) {
 		if !s.ownHost(r) {
 			// localhost, most often. Uploads belong to one origin, and so does
 			// the caller's token.
-			http.Redirect(w, r, s.ready.Gateway+"/", http.StatusTemporaryRedirect)
+			http.Redirect(w, r, s.Ready.Gateway+"/", http.StatusTemporaryRedirect)
 			return
 		}
 		name = "index.html"
 	}
-	content, err := readPageFile(name)
+	content, err := s.readPageFile(name)
 	if err != nil {
 		http.NotFound(w, r)
 		return
@@ -61,16 +62,15 @@ func (s *stack) servePage(w http.ResponseWriter, r *http.Request) {
 }
 
 // readPageFile returns one of the files that the page is made of.
-func readPageFile(name string) ([]byte, error) {
+func (s *Stack) readPageFile(name string) ([]byte, error) {
 	switch name {
 	case "ossupload.js":
 		return browser.Client, nil
 	case uppyFile:
-		dir := os.Getenv(uppyDirVariable)
-		if dir == "" {
-			return nil, os.ErrNotExist
+		if s.uppyDir == "" {
+			return nil, fs.ErrNotExist
 		}
-		return os.ReadFile(dir + "/" + uppyFile)
+		return os.ReadFile(filepath.Join(s.uppyDir, uppyFile))
 	}
 	return pageFiles.ReadFile("page/" + name)
 }
@@ -86,8 +86,8 @@ func contentTypeOf(name string) string {
 
 // pagePolicy lets the page load what is served here, and talk to this address
 // and to OSS.
-func (s *stack) pagePolicy() string {
-	return "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self' " + s.ready.OSS +
+func (s *Stack) pagePolicy() string {
+	return "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self' " + s.Ready.OSS +
 		"; img-src 'self' blob:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 }
 
@@ -104,7 +104,7 @@ type session struct {
 // page cannot read the answer, since no CORS header allows it, and is refused
 // by what the browser says of it; a page whose host name was made to point here
 // (DNS rebinding) passes for the same site, but sends its own name as Host.
-func (s *stack) serveSession(w http.ResponseWriter, r *http.Request) {
+func (s *Stack) serveSession(w http.ResponseWriter, r *http.Request) {
 	if r.Method != http.MethodGet {
 		w.Header().Set("Allow", http.MethodGet)
 		http.Error(w, "use GET", http.StatusMethodNotAllowed)
@@ -112,26 +112,26 @@ func (s *stack) serveSession(w http.ResponseWriter, r *http.Request) {
 	}
 	site := r.Header.Get("Sec-Fetch-Site")
 	if !s.ownHost(r) || site != "" && site != "same-origin" {
-		http.Error(w, "only the page at "+s.ready.Gateway+"/ may ask", http.StatusForbidden)
+		http.Error(w, "only the page at "+s.Ready.Gateway+"/ may ask", http.StatusForbidden)
 		return
 	}
-	_, err := readPageFile(uppyFile)
+	_, err := s.readPageFile(uppyFile)
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Cache-Control", "no-store")
 	w.Header().Set("X-Content-Type-Options", "nosniff")
 	// The only possible error is that the client has left.
 	_ = json.NewEncoder(w).Encode(session{
-		Endpoint: s.ready.Gateway,
-		Token:    s.ready.CallerToken,
-		Bucket:   s.ready.Bucket,
-		Region:   s.ready.Region,
+		Endpoint: s.Ready.Gateway,
+		Token:    s.Ready.CallerToken,
+		Bucket:   s.Ready.Bucket,
+		Region:   s.Ready.Region,
 		Uppy:     err == nil,
 	})
 }
 
 // ownHost reports whether r was sent to the address that this gateway listens
 // on, by that very name. Browsers leave port 80 out.
-func (s *stack) ownHost(r *http.Request) bool {
-	own := strings.TrimPrefix(s.ready.Gateway, "http://")
+func (s *Stack) ownHost(r *http.Request) bool {
+	own := strings.TrimPrefix(s.Ready.Gateway, "http://")
 	return strings.TrimSuffix(r.Host, ":80") == strings.TrimSuffix(own, ":80")
 }

@@ -1,21 +1,24 @@
-package main
+package stack_test
 
 import (
+	"io"
 	"net/http"
-	"net/http/httptest"
 	"strings"
 	"testing"
+
+	"ossupload/scripts/internal/stack"
+	"ossupload/scripts/internal/stacktest"
 )
 
 func TestRoutes(t *testing.T) {
-	s := startStack(t, nil)
+	s := stacktest.Start(t, stack.Options{})
 	tests := []struct {
 		name, method, path string
 		header             http.Header
 		status             int
 		body               string // part of it
 	}{
-		{"the pointer", "GET", "/_local/", nil, 200, s.ready.OSS},
+		{"the pointer", "GET", "/_local/", nil, 200, s.Ready.OSS},
 		{"no events yet", "GET", "/_local/events", nil, 200, "[]"},
 		{"an event that is not there", "POST", "/_local/events/evt_1/resend", nil, 404, "no verified delivery"},
 		{"no faults yet", "GET", "/_local/faults", nil, 200, "[]"},
@@ -34,20 +37,30 @@ func TestRoutes(t *testing.T) {
 		{"a path that is not cleaned", "POST", "/x/../presign", nil, 404, "no function serves this path"},
 		{"slashes that are not joined", "POST", "//presign", nil, 404, "no function serves this path"},
 	}
-	handler := s.routes("apigateway")
+	client := &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			r := httptest.NewRequestWithContext(t.Context(), tt.method, tt.path, strings.NewReader("{}"))
+			r, err := http.NewRequestWithContext(t.Context(), tt.method, s.Ready.Gateway+tt.path, strings.NewReader("{}"))
+			if err != nil {
+				t.Fatal(err)
+			}
 			r.Header.Set("Content-Type", "application/json")
 			for name, values := range tt.header {
 				r.Header[name] = values
 			}
-			w := httptest.NewRecorder()
-			handler.ServeHTTP(w, r)
-			if w.Code != tt.status || !strings.Contains(w.Body.String(), tt.body) {
-				t.Errorf("%s %s = %d %s, want %d and %q", tt.method, tt.path, w.Code, w.Body, tt.status, tt.body)
+			res, err := client.Do(r)
+			if err != nil {
+				t.Fatal(err)
 			}
-			if location := w.Header().Get("Location"); location != "" {
+			defer res.Body.Close()
+			body, err := io.ReadAll(res.Body)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if res.StatusCode != tt.status || !strings.Contains(string(body), tt.body) {
+				t.Errorf("%s %s = %d %s, want %d and %q", tt.method, tt.path, res.StatusCode, body, tt.status, tt.body)
+			}
+			if location := res.Header.Get("Location"); location != "" {
 				t.Errorf("%s %s redirects to %q", tt.method, tt.path, location)
 			}
 		})

@@ -1,4 +1,4 @@
-package main
+package stack
 
 import (
 	"context"
@@ -9,14 +9,15 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
+	"time"
 )
 
-// functionNames are the folders below functions/.
-var functionNames = []string{"presign", "callback", "complete"}
+// FunctionNames are the folders below functions/.
+var FunctionNames = []string{"presign", "callback", "complete"}
 
-// buildFunctions compiles the functions into dir, with the go command that is
-// in PATH. It works from any folder of the module.
-func buildFunctions(ctx context.Context, dir string) error {
+// Build compiles the functions into dir, with the go command that is in PATH.
+// It works from any folder of the module.
+func Build(ctx context.Context, dir string) error {
 	out, err := exec.CommandContext(ctx, "go", "env", "GOMOD").Output()
 	if err != nil {
 		return fmt.Errorf("asking go for the module: %w", err)
@@ -28,7 +29,7 @@ func buildFunctions(ctx context.Context, dir string) error {
 	// The commit is not stamped: nobody asks these binaries for it, and git
 	// refuses to tell it in a tree that another user owns.
 	args := []string{"build", "-trimpath", "-buildvcs=false", "-o", dir + string(filepath.Separator)}
-	for _, name := range functionNames {
+	for _, name := range FunctionNames {
 		args = append(args, "./functions/"+name)
 	}
 	build := exec.CommandContext(ctx, "go", args...)
@@ -40,10 +41,21 @@ func buildFunctions(ctx context.Context, dir string) error {
 	return nil
 }
 
-// binary is the path of a function that was built into dir.
-func binary(dir, name string) string {
+// Binary is the path of a function that was built into dir.
+func Binary(dir, name string) string {
 	if runtime.GOOS == "windows" {
 		name += ".exe"
 	}
 	return filepath.Join(dir, name)
+}
+
+// Timeout is how long a function may take to answer, as s.yaml deploys it.
+func Timeout(name string) time.Duration {
+	switch name {
+	case "presign":
+		return 30 * time.Second
+	case "callback":
+		return 4 * time.Second
+	}
+	return 60 * time.Second
 }

@@ -1,6 +1,7 @@
-package main
+package stack
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -11,24 +12,50 @@ import (
 	"time"
 )
 
-// addresses are the URLs of the three servers, without a path.
-type addresses struct{ gateway, oss, sts string }
+// listeners are those of the three servers.
+type listeners struct{ gateway, oss, sts net.Listener }
 
-// listen opens an address of this machine. IPv6 is refused as well: OSS sends
-// its callbacks over IPv4.
-func listen(flagName, address string) (net.Listener, error) {
-	host, port, err := net.SplitHostPort(address)
-	if err != nil {
-		return nil, fmt.Errorf("-%s %q is not host:port", flagName, address)
-	}
-	if host != "127.0.0.1" && host != "localhost" {
-		return nil, fmt.Errorf("-%s %q is refused: the local stack trusts whoever reaches it, so it listens on 127.0.0.1 only", flagName, address)
-	}
-	l, err := net.Listen("tcp4", net.JoinHostPort("127.0.0.1", port))
-	if err != nil {
-		return nil, fmt.Errorf("listening on -%s: %w", flagName, err)
+// listen opens all three addresses, until the stack is closed.
+func (s *Stack) listen(o Options) (l listeners, err error) {
+	for _, x := range []struct {
+		of, address string
+		to          *net.Listener
+	}{
+		{"the gateway", o.Addr, &l.gateway},
+		{"OSS", o.OSSAddr, &l.oss},
+		{"STS", o.STSAddr, &l.sts},
+	} {
+		opened, err := listenLoopback(cmp.Or(x.address, "127.0.0.1:0"))
+		if err != nil {
+			return listeners{}, fmt.Errorf("listening for %s: %w", x.of, err)
+		}
+		*x.to = opened
+		s.onClose(closer(opened))
 	}
 	return l, nil
+}
+
+// listenLoopback opens an address of this machine. IPv6 is refused as well: OSS
+// sends its callbacks over IPv4.
+func listenLoopback(address string) (net.Listener, error) {
+	host, port, err := net.SplitHostPort(address)
+	if err != nil {
+		return nil, fmt.Errorf("address %q is not host:port", address)
+	}
+	if host != "127.0.0.1" && host != "localhost" {
+		return nil, fmt.Errorf("address %q is refused: the local stack trusts whoever reaches it, so it listens on 127.0.0.1 only", address)
+	}
+	return net.Listen("tcp4", net.JoinHostPort("127.0.0.1", port))
+}
+
+// closer closes a listener that a server may have closed before.
+func closer(l net.Listener) func() error {
+	return func() error {
+		if err := l.Close(); !errors.Is(err, net.ErrClosed) {
+			return err
+		}
+		return nil
+	}
 }
 
 // stopGrace is what requests in flight have when the stack ends.

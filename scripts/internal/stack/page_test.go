@@ -1,4 +1,4 @@
-package main
+package stack
 
 import (
 	"encoding/json"
@@ -14,15 +14,15 @@ import (
 )
 
 // pageStack is as much of a stack as the page needs.
-func pageStack() *stack {
-	return &stack{ready: ready{
+func pageStack() *Stack {
+	return &Stack{Ready: Ready{
 		Gateway: "http://127.0.0.1:8580", OSS: "http://127.0.0.1:8581",
 		Bucket: "bucket", Region: "cn-hangzhou", CallerToken: "token-of-the-caller",
 	}}
 }
 
 // get asks as a browser does that shows the page.
-func get(t *testing.T, s *stack, host, path string, header http.Header) *http.Response {
+func get(t *testing.T, s *Stack, host, path string, header http.Header) *http.Response {
 	t.Helper()
 	r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, path, nil)
 	r.Host = host
@@ -70,7 +70,7 @@ func TestPageFiles(t *testing.T) {
 func TestPageNamesOnlyWhatIsServed(t *testing.T) {
 	s := pageStack()
 	for _, file := range []string{"index.html", "page.js", "page.css", "ossupload.js"} {
-		text, err := readPageFile(file)
+		text, err := pageStack().readPageFile(file)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -87,7 +87,7 @@ func TestPageNamesOnlyWhatIsServed(t *testing.T) {
 			}
 		}
 	}
-	html, err := readPageFile("index.html")
+	html, err := pageStack().readPageFile("index.html")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -156,13 +156,13 @@ func TestUppyBundle(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	t.Setenv(uppyDirVariable, dir)
 	s := pageStack()
+	s.uppyDir = dir
 	var got session
 	if err := json.NewDecoder(get(t, s, ownHost, "/_local/session", nil).Body).Decode(&got); err != nil {
 		t.Fatal(err)
 	}
-	if want := (session{s.ready.Gateway, "token-of-the-caller", "bucket", "cn-hangzhou", true}); got != want {
+	if want := (session{s.Ready.Gateway, "token-of-the-caller", "bucket", "cn-hangzhou", true}); got != want {
 		t.Errorf("GET /_local/session = %+v, want %+v", got, want)
 	}
 	if answer := get(t, s, ownHost, "/_local/page/uppy.js", nil); answer.StatusCode != http.StatusOK {
@@ -174,7 +174,7 @@ func TestUppyBundle(t *testing.T) {
 }
 
 func TestClientIsServedAsItShips(t *testing.T) {
-	onDisk, err := os.ReadFile("../clients/browser/ossupload.js")
+	onDisk, err := os.ReadFile("../../clients/browser/ossupload.js")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,4 +1,4 @@
-package main
+package stack
 
 import (
 	"encoding/json"
@@ -26,10 +26,10 @@ var functionRoutes = []struct{ prefix, function string }{
 // routes serves the gateway's address: below /_local/ the stack's own
 // endpoints, and everything else as the gateway would. It is dispatched by hand
 // because [http.ServeMux] redirects paths that a gateway leaves alone.
-func (s *stack) routes(trigger fc.Trigger) http.Handler {
+func (s *Stack) routes(trigger fc.Trigger) http.Handler {
 	var functions []fc.Route
 	for _, r := range functionRoutes {
-		functions = append(functions, fc.Route{Prefix: r.prefix, Function: s.functions[r.function]})
+		functions = append(functions, fc.Route{Prefix: r.prefix, Function: s.Functions[r.function]})
 	}
 	gateway := fc.NewGateway(trigger, functions, s.log)
 	// Web pages may not set faults in a developer's stack behind their back.
@@ -44,7 +44,7 @@ func (s *stack) routes(trigger fc.Trigger) http.Handler {
 	})
 }
 
-func (s *stack) serveOwn(w http.ResponseWriter, r *http.Request) {
+func (s *Stack) serveOwn(w http.ResponseWriter, r *http.Request) {
 	switch path := r.URL.Path; {
 	case path == "/", strings.HasPrefix(path, pagePath):
 		s.servePage(w, r)
@@ -54,11 +54,11 @@ func (s *stack) serveOwn(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 		io.WriteString(w, s.pointer())
 	case path == webhookPath:
-		s.hook.Receive().ServeHTTP(w, r)
+		s.Hook.Receive().ServeHTTP(w, r)
 	case path == "/_local/events", strings.HasPrefix(path, "/_local/events/"):
-		s.hook.Events().ServeHTTP(w, r)
+		s.Hook.Events().ServeHTTP(w, r)
 	case path == "/_local/faults":
-		s.faults.ServeHTTP(w, r)
+		s.Faults.ServeHTTP(w, r)
 	case path == "/_local/timer":
 		s.serveTimer(w, r)
 	case path == "/_local/functions":
@@ -75,15 +75,15 @@ type process struct {
 }
 
 // serveFunctions answers GET /_local/functions.
-func (s *stack) serveFunctions(w http.ResponseWriter, r *http.Request) {
+func (s *Stack) serveFunctions(w http.ResponseWriter, r *http.Request) {
 	if r.Method != http.MethodGet {
 		w.Header().Set("Allow", http.MethodGet)
 		http.Error(w, "use GET", http.StatusMethodNotAllowed)
 		return
 	}
 	var list []process
-	for _, name := range functionNames {
-		list = append(list, process{name, s.functions[name].Pid()})
+	for _, name := range FunctionNames {
+		list = append(list, process{name, s.Functions[name].Pid()})
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Cache-Control", "no-store")
@@ -92,7 +92,7 @@ func (s *stack) serveFunctions(w http.ResponseWriter, r *http.Request) {
 }
 
 // pointer lists what there is, at /_local/.
-func (s *stack) pointer() string {
+func (s *Stack) pointer() string {
 	return fmt.Sprintf(`ossupload local stack
 
 GET  %[1]s/                  a page that uploads
@@ -103,5 +103,5 @@ POST %[1]s/_local/faults     make the next calls fail: {target, operation, mode,
 POST %[1]s/_local/timer      let complete sweep now; the body is the timer's payload: {dryRun, delete, minAgeSeconds, …}
 OSS  %[2]s                   bucket %[3]s
 STS  %[4]s
-`, s.ready.Gateway, s.ready.OSS, s.ready.Bucket, s.ready.STS)
+`, s.Ready.Gateway, s.Ready.OSS, s.Ready.Bucket, s.Ready.STS)
 }

@@ -1,4 +1,4 @@
-package main
+package stack
 
 import (
 	"encoding/json"
@@ -17,7 +17,7 @@ const maxPayload = 4 << 10
 // as its payload, and answers what the function made of it.
 //
 //	{"triggerTime":"2026-11-20T10:00:00Z","triggerName":"sweep","payload":"{\"dryRun\":true}"}
-func (s *stack) serveTimer(w http.ResponseWriter, r *http.Request) {
+func (s *Stack) serveTimer(w http.ResponseWriter, r *http.Request) {
 	if r.Method != http.MethodPost {
 		w.Header().Set("Allow", http.MethodPost)
 		http.Error(w, "a timer is fired with POST", http.StatusMethodNotAllowed)
@@ -38,7 +38,7 @@ func (s *stack) serveTimer(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	status := http.StatusOK
-	answer, err := s.functions["complete"].Invoke(r.Context(), event)
+	answer, err := s.Functions["complete"].Invoke(r.Context(), event)
 	if err != nil {
 		status = http.StatusBadGateway
 		message := err.Error()

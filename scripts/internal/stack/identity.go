@@ -1,4 +1,4 @@
-package main
+package stack
 
 import (
 	"crypto/rand"
@@ -17,9 +17,9 @@ import (
 	"ossupload/scripts/internal/stack/ram"
 )
 
-// identity is what makes one local stack itself: with the same identity, the
-// tokens that it issued and the events that it signed stay valid.
-type identity struct {
+// Identity holds the secrets of one local stack. A stack that is started again
+// with the same identity accepts the tokens and events of the one before.
+type Identity struct {
 	// The developer's own access key, allowed everything.
 	AccessKeyID     string `json:"accessKeyId"`
 	AccessKeySecret string `json:"accessKeySecret"`
@@ -35,29 +35,29 @@ const identityFile = "secrets.json"
 
 // loadIdentity returns the identity that dir keeps, and makes one if there is
 // none.
-func loadIdentity(dir string) (identity, *rsa.PrivateKey, error) {
+func loadIdentity(dir string) (Identity, *rsa.PrivateKey, error) {
 	path := filepath.Join(dir, identityFile)
 	text, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return createIdentity(path)
 	}
 	if err != nil {
-		return identity{}, nil, fmt.Errorf("reading the stack's secrets: %w", err)
+		return Identity{}, nil, fmt.Errorf("reading the stack's secrets: %w", err)
 	}
-	var id identity
+	var id Identity
 	// The error of Unmarshal may quote what is in the file.
 	if json.Unmarshal(text, &id) != nil || !id.whole() {
-		return identity{}, nil, fmt.Errorf("reading the stack's secrets: %q is damaged; delete it to start with new ones", path)
+		return Identity{}, nil, fmt.Errorf("reading the stack's secrets: %q is damaged; delete it to start with new ones", path)
 	}
 	parsed, _ := x509.ParsePKCS8PrivateKey(id.CallbackKey)
 	key, ok := parsed.(*rsa.PrivateKey)
 	if !ok {
-		return identity{}, nil, fmt.Errorf("reading the stack's secrets: the callback key in %q is no RSA key; delete the file to start with new ones", path)
+		return Identity{}, nil, fmt.Errorf("reading the stack's secrets: the callback key in %q is no RSA key; delete the file to start with new ones", path)
 	}
 	return id, key, nil
 }
 
-func (id identity) whole() bool {
+func (id Identity) whole() bool {
 	if id.AccessKeyID == "" || id.AccessKeySecret == "" {
 		return false
 	}
@@ -71,12 +71,12 @@ func (id identity) whole() bool {
 
 const secretBytes = 32
 
-func createIdentity(path string) (identity, *rsa.PrivateKey, error) {
+func createIdentity(path string) (Identity, *rsa.PrivateKey, error) {
 	key, err := rsa.GenerateKey(rand.Reader, 2048)
 	if err != nil {
-		return identity{}, nil, fmt.Errorf("making the callback key: %w", err)
+		return Identity{}, nil, fmt.Errorf("making the callback key: %w", err)
 	}
-	id := identity{
+	id := Identity{
 		AccessKeyID:     "LTAI5t" + rand.Text()[:18], // 24 characters, as real ones have
 		AccessKeySecret: rand.Text(),
 		TokenSecret:     randomBytes(secretBytes),
@@ -85,11 +85,11 @@ func createIdentity(path string) (identity, *rsa.PrivateKey, error) {
 		WebhookSecret:   randomBytes(secretBytes),
 	}
 	if id.CallbackKey, err = x509.MarshalPKCS8PrivateKey(key); err != nil {
-		return identity{}, nil, fmt.Errorf("encoding the callback key: %w", err)
+		return Identity{}, nil, fmt.Errorf("encoding the callback key: %w", err)
 	}
 	text, err := json.MarshalIndent(id, "", "  ")
 	if err != nil {
-		return identity{}, nil, fmt.Errorf("encoding the stack's secrets: %w", err)
+		return Identity{}, nil, fmt.Errorf("encoding the stack's secrets: %w", err)
 	}
 	// Under another name first, so that a run that is killed here leaves no
 	// half of a file. CreateTemp makes it readable by its owner alone.
@@ -105,7 +105,7 @@ func createIdentity(path string) (identity, *rsa.PrivateKey, error) {
 		}
 	}
 	if err != nil {
-		return identity{}, nil, fmt.Errorf("keeping the stack's secrets: %w", err)
+		return Identity{}, nil, fmt.Errorf("keeping the stack's secrets: %w", err)
 	}
 	return id, key, nil
 }

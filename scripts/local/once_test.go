@@ -1,0 +1,157 @@
+package main
+
+import (
+	"bytes"
+	"io"
+	"net/http"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"testing"
+
+	"ossupload/scripts/internal/stack"
+	"ossupload/scripts/internal/stack/fault"
+	"ossupload/scripts/internal/stack/fc"
+	"ossupload/scripts/internal/stacktest"
+)
+
+func TestRehearsalPasses(t *testing.T) {
+	for _, trigger := range []fc.Trigger{fc.TriggerAPIGateway, fc.TriggerHTTP} {
+		t.Run("behind the trigger "+string(trigger), func(t *testing.T) {
+			t.Parallel()
+			s := stacktest.Start(t, stack.Options{Trigger: trigger})
+			var out strings.Builder
+			if err := rehearse(t.Context(), s.Stack, &out); err != nil {
+				t.Errorf("rehearse() = %v, want nil", err)
+			}
+			t.Log("\n" + out.String())
+			for method, steps := range map[string]int{"put": 4, "form": 4, "url": 4, "multipart": 7} {
+				if got := strings.Count("\n"+out.String(), "\n"+method+" "); got != steps {
+					t.Errorf("rehearse() printed %d lines about %s, want %d", got, method, steps)
+				}
+			}
+		})
+	}
+}
+
+func TestRehearsalFails(t *testing.T) {
+	tests := []struct {
+		name     string
+		settings map[string]string
+		fault    fault.Fault
+		say      []string
+	}{
+		{
+			name:  "when a callback is lost, and goes on with the other methods",
+			fault: fault.Fault{Target: "callback", Operation: "*", Mode: "reset"},
+			say:   []string{"FAULT: status 203: CallbackFailed", "multipart  find its event"},
+		},
+		{
+			name:  "when an event is delivered twice",
+			fault: fault.Fault{Target: "webhook", Operation: "*", Mode: "stored-then-reset"},
+			say:   []string{"delivered 2 times"},
+		},
+		{
+			name:     "when a method is refused",
+			settings: map[string]string{"UPLOAD_MAX_SIZE": "500000"},
+			say:      []string{"FAULT: status 400: invalid_request", "url        find its event"},
+		},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			s := stacktest.Start(t, stack.Options{Settings: tt.settings})
+			if tt.fault.Target != "" {
+				if err := s.Faults.Set(tt.fault); err != nil {
+					t.Fatal(err)
+				}
+			}
+			var out strings.Builder
+			if err := rehearse(t.Context(), s.Stack, &out); err == nil {
+				t.Errorf("rehearse() = nil, want an error")
+			}
+			for _, text := range tt.say {
+				if !strings.Contains(out.String(), text) {
+					t.Errorf("rehearse() printed\n%swant %q in it", out.String(), text)
+				}
+			}
+		})
+	}
+}
+
+func TestDataSurvivesARestart(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "data")
+	keep := stack.Options{DataDir: dir}
+	const secretsFile = "secrets.json"
+	content := []byte("stored before the restart")
+
+	before := stacktest.Start(t, keep)
+	// The callback is lost, so that only the token knows of the upload.
+	if err := before.Faults.Set(fault.Fault{Target: "callback", Operation: "*", Mode: "reset"}); err != nil {
+		t.Fatal(err)
+	}
+	asker := &rehearsal{ready: before.Ready, client: http.DefaultClient, out: io.Discard}
+	var granted struct {
+		URL, Key, UploadToken string
+		Headers               map[string]string
+	}
+	err := asker.callFunction(t.Context(), http.MethodPost, "/presign", map[string]any{"filename": "a.txt", "contentType": "text/plain", "size": len(content)}, &granted)
+	if err != nil {
+		t.Fatalf("POST /presign: %v", err)
+	}
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodPut, granted.URL, bytes.NewReader(content))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, value := range granted.Headers {
+		req.Header.Set(name, value)
+	}
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	res.Body.Close()
+	if res.StatusCode != http.StatusNonAuthoritativeInfo {
+		t.Fatalf("PUT with a lost callback = %d, want 203", res.StatusCode)
+	}
+	if err := before.Close(); err != nil {
+		t.Fatalf("Close() = %v", err)
+	}
+
+	after := stacktest.Start(t, keep)
+	if got, want := after.Ready.AccessKeySecret, before.Ready.AccessKeySecret; got != want {
+		t.Error("the access key is another after the restart")
+	}
+	// What the caller and the functions hold from before is still good.
+	r := &rehearsal{ready: after.Ready, client: http.DefaultClient, out: io.Discard}
+	r.ready.CallerToken = before.Ready.CallerToken
+	confirmed := uploaded{content: content}
+	if err := r.callFunction(t.Context(), http.MethodPost, "/confirm", map[string]any{"uploadToken": granted.UploadToken}, &confirmed.receipt); err != nil {
+		t.Fatalf("POST /confirm: %v", err)
+	}
+	if _, err := r.compare(t.Context(), confirmed); err != nil {
+		t.Errorf("comparing the object after the restart: %v", err)
+	}
+	if _, err := r.findEvent(t.Context(), confirmed); err != nil {
+		t.Errorf("finding the event after the restart: %v", err)
+	}
+	info, err := os.Stat(filepath.Join(dir, secretsFile))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if runtime.GOOS != "windows" && info.Mode().Perm() != 0o600 {
+		t.Errorf("mode of %s = %v, want 0600", secretsFile, info.Mode())
+	}
+}
+
+func TestOtherBucketPrefixAndNoRole(t *testing.T) {
+	s := stacktest.Start(t, stack.Options{Settings: map[string]string{"OSS_REGION": "eu-central-1", "OSS_BUCKET": "another", "UPLOAD_PREFIX": "", "UPLOAD_ROLE_ARN": ""}})
+	if s.Ready.Bucket != "another" || s.Ready.Region != "eu-central-1" {
+		t.Errorf("bucket, region = %q, %q, want what was set", s.Ready.Bucket, s.Ready.Region)
+	}
+	var out strings.Builder
+	if err := rehearse(t.Context(), s.Stack, &out); err != nil {
+		t.Errorf("rehearse() = %v, want nil; it printed\n%s", err, out.String())
+	}
+}
