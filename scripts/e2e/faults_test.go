@@ -1,0 +1,388 @@
+package e2e
+
+import (
+	"bytes"
+	"encoding/json"
+	"encoding/xml"
+	"errors"
+	"flag"
+	"fmt"
+	"net/http"
+	"os"
+	"reflect"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/aliyun/alibabacloud-oss-go-sdk-v2/oss"
+
+	"ossupload/scripts/internal/stack/fault"
+	"ossupload/scripts/internal/stack/fc"
+	objectkeys "ossupload/shared/grant"
+)
+
+// faultTable is generated from what TestFaultTable sees, so it cannot say what
+// is not so.
+const faultTable = "FAULTS.md"
+
+var update = flag.Bool("update", false, "write "+faultTable+" instead of comparing with it")
+
+// How long an answer may take: OSS waits five seconds for that of the callback,
+// gateways and browsers longer for the others.
+const (
+	callbackBudget = 3 * time.Second
+	requestBudget  = 15 * time.Second
+)
+
+// faultCall is a call that a function makes, and that fails.
+type faultCall struct {
+	lane   int    // calls of one lane share a stack, one after the other
+	title  string // who asks whom for what
+	note   string // what is tried again, and how long it may take
+	target string
+	op     string
+	budget time.Duration
+	good   string // what the client sees when nothing is wrong
+	heals  string // what the client does otherwise
+	// prepare makes ready all that comes before the request.
+	prepare func(t *testing.T, r *rig) trial
+}
+
+// trial is one request during which a call fails.
+type trial struct {
+	key     string // empty: it is not known before the answer
+	path    string // of a multipart upload
+	content []byte // that the object has in the end
+	act     func(t *testing.T) reply
+	again   func(t *testing.T) reply // what is documented to repair it
+	// success reports whether an answer is the one hoped for; nil: it is a 200.
+	success func(reply) bool
+	// finish brings the upload to its end after such an answer, and returns the
+	// receipt. nil: the answer is the receipt, and asking again answers it too.
+	finish func(t *testing.T, a reply) fullReceipt
+	// ended checks an upload that ends without a receipt, instead of finish.
+	ended func(t *testing.T)
+}
+
+func (x trial) good(a reply) bool {
+	if x.success != nil {
+		return x.success(a)
+	}
+	return a.status == http.StatusOK
+}
+
+// faultOutcome is what was seen of one trial.
+type faultOutcome struct {
+	good      bool
+	seen      string // by the client
+	stored    string
+	delivered int // events by then
+}
+
+var faultModes = []struct{ mode, words string }{
+	{fault.InternalError, "answers 500"},
+	{fault.Unavailable, "answers 503"},
+	{fault.Timeout, "does not answer"},
+	{fault.ConnectionReset, "breaks the connection"},
+	{fault.StoredThenReset, "does it, then breaks the connection"},
+}
+
+// TestFaultTable makes every call of the functions fail in every way, once and
+// for good, and holds what clients see against the table in FAULTS.md. Whatever
+// fails: the object is there whole or not at all, one event id is delivered for
+// it and not none, the documented repair repairs, and the answer keeps within
+// its budget.
+//
+// Tried again is only what a repetition cannot harm, and only as often as the
+// budget allows. HEAD, ListParts, AbortMultipartUpload and PutObject of a mark:
+// twice; CompleteMultipartUpload: twice, since a repetition that comes too late
+// finds the object and its grant; InitiateMultipartUpload: once, since a
+// repetition would leave an upload behind; AssumeRole: twice if the first
+// failed within a second; the webhook: three times, under one event id;
+// GetPublicKey: once, and a failure stands for five seconds; OSS's callback:
+// once, by OSS. net/http may repeat by itself what is idempotent and was sent
+// over a connection that turned out to be closed.
+//
+// The lanes spend their time waiting for timeouts, so they do not wait for each
+// other, as parallel tests would on few processors.
+func TestFaultTable(t *testing.T) {
+	t.Parallel()
+	rows := make([][]string, len(faultCalls))
+	var lanes sync.WaitGroup
+	for lane := range 1 + slices.MaxFunc(faultCalls, func(a, b faultCall) int { return a.lane - b.lane }).lane {
+		lanes.Go(func() {
+			t.Run(fmt.Sprint("lane ", lane), func(t *testing.T) {
+				r := newRig(t, []fc.Trigger{fc.TriggerAPIGateway, fc.TriggerHTTP}[lane%2], nil)
+				for i, c := range faultCalls {
+					if c.lane == lane {
+						t.Run(c.title, func(t *testing.T) { rows[i] = c.rows(t, r) })
+					}
+				}
+			})
+		})
+	}
+	lanes.Wait()
+	if t.Failed() || slices.ContainsFunc(rows, func(r []string) bool { return len(r) != len(faultModes) }) {
+		return // nothing that should be written down
+	}
+	compareTable(t, renderFaults(rows))
+}
+
+// rows makes the call fail in every way.
+func (c faultCall) rows(t *testing.T, r *rig) (rows []string) {
+	for _, m := range faultModes {
+		t.Run(m.words, func(t *testing.T) {
+			var once, lasting faultOutcome
+			t.Run("once", func(t *testing.T) { once = c.fail(t, r, m.mode, 1) })
+			t.Run("as long as it is asked", func(t *testing.T) { lasting = c.fail(t, r, m.mode, many) })
+			if t.Failed() {
+				return
+			}
+			if !once.good && (once.stored != lasting.stored || once.delivered != lasting.delivered) {
+				t.Errorf("once = %+v, lasting = %+v: the table has no place for the difference", once, lasting)
+			}
+			seen := once.seen
+			if once.good && once.delivered > 1 {
+				seen += ", and the event is " + times(once.delivered)
+			}
+			heals := c.heals
+			if lasting.good && !strings.Contains(lasting.stored, "without") {
+				heals = "nothing to repair"
+			}
+			if lasting.stored == orphan {
+				heals += "; the sweep aborts the orphan"
+			}
+			rows = append(rows, strings.Join([]string{m.words, seen, lasting.seen, lasting.stored, times(lasting.delivered), heals}, " | "))
+		})
+	}
+	return rows
+}
+
+// fail makes one request while the call fails count times, has it repaired, and
+// checks what is left in the end.
+func (c faultCall) fail(t *testing.T, r *rig, mode string, count int) faultOutcome {
+	t.Cleanup(r.Faults.Clear)
+	before := r.uploads(t)
+	x := c.prepare(t, r)
+	begun := r.uploads(t)
+	if err := r.Faults.Set(fault.Fault{Target: c.target, Operation: c.op, Mode: mode, Count: count}); err != nil {
+		t.Fatal(err)
+	}
+	start := time.Now()
+	answer := x.act(t)
+	took := time.Since(start)
+	if left := r.Faults.List(); len(left) == 1 && left[0].Count == count {
+		t.Fatalf("nobody made the call: %v", left)
+	}
+	r.Faults.Clear()
+	if took > c.budget {
+		t.Errorf("the answer took %v, want less than %v", took, c.budget)
+	}
+
+	o := faultOutcome{good: x.good(answer), seen: c.good}
+	if !o.good {
+		o.seen = answer.refusal(t)
+	}
+	o.seen += within(took)
+	// What OSS has begun behind our backs, nobody can name.
+	orphans := max(0, len(r.uploads(t))-len(begun))
+	o.stored = r.whatIs(t, x, orphans)
+	if x.key != "" {
+		o.delivered = len(r.events(t, x.key))
+	}
+
+	if !o.good {
+		if answer = x.again(t); !x.good(answer) {
+			t.Fatalf("asked again = %v, want it repaired", answer)
+		}
+	}
+	c.check(t, r, x, answer, o.delivered)
+	if left := len(r.uploads(t)) - len(before); left != orphans {
+		t.Errorf("%d multipart uploads are left in the end, want %d", left, orphans)
+	}
+	return o
+}
+
+// check brings the upload to its end and looks at what there is.
+func (c faultCall) check(t *testing.T, r *rig, x trial, answer reply, delivered int) {
+	t.Helper()
+	if x.ended != nil {
+		x.ended(t)
+		return
+	}
+	var receipt fullReceipt
+	if x.finish != nil {
+		receipt = x.finish(t, answer)
+	} else {
+		receipt = answer.receipt(t, "the answer", x.key, x.content)
+		if got := x.again(t).receipt(t, "asked once more", x.key, x.content); !reflect.DeepEqual(got, receipt) {
+			t.Errorf("asked once more = %+v, want %+v", got, receipt)
+		}
+	}
+	r.wantStored(t, receipt.Key, x.content)
+	n := len(r.events(t, receipt.Key))
+	if n == 0 || n > delivered+1 {
+		t.Errorf("the event was delivered %d times, %d before the repair, want one more at most", n, delivered)
+	}
+	r.wantEvents(t, receipt, n) // all under one id
+	if !r.marked(t, receipt.Key, receipt.ETag) {
+		t.Error("the announcement is not marked")
+	}
+}
+
+// uploads are the multipart uploads under way.
+func (r *rig) uploads(t *testing.T) []oss.Upload {
+	t.Helper()
+	result, err := r.developer.ListMultipartUploads(t.Context(), &oss.ListMultipartUploadsRequest{Bucket: &r.Ready.Bucket, MaxUploads: 1000})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return result.Uploads
+}
+
+// marked reports whether it is kept that an upload was announced.
+func (r *rig) marked(t *testing.T, key, etag string) bool {
+	t.Helper()
+	place, ok := objectkeys.ParseKey(key)
+	if !ok {
+		t.Fatalf("key %s was not made by a policy", key)
+	}
+	_, ok = r.stored(t, place.Marker(etag))
+	return ok
+}
+
+const orphan = "a multipart upload that nobody can name"
+
+// whatIs says what is stored of an upload, which must be all or nothing.
+func (r *rig) whatIs(t *testing.T, x trial, orphans int) string {
+	t.Helper()
+	if orphans > 0 {
+		return orphan
+	}
+	if x.key == "" {
+		return "nothing"
+	}
+	if content, ok := r.stored(t, x.key); ok {
+		if !bytes.Equal(content, x.content) {
+			t.Errorf("%d bytes are stored, want %d or no object", len(content), len(x.content))
+		}
+		if events := r.events(t, x.key); len(events) > 0 && !r.marked(t, x.key, events[0].Body.Data.ETag) {
+			return "the object, without its mark"
+		}
+		return "the object"
+	}
+	if slices.ContainsFunc(r.uploads(t), func(u oss.Upload) bool { return oss.ToString(u.Key) == x.key }) {
+		return "the multipart upload"
+	}
+	return "nothing"
+}
+
+// refusal is what a client sees of an answer that is not the one hoped for. Ours
+// say when to ask again.
+func (a reply) refusal(t *testing.T) string {
+	t.Helper()
+	if a.status == http.StatusNonAuthoritativeInfo {
+		var e struct{ Code string }
+		if err := xml.Unmarshal(a.body, &e); err != nil {
+			t.Fatalf("answer = %v: %v", a, err)
+		}
+		return fmt.Sprintf("203 `%s`", e.Code)
+	}
+	var c complaint
+	if err := json.Unmarshal(a.body, &c); err != nil {
+		t.Fatalf("answer = %v: %v", a, err)
+	}
+	a.refused(t, "the answer", a.status, c.Code)
+	if a.status < 500 || a.header.Get("Retry-After") == "" {
+		t.Errorf("answer = %v, Retry-After %q, want one of ours that asks to try again", a, a.header.Get("Retry-After"))
+	}
+	return fmt.Sprintf("%d `%s`", a.status, c.Code)
+}
+
+// within is empty for the three seconds that most answers keep to. The limits lie
+// between the timeouts of the functions, so that they do not depend on the
+// machine.
+func within(took time.Duration) string {
+	switch {
+	case took < 3*time.Second:
+		return ""
+	case took < 7*time.Second:
+		return ", within 7 s"
+	}
+	return ", within 12 s"
+}
+
+func times(n int) string {
+	switch n {
+	case 0:
+		return "not delivered"
+	case 1:
+		return "delivered"
+	}
+	return fmt.Sprintf("delivered %d times, under one id", n)
+}
+
+func renderFaults(rows [][]string) []byte {
+	var b bytes.Buffer
+	b.WriteString(`# What happens when a call fails
+
+Generated by TestFaultTable from what it sees, on the local stack: do not edit.
+` + "`go test ./scripts/e2e -run TestFaultTable -update`" + ` writes it anew.
+
+Each row is a fault of the call in the heading. "Once" is what the client sees when
+one call fails and the next would not, "lasting" when all of them do; the columns
+after it are the state that a lasting fault leaves. Every answer comes within 3 s
+unless the table says otherwise. After the repair the object is there whole, and its
+event was delivered at least once, always under one id; asking again changes nothing.
+What no client repairs, the sweep does; its own calls are not in the table, since
+nobody waits for them.
+`)
+	for i, c := range faultCalls {
+		fmt.Fprintf(&b, "\n## %s\n\n%s\n\n", c.title, c.note)
+		b.WriteString("| it | once | lasting | then stored | then the event | repaired by |\n|---|---|---|---|---|---|\n")
+		for _, row := range rows[i] {
+			fmt.Fprintf(&b, "| %s |\n", row)
+		}
+	}
+	return b.Bytes()
+}
+
+// compareTable fails with the lines that differ.
+func compareTable(t *testing.T, got []byte) {
+	t.Helper()
+	if *update {
+		if err := os.WriteFile(faultTable, got, 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	want, err := os.ReadFile(faultTable)
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		t.Fatal(err)
+	}
+	if bytes.Equal(got, want) {
+		return
+	}
+	// Rows seldom come or go, so lines are compared one by one.
+	var diff strings.Builder
+	was, is := strings.Split(string(want), "\n"), strings.Split(string(got), "\n")
+	line := func(lines []string, i int) string {
+		if i < len(lines) {
+			return lines[i]
+		}
+		return ""
+	}
+	heading := ""
+	for i := range max(len(was), len(is)) {
+		if strings.HasPrefix(line(is, i), "## ") {
+			heading = is[i] + "\n"
+		}
+		if line(was, i) != line(is, i) {
+			fmt.Fprintf(&diff, "%s- %s\n+ %s\n", heading, line(was, i), line(is, i))
+			heading = ""
+		}
+	}
+	t.Errorf("%s is not what was seen; -update writes it anew:\n%s", faultTable, &diff)
+}
