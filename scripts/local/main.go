@@ -13,8 +13,9 @@
 // With -once it uploads by every method instead, as a client would, checks the
 // stored bytes and the events, and exits with a status that says how it went.
 //
-// It listens on this machine alone. Its faults and events can be had without
-// credentials, so it is a tool for development and not a server.
+// It listens on this machine only. Whoever reaches it may read its events and
+// set its faults, without credentials: it is a tool for development and not a
+// server.
 package main
 
 import (
@@ -42,7 +43,7 @@ func main() {
 	case errors.Is(err, errUsage):
 		os.Exit(2)
 	case err != nil:
-		slog.New(slog.NewJSONHandler(os.Stderr, nil)).Error("local stack", "error", err.Error())
+		slog.New(slog.NewJSONHandler(os.Stderr, nil)).Error("running the local stack", "err", err.Error())
 		os.Exit(1)
 	}
 }
@@ -68,7 +69,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) (err erro
 	return nil
 }
 
-// errUsage means that the flags were not understood and that this was said.
+// errUsage means that the flags are wrong and that the user has been told why.
 var errUsage = errors.New("wrong usage")
 
 // uppyDirVariable names a folder with a uppy.js, so that the page can upload
@@ -97,7 +98,7 @@ func parseFlags(args []string, stderr io.Writer) (o stack.Options, once bool, er
 	case err != nil: // flags.Parse has said what is wrong
 		return stack.Options{}, false, errUsage
 	case flags.NArg() > 0:
-		return refuse(fmt.Errorf("there are only flags, and %q is none", flags.Arg(0)))
+		return refuse(fmt.Errorf("unexpected argument %q: only flags are accepted", flags.Arg(0)))
 	}
 	if o.Trigger, err = fc.ParseTrigger(*trigger); err != nil {
 		return refuse(err)

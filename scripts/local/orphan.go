@@ -7,9 +7,9 @@ import (
 )
 
 // whileParentLives returns a context that ends with ctx, or when the program
-// that started this one is gone. That is "go run", as a rule: it passes a
-// SIGTERM on to nobody, and whoever ends it means the stack. Where the system
-// gives orphans no new parent, as Windows, only ctx counts.
+// that started this one is gone. That is "go run", as a rule: it does
+// not pass SIGTERM on, and whoever stops it means to stop the stack. On systems
+// that give orphans no new parent, such as Windows, only ctx counts.
 func whileParentLives(ctx context.Context) context.Context {
 	parent := os.Getppid()
 	ctx, cancel := context.WithCancel(ctx)

@@ -26,7 +26,7 @@ func Build(ctx context.Context, dir string) error {
 	if filepath.Base(file) != "go.mod" {
 		return errors.New("finding the functions: run this inside the module, for it builds them from source")
 	}
-	// The commit is not stamped: nobody asks these binaries for it, and git
+	// The commit is not stamped: these binaries do not need it, and git
 	// refuses to tell it in a tree that another user owns.
 	args := []string{"build", "-trimpath", "-buildvcs=false", "-o", dir + string(filepath.Separator)}
 	for _, name := range FunctionNames {

@@ -52,7 +52,7 @@ func loadIdentity(dir string) (Identity, *rsa.PrivateKey, error) {
 	parsed, _ := x509.ParsePKCS8PrivateKey(id.CallbackKey)
 	key, ok := parsed.(*rsa.PrivateKey)
 	if !ok {
-		return Identity{}, nil, fmt.Errorf("reading the stack's secrets: the callback key in %q is no RSA key; delete the file to start with new ones", path)
+		return Identity{}, nil, fmt.Errorf("reading the stack's secrets: the callback key in %q is not an RSA key; delete the file to start with new ones", path)
 	}
 	return id, key, nil
 }

@@ -1,3 +1,16 @@
+// Package stack runs the whole of ossupload on one machine: the three functions
+// as processes over the runtime API of Function Compute, and stand-ins for what
+// surrounds them, which are servers in this process.
+//
+//	fc     Function Compute: the runtime API, and gateways of both event shapes
+//	oss    OSS, with callbacks
+//	sts    STS: AssumeRole
+//	ram    the access control that OSS and STS share
+//	hook   the application's webhook
+//	fault  makes their calls fail on demand
+//
+// All of it listens on 127.0.0.1 only. Below /_local/ the gateway serves the
+// stack's own page, events, faults and timer.
 package stack
 
 import (

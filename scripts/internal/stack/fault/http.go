@@ -66,10 +66,10 @@ func readFaults(body io.Reader) ([]Fault, error) {
 		return nil, errors.New("the body is not a fault {target, operation, mode, count} or a list of them")
 	}
 	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
-		return nil, errors.New("there is text after the faults")
+		return nil, errors.New("unexpected text after the faults")
 	}
 	if len(wire) == 0 {
-		return nil, errors.New("the body holds no fault")
+		return nil, errors.New("the list of faults is empty")
 	}
 	faults := make([]Fault, len(wire))
 	for i, f := range wire {

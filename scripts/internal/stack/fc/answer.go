@@ -66,7 +66,7 @@ func (f fields) decode(a *answer, all bool) error {
 // gateway makes itself.
 func (a answer) response() (Response, error) {
 	if a.statusCode < 200 || a.statusCode > 599 {
-		return Response{}, fmt.Errorf("%w: statusCode %d is not one of a final answer", ErrBadResponse, a.statusCode)
+		return Response{}, fmt.Errorf("%w: statusCode %d is not a final status", ErrBadResponse, a.statusCode)
 	}
 	response := Response{Status: a.statusCode, Header: http.Header{}, Body: []byte(a.body)}
 	if a.isBase64Encoded {
@@ -86,7 +86,7 @@ func (a answer) response() (Response, error) {
 			continue
 		}
 		if response.Header.Values(name) != nil {
-			return Response{}, fmt.Errorf("%w: header %q is there in two spellings", ErrBadResponse, http.CanonicalHeaderKey(name))
+			return Response{}, fmt.Errorf("%w: header %q is given in two spellings", ErrBadResponse, http.CanonicalHeaderKey(name))
 		}
 		response.Header.Set(name, value)
 	}

@@ -282,7 +282,7 @@ func (f *Function) relaunch(asked chan<- error) *instance {
 			return inst
 		}
 		if f.stopping.Err() == nil {
-			f.log.Error("function did not start", "error", err.Error())
+			f.log.Error("function did not start", "err", err.Error())
 		}
 	}
 	if asked != nil {

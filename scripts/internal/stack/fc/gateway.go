@@ -100,7 +100,7 @@ type gateway struct {
 // of the trigger's shape for the function with the longest matching prefix. A
 // nil log discards. It is not to be mounted behind an [http.ServeMux], which
 // would clean paths that the real gateways leave alone. It panics if the
-// trigger is none of the constants.
+// trigger is not one of the constants.
 func NewGateway(trigger Trigger, routes []Route, log *slog.Logger) http.Handler {
 	if _, err := ParseTrigger(string(trigger)); err != nil {
 		panic("fc: " + err.Error())
@@ -145,10 +145,10 @@ func (g *gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		}
 	}
 	if r.Context().Err() != nil {
-		return // nobody is left to be answered
+		return // the client has left
 	}
 	// The log names the route, for paths and queries can hold tokens.
-	g.log.Error("invocation failed", "route", route.Prefix, "requestId", arrival.RequestID, "error", err.Error())
+	g.log.Error("invocation failed", "route", route.Prefix, "requestId", arrival.RequestID, "err", err.Error())
 	g.refuse(w, arrival, g.refusalOf(err))
 }
 

@@ -11,7 +11,7 @@ type event struct {
 	// Timestamp is the webhook-timestamp, in Unix seconds.
 	Timestamp int64 `json:"timestamp"`
 	Verified  bool  `json:"verified"`
-	// Body is the JSON that came, or a string if it was none.
+	// Body is the JSON that came, or a string if it was not JSON.
 	Body any `json:"body"`
 }
 

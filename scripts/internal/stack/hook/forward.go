@@ -38,7 +38,7 @@ func (h *Hook) forward(ctx context.Context, header http.Header, body []byte) int
 		if u := (*url.Error)(nil); errors.As(err, &u) {
 			err = u.Err
 		}
-		h.cfg.Log.Warn("forwarding a webhook", "id", header.Get(standardwebhooks.HeaderWebhookID), "error", err.Error())
+		h.cfg.Log.Warn("forwarding a webhook", "id", header.Get(standardwebhooks.HeaderWebhookID), "err", err.Error())
 		if errors.Is(err, context.DeadlineExceeded) {
 			return http.StatusGatewayTimeout
 		}

@@ -124,12 +124,12 @@ func (h *Hook) Receive() http.Handler {
 func (h *Hook) receive(w http.ResponseWriter, r *http.Request) {
 	if r.Method != http.MethodPost {
 		w.Header().Set("Allow", http.MethodPost)
-		refuse(w, http.StatusMethodNotAllowed, "method_not_allowed", "deliveries are sent with POST")
+		refuse(w, http.StatusMethodNotAllowed, "method_not_allowed", "use POST")
 		return
 	}
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
 	if tooLarge := (*http.MaxBytesError)(nil); errors.As(err, &tooLarge) {
-		refuse(w, http.StatusRequestEntityTooLarge, "too_large", "a delivery has at most 256 KiB")
+		refuse(w, http.StatusRequestEntityTooLarge, "too_large", "the delivery is over 256 KiB")
 		return
 	}
 	if err != nil {

@@ -77,7 +77,7 @@ func (a *answer) Unwrap() http.ResponseWriter { return a.ResponseWriter }
 func (c *call) fail(err error) {
 	var e *apiError
 	if !errors.As(err, &e) {
-		c.s.cfg.Log.Error("oss stand-in", "operation", c.operation, "requestId", c.requestID, "error", err.Error())
+		c.s.cfg.Log.Error("oss stand-in", "operation", c.operation, "requestId", c.requestID, "err", err.Error())
 		e = errInternal()
 	}
 	if c.w.status != 0 {

@@ -108,7 +108,7 @@ func (c *call) tryCallback(cb *callback, body []byte) (*callbackReply, *callback
 			return reply, nil
 		}
 		if !errors.As(err, &failure) {
-			c.s.cfg.Log.Error("oss stand-in: callback not sent", "requestId", c.requestID, "error", err.Error())
+			c.s.cfg.Log.Error("oss stand-in: callback not sent", "requestId", c.requestID, "err", err.Error())
 			failure = connectFailure()
 		}
 	}
