@@ -67,7 +67,10 @@ type linked struct {
 	Standard   bool
 	GoFiles    []string
 	Imports    []string
-	Module     *struct {
+
+	TestImports, XTestImports []string
+
+	Module *struct {
 		Path string
 		Main bool
 	}
@@ -78,7 +81,7 @@ func (p linked) ours() bool { return p.Module != nil && p.Module.Main }
 func list(t *testing.T, pattern string) []linked {
 	t.Helper()
 	watch(t, "../go.mod", "../functions", "../shared")
-	cmd := exec.CommandContext(t.Context(), "go", "list", "-deps", "-json=ImportPath,Dir,Name,Standard,GoFiles,Imports,Module", pattern)
+	cmd := exec.CommandContext(t.Context(), "go", "list", "-deps", "-json=ImportPath,Dir,Name,Standard,GoFiles,Imports,TestImports,XTestImports,Module", pattern)
 	cmd.Dir = ".."
 	// What is linked depends on the platform: on that of build.sh.
 	cmd.Env = append(cmd.Environ(), "CGO_ENABLED=0", "GOOS=linux", "GOARCH=amd64")
@@ -143,6 +146,20 @@ func TestFunctionsImportOnlyWhatTheyMay(t *testing.T) {
 				if file != "main.go" {
 					t.Errorf("%s/%s imports %s: only main.go starts the runtime", p.ImportPath, file, runtimeSDK)
 				}
+			}
+		}
+	}
+}
+
+// The functions and what they share know nothing of scripts, nor do their tests.
+func TestNothingImportsScripts(t *testing.T) {
+	for _, p := range slices.Concat(list(t, "./functions/..."), list(t, "./shared/...")) {
+		if !p.ours() {
+			continue
+		}
+		for _, imported := range slices.Concat(p.Imports, p.TestImports, p.XTestImports) {
+			if within(imported, self+"/scripts") {
+				t.Errorf("%s imports %s", p.ImportPath, imported)
 			}
 		}
 	}
