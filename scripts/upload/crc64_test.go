@@ -4,10 +4,16 @@ import (
 	"hash/crc64"
 	"math/rand/v2"
 	"testing"
+
+	"github.com/aliyun/alibabacloud-oss-go-sdk-v2/oss"
+
+	"ossupload/scripts/internal/client"
 )
 
-func TestCombineCRC64(t *testing.T) {
-	if got := crc64.Checksum([]byte("123456789"), crcTable); got != 11051210869376104954 {
+// The CRC-64 of a file is combined from those of its parts, with a first CRC of
+// no bytes, and both are what hash/crc64 computes.
+func TestCRC64OfPartsIsThatOfTheFile(t *testing.T) {
+	if got := crc64.Checksum([]byte("123456789"), client.CRCTable); got != 11051210869376104954 {
 		t.Fatalf("CRC-64 of 123456789 = %d, want 11051210869376104954", got)
 	}
 	random := rand.New(rand.NewPCG(1, 2))
@@ -16,18 +22,14 @@ func TestCombineCRC64(t *testing.T) {
 		for i := range text {
 			text[i] = byte(random.Uint32())
 		}
-		cut := random.IntN(len(text) + 1)
-		first, second := crc64.Checksum(text[:cut], crcTable), crc64.Checksum(text[cut:], crcTable)
-		if got, want := combineCRC64(first, second, int64(len(text)-cut)), crc64.Checksum(text, crcTable); got != want {
-			t.Fatalf("combineCRC64 of %d and %d bytes = %d, want %d", cut, len(text)-cut, got, want)
+		combined, rest := uint64(0), text
+		for len(rest) > 0 {
+			part := rest[:1+random.IntN(len(rest))]
+			combined = oss.CRC64Combine(combined, crc64.Checksum(part, client.CRCTable), uint64(len(part)))
+			rest = rest[len(part):]
 		}
-	}
-}
-
-// Ten thousand parts are combined at the end of an upload.
-func BenchmarkCombineCRC64(b *testing.B) {
-	crc := uint64(1)
-	for b.Loop() {
-		crc = combineCRC64(crc, 12345, 5<<20)
+		if want := crc64.Checksum(text, client.CRCTable); combined != want {
+			t.Fatalf("CRC-64 combined from the parts of %d bytes = %d, want %d", len(text), combined, want)
+		}
 	}
 }

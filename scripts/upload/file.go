@@ -7,8 +7,9 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"sync"
 	"time"
+
+	"ossupload/scripts/internal/client"
 )
 
 // errChanged means that the file is not what it was when its upload began.
@@ -87,7 +88,7 @@ func (f *file) unchanged() error {
 
 // checksum reads the whole file for its CRC-64.
 func (f *file) checksum() (uint64, error) {
-	hash := crc64.New(crcTable)
+	hash := crc64.New(client.CRCTable)
 	n, err := io.Copy(hash, io.NewSectionReader(f, 0, f.size))
 	switch {
 	case err != nil:
@@ -98,70 +99,30 @@ func (f *file) checksum() (uint64, error) {
 	return hash.Sum64(), nil
 }
 
-// body is the body of one request: a stretch of the file, read as it is sent,
-// never held. It computes its CRC-64 on the way.
-//
-// The transport may read on for a moment after the request is over, so that
-// everything is guarded, and settle ends it.
-type body struct {
-	// last is asked before the last bytes are handed over. If it refuses, the
-	// request has fewer bytes than it announced, and nothing is stored.
-	last func(crc uint64) error
-	// count is told how many bytes go, as a negative number when they come back.
-	count func(n int64)
-
-	mu      sync.Mutex
-	section *io.SectionReader
-	left    int64
-	counted int64
-	crc     uint64
-	err     error // why reading ended early
+// source is a stretch of the file, read as it is sent, never held. Neither its
+// first nor its last bytes go if the file is not what it was.
+func (f *file) source(offset, size int64, count func(n int64)) client.Source {
+	return client.Source{
+		Size: size,
+		Open: func() (io.Reader, error) {
+			return stretch{io.NewSectionReader(f, offset, size)}, f.unchanged()
+		},
+		Last:  func(uint64) error { return f.unchanged() },
+		Count: count,
+	}
 }
 
-// body returns a body of size bytes from offset on.
-func (f *file) body(offset, size int64, count func(n int64), last func(crc uint64) error) *body {
-	return &body{section: io.NewSectionReader(f, offset, size), left: size, count: count, last: last}
-}
+// stretch is a part of a file, of which no more is read than it should have.
+type stretch struct{ section *io.SectionReader }
 
-// Read implements io.Reader.
-func (b *body) Read(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if b.err != nil {
-		return 0, b.err
-	}
-	if b.left == 0 {
-		return 0, io.EOF
-	}
-	n, err := b.section.Read(p)
-	b.crc = crc64.Update(b.crc, crcTable, p[:n])
-	b.left -= int64(n)
+// Read implements io.Reader. Its error tells that the file became shorter.
+func (s stretch) Read(p []byte) (int, error) {
+	n, err := s.section.Read(p)
 	switch {
-	case n == 0 && errors.Is(err, io.EOF):
-		b.err = errChanged // the file became shorter
-	case n == 0 && err != nil:
-		b.err = fmt.Errorf("reading the file: %w", withoutPath(err))
-	case b.left == 0:
-		b.err = b.last(b.crc)
+	case n > 0 || err == nil:
+		return n, nil
+	case errors.Is(err, io.EOF):
+		return 0, errChanged
 	}
-	if b.err != nil {
-		return 0, b.err
-	}
-	b.counted += int64(n)
-	b.count(int64(n))
-	return n, nil
+	return 0, fmt.Errorf("reading the file: %w", withoutPath(err))
 }
-
-// settle ends the body. It tells the CRC of what was read, whether that was
-// all, and the error that ended reading early.
-func (b *body) settle() (crc uint64, whole bool, err error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if err = b.err; err == nil {
-		b.err = os.ErrClosed
-	}
-	return b.crc, b.left == 0, err
-}
-
-// takeBack uncounts a body that was sent in vain. It comes after settle.
-func (b *body) takeBack() { b.count(-b.counted) }

@@ -42,8 +42,8 @@ var errUsage = errors.New("wrong usage")
 const usage = `usage: upload [flags] FILE...
 
 Uploads files to OSS through an ossupload deployment, one after the other, and
-prints a receipt for each: one line of JSON. The status is 0 only if every file
-has one. An upload that was interrupted is resumed by the same command.
+prints a receipt for each: one line of JSON. The exit status is 0 only if every
+file has one. An upload that was interrupted is resumed by the same command.
 
 Environment: OSSUPLOAD_ENDPOINT, OSSUPLOAD_TOKEN.
 
@@ -61,18 +61,18 @@ func parseFlags(args []string, getenv func(string) string, stderr io.Writer) (op
 		flags.PrintDefaults()
 	}
 	endpoint := flags.String("endpoint", "", "`URL` of the deployment (default $OSSUPLOAD_ENDPOINT or "+defaultEndpoint+")")
-	token := flags.String("token", "", "the caller's `token`; other users of the machine may see it, so rather use $OSSUPLOAD_TOKEN or -token-file")
+	token := flags.String("token", "", "the caller's `token`; other users of the machine may see it: prefer $OSSUPLOAD_TOKEN or -token-file")
 	tokenFile := flags.String("token-file", "", "`file` that holds the caller's token")
 	flags.StringVar(&o.wish.contentType, "content-type", "", "`type/subtype` of the objects (default: by the extension)")
 	flags.Func("vars", "`name=value` for the application's event; repeatable", pair(o.wish.vars))
 	flags.Func("meta", "`name=value` as metadata of the objects; repeatable", pair(o.wish.metadata))
 	flags.IntVar(&o.parallel, "parallel", 4, "`number` of parts that are sent at once")
-	flags.Func("part-size", "`bytes` of a part, with KiB, MiB or GiB if you like (default: the server decides)", size(&o.wish.partSize, 100<<10))
+	flags.Func("part-size", "`bytes` of a part, optionally with KiB, MiB or GiB (default: the server decides)", size(&o.wish.partSize, 100<<10))
 	flags.Func("multipart-from", "`bytes` from which on a file is sent in parts (default 16MiB)", size(&o.multipartFrom, 0))
 	flags.StringVar(&o.stateDir, "state", "", "`folder` for what resuming needs (default: ossupload in the user's cache folder)")
 	noResume := flags.Bool("no-resume", false, "keep nothing and resume nothing")
 	flags.BoolVar(&o.quiet, "quiet", false, "print nothing but receipts and errors")
-	flags.DurationVar(&o.timeout, "timeout", 30*time.Second, "`time` that a request may take, to which comes a second for each 100 KB that are on their way")
+	flags.DurationVar(&o.timeout, "timeout", 30*time.Second, "`time` that a request may take, plus a second for each 100 KB that are being sent")
 
 	refuse := func(format string, values ...any) (options, error) {
 		fmt.Fprintf(stderr, "upload: "+format+"\n", values...)
@@ -87,11 +87,11 @@ func parseFlags(args []string, getenv func(string) string, stderr io.Writer) (op
 	o.files = flags.Args()
 	switch {
 	case len(o.files) == 0:
-		return refuse("no file is named; -h tells more")
+		return refuse("no file is named; see -h")
 	case o.parallel < 1 || o.parallel > maxParallel:
 		return refuse("-parallel must be from 1 to %d", maxParallel)
 	case o.timeout <= 0:
-		return refuse("-timeout must be more than nothing")
+		return refuse("-timeout must be more than 0")
 	case *token != "" && *tokenFile != "":
 		return refuse("-token and -token-file exclude each other")
 	}
@@ -111,10 +111,10 @@ func parseFlags(args []string, getenv func(string) string, stderr io.Writer) (op
 	}
 	o.token = strings.TrimSpace(o.token)
 	if strings.ContainsFunc(o.token, func(r rune) bool { return r <= ' ' || r > '~' }) {
-		return refuse("the token has characters that no token has")
+		return refuse("the token has characters that a token cannot have")
 	}
 	if o.token != "" && inTheClear(o.endpoint) {
-		o.warnings = append(o.warnings, "the endpoint is not HTTPS: everybody on the way can read the token")
+		o.warnings = append(o.warnings, "the endpoint is not HTTPS: anybody on the way can read the token")
 	}
 	switch {
 	case *noResume:
@@ -123,7 +123,7 @@ func parseFlags(args []string, getenv func(string) string, stderr io.Writer) (op
 		if cache, err := os.UserCacheDir(); err == nil {
 			o.stateDir = filepath.Join(cache, "ossupload")
 		} else {
-			o.warnings = append(o.warnings, "uploads will not be resumable, there is no cache folder: use -state")
+			o.warnings = append(o.warnings, "uploads will not be resumable because there is no cache folder: use -state")
 		}
 	}
 	return o, nil
@@ -146,7 +146,7 @@ func pair(m map[string]string) func(string) error {
 			return errors.New("it is not name=value")
 		}
 		if _, repeated := m[name]; repeated {
-			return fmt.Errorf("%s is there twice", name)
+			return fmt.Errorf("%s is given twice", name)
 		}
 		m[name] = value
 		return nil

@@ -25,12 +25,13 @@ import (
 	"flag"
 	"fmt"
 	"io"
-	"math/rand/v2"
 	"os"
 	"os/signal"
 	"strings"
 	"syscall"
 	"time"
+
+	"ossupload/scripts/internal/client"
 )
 
 func main() {
@@ -55,15 +56,14 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout 
 			fmt.Fprintf(stderr, "upload: warning: %s\n", w)
 		}
 	}
-	transport := newTransport(o.parallel)
+	transport := client.NewTransport(o.parallel)
 	defer transport.CloseIdleConnections()
 	u := &uploader{
-		client: &client{
-			endpoint: o.endpoint, token: o.token,
-			http:    newHTTPClient(transport),
-			timeout: o.timeout, parallel: o.parallel,
-			retry: retry{tries: 6, first: 500 * time.Millisecond, most: 20 * time.Second, jitter: rand.Float64, pause: pause},
-			now:   time.Now,
+		client: &client.Client{
+			Endpoint: o.endpoint, Token: o.token,
+			HTTP:    client.NewHTTP(transport),
+			Timeout: o.timeout, Parallel: o.parallel,
+			Retry: client.Retry{Tries: 6, First: 500 * time.Millisecond, Most: 20 * time.Second, MostAsked: 5 * time.Minute},
 		},
 		states:        states{o.stateDir},
 		wish:          o.wish,
@@ -87,11 +87,11 @@ func (u *uploader) all(ctx context.Context, files []string, stdout, stderr io.Wr
 				_, err = fmt.Fprintf(stdout, "%s\n", receipt)
 			}
 			if err != nil {
-				fmt.Fprintf(stderr, "upload: %s: %v\n", clean(name), err)
+				fmt.Fprintf(stderr, "upload: %s: %v\n", client.Clean(name), err)
 			}
 		}
 		if err != nil {
-			failed = append(failed, clean(name))
+			failed = append(failed, client.Clean(name))
 		}
 	}
 	if len(failed) == 0 {

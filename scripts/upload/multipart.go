@@ -6,9 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"net/url"
 
-	"golang.org/x/sync/errgroup"
+	"github.com/aliyun/alibabacloud-oss-go-sdk-v2/oss"
+
+	"ossupload/scripts/internal/client"
 )
 
 // session is a multipart upload under way.
@@ -28,9 +29,6 @@ type part struct {
 	crc   uint64 // CRC-64 of the bytes of the file
 }
 
-// errGone means that the server does not know the upload any more.
-var errGone = errors.New("the upload is over at the server")
-
 // maxSessions bounds how often an upload is begun again that the server has
 // forgotten.
 const maxSessions = 3
@@ -49,7 +47,7 @@ func (u *upload) multipart(ctx context.Context) (json.RawMessage, error) {
 		case err == nil:
 			u.states.remove(s.saved)
 			return receipt, nil
-		case errors.Is(err, errGone) && round < maxSessions:
+		case errors.Is(err, client.ErrGone) && round < maxSessions:
 			known = &s.saved // listing its parts tells how it ended
 			u.progress.reset()
 			continue
@@ -66,7 +64,7 @@ func (u *upload) multipart(ctx context.Context) (json.RawMessage, error) {
 // has changed, or all that was sent and verified does not make up what was
 // agreed.
 func hopeless(err error) bool {
-	return errors.Is(err, errChanged) || isCode(err, "checksum_mismatch") || isCode(err, "object_mismatch")
+	return errors.Is(err, errChanged) || client.IsCode(err, "checksum_mismatch") || client.IsCode(err, "object_mismatch")
 }
 
 // earlier is what an earlier run has left of the upload of this very file, or
@@ -76,7 +74,7 @@ func (u *upload) earlier(ctx context.Context) *saved {
 	if known == nil || same {
 		return known
 	}
-	u.progress.note("the file or the options have changed since an earlier run: starting anew")
+	u.progress.note("the file or the options have changed since an earlier run: starting over")
 	(&session{upload: u, saved: *known}).abort(ctx)
 	u.states.remove(*known)
 	return nil
@@ -86,37 +84,29 @@ func (u *upload) earlier(ctx context.Context) *saved {
 func (u *upload) begin(ctx context.Context, known *saved) (*session, error) {
 	if known != nil {
 		s, err := u.resume(ctx, *known)
-		if !errors.Is(err, errGone) {
+		if !errors.Is(err, client.ErrGone) {
 			return s, err
 		}
-		u.progress.note("%v: starting anew", errGone)
+		u.progress.note("%v: starting over", client.ErrGone)
 	}
 	return u.create(ctx)
 }
 
 func (u *upload) create(ctx context.Context) (*session, error) {
-	request := map[string]any{
-		"filename": u.filename,
-		"type":     u.wish.contentType,
-		"metadata": u.wish.metadata,
-		"vars":     u.wish.vars,
-		"size":     u.file.size,
-	}
-	if u.wish.partSize > 0 {
-		request["partSize"] = u.wish.partSize
-	}
-	var created struct {
-		Key       string `json:"key"`
-		UploadID  string `json:"uploadId"`
-		PartSize  int64  `json:"partSize"`
-		PartCount int64  `json:"partCount"`
-	}
-	if err := u.client.call(ctx, "starting the upload", http.MethodPost, "/s3/multipart", request, &created); err != nil {
+	created, err := u.client.CreateMultipart(ctx, client.CreateRequest{
+		Filename: u.filename,
+		Type:     u.wish.contentType,
+		Metadata: u.wish.metadata,
+		Vars:     u.wish.vars,
+		Size:     &u.file.size,
+		PartSize: u.wish.partSize,
+	})
+	if err != nil {
 		return nil, err
 	}
 	s := u.wanted()
 	s.Key, s.UploadID, s.PartSize = created.Key, created.UploadID, created.PartSize
-	if s.Key == "" || s.UploadID == "" || s.PartSize < 1 || created.PartCount != s.partCount() {
+	if s.PartSize < 1 || created.PartCount != s.partCount() {
 		return nil, errors.New("starting the upload: the answer does not agree on parts")
 	}
 	if err := u.states.save(s); err != nil {
@@ -130,21 +120,15 @@ func (u *upload) session(s saved) *session {
 	return &session{upload: u, saved: s, parts: make([]part, s.partCount())}
 }
 
-// route is the path of an upload, and a secret as its id is.
-func (s saved) route() string { return "/s3/multipart/" + url.PathEscape(s.UploadID) }
-
 // resume asks which parts storage has of an upload, and believes it of those
 // whose bytes are those of the file.
 func (u *upload) resume(ctx context.Context, known saved) (*session, error) {
 	s := u.session(known)
-	var listed []listedPart
-	err := u.client.call(ctx, "listing the parts of an earlier run", http.MethodGet, known.route(), nil, &listed)
+	listed, err := u.client.ListParts(ctx, known.UploadID)
 	switch {
-	case isCode(err, "already_completed"):
+	case client.IsCode(err, "already_completed"):
 		s.completed = true
 		return s, nil
-	case isGone(err):
-		return nil, errGone
 	case err != nil:
 		return nil, err
 	}
@@ -161,12 +145,6 @@ func (u *upload) resume(ctx context.Context, known saved) (*session, error) {
 	s.progress.skip(skipped)
 	s.progress.note("resuming: %d of %d bytes are stored already", skipped, s.file.size)
 	return s, nil
-}
-
-// isGone reports whether a refusal means that the upload id is of no use any
-// more: aborted or expired, or the caller is somebody else now.
-func isGone(err error) bool {
-	return isStatus(err, http.StatusForbidden, http.StatusGone) || isCode(err, "NoSuchUpload")
 }
 
 // stretch is where in the file part number is.
@@ -189,7 +167,7 @@ func (s *session) finish(ctx context.Context) (json.RawMessage, error) {
 			return nil, err
 		}
 		receipt, err := s.complete(ctx)
-		if again && isCode(err, "parts_mismatch") {
+		if again && client.IsCode(err, "parts_mismatch") {
 			s.progress.note("%v; sending these parts again", err)
 			s.forget(err)
 			continue
@@ -214,43 +192,31 @@ func (s *session) receiptOfCompleted(ctx context.Context) (json.RawMessage, erro
 // combined from those of the parts as they were read.
 func (s *session) complete(ctx context.Context) (json.RawMessage, error) {
 	crc := uint64(0)
-	references := make([]partReference, len(s.parts))
+	references := make([]client.Part, len(s.parts))
 	for i, p := range s.parts {
 		_, length := s.stretch(i + 1)
-		crc = combineCRC64(crc, p.crc, length)
-		references[i] = partReference{i + 1, p.etag}
+		crc = oss.CRC64Combine(crc, p.crc, uint64(length))
+		references[i] = client.Part{PartNumber: i + 1, ETag: p.etag}
 	}
 	return s.askForReceipt(ctx, references, crc)
 }
 
-// partReference names a part as it was sent.
-type partReference struct {
-	PartNumber int    `json:"PartNumber"`
-	ETag       string `json:"ETag"`
-}
-
-func (s *session) askForReceipt(ctx context.Context, parts []partReference, crc uint64) (json.RawMessage, error) {
-	var receipt json.RawMessage
-	err := s.client.call(ctx, "completing the upload", http.MethodPost, s.saved.route()+"/complete", struct {
-		Parts    []partReference   `json:"parts,omitempty"`
-		Checksum map[string]string `json:"checksum"`
-	}{parts, map[string]string{"crc64": decimal(crc)}}, &receipt)
-	switch {
-	case isGone(err):
-		return nil, fmt.Errorf("%w: %v", errGone, err)
-	case err != nil:
+func (s *session) askForReceipt(ctx context.Context, parts []client.Part, crc uint64) (json.RawMessage, error) {
+	sum := client.Decimal(crc)
+	receipt, err := s.client.Complete(ctx, s.saved.UploadID, client.CompleteRequest{Parts: parts, Checksum: &client.Checksum{CRC64: sum}})
+	if err != nil {
 		return nil, err
 	}
-	return checkReceipt(receipt, s.saved.Key, s.file.size, crc)
+	return receipt.Line, receipt.Check(s.saved.Key, s.file.size, sum)
 }
 
 // forget makes the parts that a refusal names missing.
 func (s *session) forget(mismatch error) {
-	var refused *refusal
+	var refused *client.Refusal
 	var faults []struct {
 		PartNumber int `json:"partNumber"`
 	}
-	if !errors.As(mismatch, &refused) || json.Unmarshal(refused.details, &faults) != nil {
+	if !errors.As(mismatch, &refused) || json.Unmarshal(refused.Details, &faults) != nil {
 		return
 	}
 	for _, f := range faults {
@@ -268,31 +234,7 @@ func (s *session) forget(mismatch error) {
 func (s *session) abort(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), parting)
 	defer cancel()
-	var nothing json.RawMessage
-	if err := s.client.ask(ctx, 1, http.MethodDelete, s.saved.route(), nil, &nothing); err != nil && !isStatus(err, http.StatusConflict) && !isGone(err) {
+	if err := s.client.Once().Abort(ctx, s.saved.UploadID); err != nil && !client.IsStatus(err, http.StatusConflict) && !errors.Is(err, client.ErrGone) {
 		s.progress.note("parts may be left at storage: %v", err)
 	}
-}
-
-// sendMissing sends all parts that are not there, several at once.
-func (s *session) sendMissing(parent context.Context) error {
-	var missing []int
-	for i, p := range s.parts {
-		if !p.there {
-			missing = append(missing, i+1)
-		}
-	}
-	urls := &partURLs{client: s.client, route: s.saved.route(), missing: missing}
-	group, ctx := errgroup.WithContext(parent)
-	group.SetLimit(s.client.parallel)
-	for _, number := range missing {
-		if ctx.Err() != nil {
-			break
-		}
-		group.Go(func() error { return s.sendPart(ctx, urls, number) })
-	}
-	if err := group.Wait(); err != nil {
-		return err
-	}
-	return parent.Err()
 }

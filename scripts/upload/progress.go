@@ -8,6 +8,8 @@ import (
 	"sync"
 	"time"
 	"unicode/utf8"
+
+	"ossupload/scripts/internal/client"
 )
 
 // display is how progress is shown.
@@ -48,7 +50,7 @@ type progress struct {
 const drawEvery = 100 * time.Millisecond
 
 func newProgress(out io.Writer, how display, name string, size int64, now func() time.Time) *progress {
-	p := &progress{out: out, display: how, name: clean(name), size: size, now: now, began: now()}
+	p := &progress{out: out, display: how, name: client.Clean(name), size: size, now: now, began: now()}
 	switch how {
 	case lines:
 		fmt.Fprintf(out, "%s: %s to send\n", p.name, bytesText(size))

@@ -40,7 +40,7 @@ const stateVersion = 1
 func (u *upload) wanted() saved {
 	return saved{
 		Version:  stateVersion,
-		Endpoint: u.client.endpoint,
+		Endpoint: u.client.Endpoint,
 		Path:     u.file.path,
 		Size:     u.file.size,
 		Modified: u.file.modified.Round(0),

@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"path/filepath"
 	"time"
+
+	"ossupload/scripts/internal/client"
 )
 
 // wish is what the user asks of every object.
@@ -17,7 +19,7 @@ type wish struct {
 
 // uploader uploads files to one endpoint, one after the other.
 type uploader struct {
-	client        *client
+	client        *client.Client
 	states        states
 	wish          wish
 	multipartFrom int64 // bytes
@@ -26,7 +28,7 @@ type uploader struct {
 
 // upload is the upload of one file.
 type upload struct {
-	client   *client
+	client   *client.Client
 	states   states
 	wish     wish
 	file     *file
@@ -50,9 +52,9 @@ func (u *uploader) upload(ctx context.Context, name string) (json.RawMessage, er
 		progress: u.progress(name, opened.size),
 	}
 	// The client is common to all files, what it tells the user is not.
-	client := *u.client
-	client.retry.note = one.progress.note
-	one.client = &client
+	own := *u.client
+	own.Retry.Failed = one.retrying
+	one.client = &own
 
 	send := one.put
 	if size := opened.size; size > maxSinglePut || size > 0 && size >= u.multipartFrom {
@@ -61,6 +63,13 @@ func (u *uploader) upload(ctx context.Context, name string) (json.RawMessage, er
 	receipt, err := send(ctx)
 	one.progress.finish(err == nil)
 	return receipt, err
+}
+
+// retrying tells the user of a try that failed and will be repeated.
+func (u *upload) retrying(f client.Failure) {
+	if f.Again {
+		u.progress.note("%s: %v; trying again in %v", f.What, f.Err, f.Pause.Round(10*time.Millisecond))
+	}
 }
 
 // parting is how long something may take that is still done for an upload that

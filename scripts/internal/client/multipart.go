@@ -42,7 +42,7 @@ type Part struct {
 
 // ErrGone means that the server does not know the upload any more: it was
 // aborted or has expired, or belongs to another caller now.
-var ErrGone = errors.New("the upload is over at the server")
+var ErrGone = errors.New("the server no longer has the upload")
 
 // gone adds ErrGone to what a function or storage says of such an upload.
 func gone(err error) error {

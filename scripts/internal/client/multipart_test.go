@@ -83,10 +83,10 @@ func TestSendPart(t *testing.T) {
 		{"it gets no ETag", map[string][]step{"part 1": {{Carry: true, Header: map[string]string{"ETag": ""}}}}, "", false, 2, 1},
 		{"storage tells no CRC", map[string][]step{"part 1": {{Carry: true, Header: map[string]string{"x-oss-hash-crc64ecma": ""}}}}, "", false, 1, 1},
 		{"the URL has expired", map[string][]step{"part 1": {{Status: 403, Body: clienttest.OSS403}}}, "", false, 2, 2},
-		{"it is damaged always", map[string][]step{"part 1": always(damaged)}, "sending part 1 of 3: giving up after 4 tries: storage got other bytes", false, 4, 1},
+		{"it is damaged always", map[string][]step{"part 1": always(damaged)}, "sending part 1 of 3: giving up after 4 tries: storage received other bytes", false, 4, 1},
 		{"new URLs are refused, too", map[string][]step{"part 1": always(step{Status: 403, Body: clienttest.OSS403})}, "sending part 1 of 3: storage answered 403 AccessDenied", false, 2, 2},
-		{"storage does not know the upload", map[string][]step{"part 1": {{Status: 404, Body: clienttest.OSS404}}}, "over at the server", true, 1, 1},
-		{"the function does not know the upload", map[string][]step{"batch": {clienttest.Code(410, "upload_gone", "")}}, "over at the server", true, 0, 1},
+		{"storage does not know the upload", map[string][]step{"part 1": {{Status: 404, Body: clienttest.OSS404}}}, "no longer has the upload", true, 1, 1},
+		{"the function does not know the upload", map[string][]step{"batch": {clienttest.Code(410, "upload_gone", "")}}, "no longer has the upload", true, 0, 1},
 		{"no URL comes", map[string][]step{"batch": always(step{Status: 502})}, "giving up after 4 tries", false, 0, 4},
 		{"a URL is missing", map[string][]step{"batch": {{Status: 200, Body: "{}"}}}, "one is missing", false, 0, 1},
 	}

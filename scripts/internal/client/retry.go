@@ -137,7 +137,7 @@ func (e *Exhausted) Error() string {
 func (e *Exhausted) Unwrap() error { return e.Err }
 
 // ErrDamaged means that what arrived is not what was sent.
-var ErrDamaged = errors.New("storage got other bytes than were sent")
+var ErrDamaged = errors.New("storage received other bytes than were sent")
 
 // transient reports whether another try may do better. An error that has had
 // tries of its own is not tried again by whoever gets it, nor is what a
