@@ -43,7 +43,7 @@ type Failure struct {
 
 // Do calls try, with its number from 1 on, until it succeeds, fails for good or
 // has been called r.Tries times. It returns the last error, an *Exhausted of
-// it, or the cause by which the context ended.
+// it, or the cause by which the context ended, with the last error as text.
 func (r Retry) Do(ctx context.Context, what string, try func(number int) error) error {
 	var (
 		pauses  = r.pauses()
@@ -81,7 +81,7 @@ func (r Retry) Do(ctx context.Context, what string, try func(number int) error) 
 	case !transient(last):
 		return last
 	case ctx.Err() != nil:
-		return context.Cause(ctx)
+		return fmt.Errorf("%w; the last try: %v", context.Cause(ctx), last)
 	case r.Tries > 1:
 		return &Exhausted{number, last}
 	}

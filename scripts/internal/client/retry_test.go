@@ -78,7 +78,7 @@ func TestRetryDo(t *testing.T) {
 		{"a word of its own", 3, io.EOF, "EOF", 1, "false"},
 		{"already tried enough", 3, fmt.Errorf("inner: %w", &Exhausted{9, lost}), "inner: giving up after 9 tries: no answer from storage: unexpected EOF", 1, "false"},
 		{"the transport says that it is final", 3, &LostAnswer{Storage, backoff.Permanent(io.EOF)}, "no answer from storage: EOF", 1, "false"},
-		{"interrupted", math.MaxInt, lost, "interrupted", 5, "true true true true false"},
+		{"interrupted", math.MaxInt, lost, "interrupted; the last try: no answer from storage: unexpected EOF", 5, "true true true true false"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

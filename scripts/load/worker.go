@@ -1,0 +1,172 @@
+package main
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"hash/crc64"
+	"math/rand/v2"
+	"net/http"
+	"slices"
+	"time"
+
+	"ossupload/scripts/internal/client"
+)
+
+// worker is one good client: it asks again when an answer was lost or the
+// server was at a loss, and has an upload confirmed that was not announced.
+// It is not safe for concurrent use; each goroutine has its own.
+type worker struct {
+	*wire
+	rand *rand.Rand
+}
+
+// operation is one thing that a worker does, and what went wrong on the way.
+type operation struct {
+	kind   string
+	errors []string // codes, in order; those that a repetition has healed, too
+}
+
+const (
+	firstPause = 20 * time.Millisecond
+	mostPause  = 500 * time.Millisecond
+	// maxRetryAfter is shorter than a patient client's: runs are short.
+	maxRetryAfter = 5 * time.Second
+	// patience is for all tries of one operation together.
+	patience = 60 * time.Second
+)
+
+// noting is the client with which an operation is done.
+func (w *worker) noting(op *operation) *client.Client {
+	c := *w.Client
+	c.Retry.Failed = func(f client.Failure) { op.errors = append(op.errors, codeOf(f.Err)) }
+	return &c
+}
+
+// content is what an upload consists of. It is made when it is needed and
+// not kept.
+type content struct {
+	number int // of the upload in this run
+	size   int
+}
+
+// bytes are the same each time, and differ from those of any other upload of
+// this machine: the run's seed and the number decide.
+func (c content) bytes(seed uint64) []byte {
+	key := sha256.Sum256(fmt.Appendf(nil, "%d/%d", seed, c.number))
+	b := make([]byte, c.size)
+	rand.NewChaCha8(key).Read(b) // never fails
+	return b
+}
+
+func (c content) filename() string { return fmt.Sprintf("load %d.bin", c.number) }
+
+// receipt is what is checked of a receipt, and of an event's data.
+type receipt struct {
+	Key     string `json:"key"`
+	Size    int    `json:"size"`
+	CRC64   string `json:"crc64"`
+	EventID string `json:"eventId"`
+}
+
+func checked(r client.Receipt) receipt {
+	return receipt{r.Key, int(r.Size), r.CRC64, r.EventID}
+}
+
+// upload is an upload of which a receipt was had.
+type upload struct {
+	content
+	kind    string
+	token   string // by which it can be confirmed
+	sum     [sha256.Size]byte
+	receipt receipt
+}
+
+// presign asks for a URL.
+func (w *worker) presign(ctx context.Context, op *operation, filename string, size int) (client.Grant, error) {
+	g, err := w.noting(op).Presign(ctx, client.PresignRequest{Filename: filename, Size: new(int64(size))})
+	if err == nil && g.Method != http.MethodPut {
+		err = fmt.Errorf("the method of the URL is %q", g.Method)
+	}
+	return g, err
+}
+
+// put uploads with one request. Its answer is the receipt, which OSS hands on
+// from the callback function; without it, the upload is confirmed.
+func (w *worker) put(ctx context.Context, op *operation, what content, seed uint64) (upload, error) {
+	body := what.bytes(seed)
+	g, err := w.presign(ctx, op, what.filename(), what.size)
+	if err != nil {
+		return upload{}, err
+	}
+	got, err := w.noting(op).SendPut(ctx, g, client.Bytes(body))
+	if err != nil {
+		return upload{}, err
+	}
+	return finish(op, what, body, g.Key, g.UploadToken, got)
+}
+
+// confirm asks for the receipt of an upload that is stored.
+func (w *worker) confirm(ctx context.Context, op *operation, token string) (receipt, error) {
+	got, err := w.noting(op).Confirm(ctx, token)
+	return checked(got), err
+}
+
+// partSize is the least that OSS takes for any but the last part.
+const partSize = 102_400
+
+// multipart uploads in parts, one after the other.
+func (w *worker) multipart(ctx context.Context, op *operation, what content, seed uint64) (upload, error) {
+	body, c := what.bytes(seed), w.noting(op)
+	m, err := c.CreateMultipart(ctx, client.CreateRequest{
+		Filename: what.filename(), Type: "application/octet-stream", Size: new(int64(what.size)), PartSize: partSize,
+	})
+	if err != nil {
+		return upload{}, err
+	}
+	count := (what.size + partSize - 1) / partSize
+	if m.PartSize != partSize || m.PartCount != int64(count) {
+		return upload{}, fmt.Errorf("%d bytes became %d parts of %d", what.size, m.PartCount, m.PartSize)
+	}
+	sign := func(ctx context.Context, number int, _ bool) (string, error) {
+		u, err := c.PartURL(ctx, m.UploadID, number)
+		if err == nil && u.Method != http.MethodPut {
+			err = errors.New("the URL of a part is not for a PUT")
+		}
+		return u.URL, err
+	}
+	var parts []client.Part
+	for chunk := range slices.Chunk(body, partSize) {
+		part, _, err := c.SendPart(ctx, len(parts)+1, count, sign, client.Bytes(chunk))
+		if err != nil {
+			return upload{}, err
+		}
+		parts = append(parts, part)
+	}
+	got, err := c.Complete(ctx, m.UploadID, client.CompleteRequest{Parts: parts})
+	if err != nil {
+		return upload{}, err
+	}
+	return finish(op, what, body, m.Key, m.UploadID, got)
+}
+
+// finish holds a receipt against what was sent.
+func finish(op *operation, what content, body []byte, key, token string, answer client.Receipt) (upload, error) {
+	got := checked(answer)
+	want := receipt{key, what.size, client.Decimal(crc64.Checksum(body, client.CRCTable)), got.EventID}
+	if got != want || got.EventID == "" {
+		return upload{}, fmt.Errorf("the receipt says %+v of %+v", got, want)
+	}
+	return upload{content: what, kind: op.kind, token: token, sum: sha256.Sum256(body), receipt: got}, nil
+}
+
+// fetch reads an object as its owner does, with a URL for downloads.
+func (w *worker) fetch(ctx context.Context, op *operation, key string) ([]byte, error) {
+	c := w.noting(op)
+	u, err := c.Download(ctx, client.DownloadRequest{Key: key})
+	if err != nil {
+		return nil, err
+	}
+	return c.Fetch(ctx, u)
+}
