@@ -9,6 +9,7 @@ import (
 	"crypto/x509"
 	"encoding/base64"
 	"encoding/pem"
+	"errors"
 	"fmt"
 	mathrand "math/rand/v2"
 	"net"
@@ -16,6 +17,8 @@ import (
 	"net/url"
 	"strings"
 	"sync/atomic"
+
+	"ossupload/scripts/internal/client"
 )
 
 // enemy is everybody who forges callbacks and floods with junk. It has a key
@@ -38,7 +41,7 @@ const ossKeyPath = "/_local/callback_pub_key.pem"
 func newEnemy(objectURL string, l *ledger) (*enemy, error) {
 	u, err := url.Parse(objectURL)
 	if err != nil {
-		return nil, fmt.Errorf("reading a signed URL: it is none")
+		return nil, errors.New("reading a signed URL: it is not a URL")
 	}
 	bucket, _, _ := strings.Cut(strings.TrimPrefix(u.Path, "/"), "/")
 	e := &enemy{ossURL: "http://" + u.Host + ossKeyPath, bucket: bucket, ledger: l}
@@ -103,7 +106,7 @@ func (e *enemy) forge(ctx context.Context, w *wire, r *mathrand.Rand, op *operat
 	case 3:
 		header["x-oss-pub-key-url"] = base64.StdEncoding.EncodeToString([]byte(e.keyURL))
 	}
-	a, err := w.send(ctx, http.MethodPost, w.gateway+"/callback", header, []byte(body))
+	a, err := w.Send(ctx, http.MethodPost, w.Endpoint+"/callback", header, client.Bytes([]byte(body)))
 	e.settle(&e.ledger.forged, op, forgeries[forgery], http.StatusForbidden, a, err)
 }
 
@@ -149,7 +152,7 @@ func (e *enemy) flood(ctx context.Context, w *wire, r *mathrand.Rand, op *operat
 	j := junks[r.IntN(len(junks))]
 	header := map[string]string{}
 	if j.known {
-		header["Authorization"] = "Bearer " + w.token
+		header["Authorization"] = "Bearer " + w.Token
 	}
 	if j.contentType != "" {
 		header["Content-Type"] = j.contentType
@@ -158,19 +161,19 @@ func (e *enemy) flood(ctx context.Context, w *wire, r *mathrand.Rand, op *operat
 	if j.body > 0 {
 		body = randomBytes(r, j.body)
 	}
-	a, err := w.send(ctx, j.method, w.gateway+j.path, header, body)
+	a, err := w.Send(ctx, j.method, w.Endpoint+j.path, header, client.Bytes(body))
 	e.settle(&e.ledger.junk, op, j.what, j.status, a, err)
 }
 
 // settle notes the answer, and as an error whatever is not the refusal that is
 // due.
-func (e *enemy) settle(t *tally, op *operation, what string, due int, a answer, err error) {
-	e.ledger.refused(t, what, a.status)
+func (e *enemy) settle(t *tally, op *operation, what string, due int, a client.Answer, err error) {
+	e.ledger.refused(t, what, a.Status)
 	switch {
 	case err != nil:
 		op.errors = append(op.errors, codeOf(err))
-	case a.status != due:
-		op.errors = append(op.errors, fmt.Sprintf("%d instead of %d to %s", a.status, due, what))
+	case a.Status != due:
+		op.errors = append(op.errors, fmt.Sprintf("%d instead of %d to %s", a.Status, due, what))
 	}
 }
 

@@ -48,9 +48,9 @@ func parseFlags(args []string, stderr io.Writer) (options, error) {
 	steps := flags.String("steps", "1,4,16,64", "how many requests are made at once, step by step")
 	flags.DurationVar(&o.stepDuration, "step-duration", 10*time.Second, "how long a step lasts")
 	flags.DurationVar(&o.soak, "soak", 0, "instead of steps: how long to upload under faults and kills; with -uploads, at most (default 10m)")
-	flags.IntVar(&o.uploads, "uploads", 0, "instead of steps: upload so `many` under faults and kills")
+	flags.IntVar(&o.uploads, "uploads", 0, "instead of steps: make `count` uploads under faults and kills")
 	flags.IntVar(&o.workers, "workers", 16, "how many requests are made at once under faults")
-	flags.Uint64Var(&o.seed, "seed", 0, "decides what is asked and which faults are set (default: any)")
+	flags.Uint64Var(&o.seed, "seed", 0, "decides what is asked and which faults are set (default: random)")
 	switch err := flags.Parse(args); {
 	case errors.Is(err, flag.ErrHelp):
 		return options{}, err
@@ -67,7 +67,7 @@ func parseFlags(args []string, stderr io.Writer) (options, error) {
 	switch {
 	case err != nil:
 	case flags.NArg() > 0:
-		err = fmt.Errorf("there are only flags, and %q is none", flags.Arg(0))
+		err = fmt.Errorf("unexpected argument %q: there are only flags", flags.Arg(0))
 	case (o.gateway == "") != (o.token == ""):
 		err = errors.New("-gateway and -token go together: both are in the ready line of a stack that runs")
 	case o.gateway != "" && o.log != "":
@@ -95,12 +95,12 @@ func (o *options) parseSteps(list string) error {
 	for item := range strings.SplitSeq(list, ",") {
 		n, err := strconv.Atoi(strings.TrimSpace(item))
 		if err != nil || n < 1 || n > maxWorkers {
-			return fmt.Errorf("-steps %q: %q is no number from 1 to %d", list, item, maxWorkers)
+			return fmt.Errorf("-steps %q: %q is not a number from 1 to %d", list, item, maxWorkers)
 		}
 		o.steps = append(o.steps, n)
 	}
 	if len(o.steps) > maxSteps {
-		return fmt.Errorf("-steps %q are more than %d", list, maxSteps)
+		return fmt.Errorf("-steps %q has more than %d steps", list, maxSteps)
 	}
 	return nil
 }

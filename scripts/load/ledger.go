@@ -208,7 +208,7 @@ func (l *ledger) readBack(ctx context.Context, workers int, fetch func(ctx conte
 				case err != nil:
 					l.violation("%s %s: reading the object: %v", u.kind, u.receipt.Key, err)
 				case !bytes.Equal(sum[:], u.sum[:]):
-					l.violation("%s %s: stored are %d other bytes than the %d that were sent", u.kind, u.receipt.Key, len(stored), u.size)
+					l.violation("%s %s: %d bytes are stored that are not the %d that were sent", u.kind, u.receipt.Key, len(stored), u.size)
 				default:
 					share[worker]++
 				}

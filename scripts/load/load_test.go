@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"ossupload/scripts/internal/client"
 	"ossupload/scripts/internal/stacktest"
 )
 
@@ -57,7 +58,7 @@ func TestParseFlags(t *testing.T) {
 		{"a path", "-gateway http://127.0.0.1:8580/x -token t", "is not http://host:port"},
 		{"a gateway without its token", "-gateway http://127.0.0.1:8580", "go together"},
 		{"a token without its gateway", "-token t", "go together"},
-		{"no step", "-steps ,", "is no number"},
+		{"no step", "-steps ,", "is not a number"},
 		{"too many at once", "-steps 1,257", "from 1 to 256"},
 		{"too many steps", "-steps 1" + strings.Repeat(",1", maxSteps), "more than 16"},
 		{"a step that is too long", "-step-duration 1h", "is not from"},
@@ -95,9 +96,9 @@ func TestParseFlags(t *testing.T) {
 func TestWireRefusesOtherMachines(t *testing.T) {
 	w := newWire("http://127.0.0.1:1", "t", 1)
 	for _, target := range []string{"http://192.0.2.1/", "http://[2001:db8::1]/", "http://0.0.0.0:1/"} {
-		_, err := w.send(t.Context(), "GET", target, nil, nil)
+		_, err := w.Send(t.Context(), "GET", target, nil, client.Source{})
 		if !errors.Is(err, errNotHere) {
-			t.Errorf("send(%s) = %v, want %v", target, err, errNotHere)
+			t.Errorf("Send(%s) = %v, want %v", target, err, errNotHere)
 		}
 	}
 }

@@ -104,7 +104,7 @@ func (m *memory) now() string {
 			list = append(list, fmt.Sprintf("%s %s", name, mebibytes(l.samples[len(l.samples)-1])))
 		}
 	}
-	return cmp.Or(strings.Join(list, ", "), "not told by this system")
+	return cmp.Or(strings.Join(list, ", "), "not available on this system")
 }
 
 // watched are the processes in the order of tables.

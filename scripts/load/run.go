@@ -30,7 +30,7 @@ type loadRun struct {
 func newRun(ctx context.Context, o options, s *stack, out io.Writer) (*loadRun, error) {
 	w := newWire(s.gateway, s.token, maxWorkers)
 	l := newLedger(s.cmd != nil)
-	first := &client{w, rand.New(rand.NewPCG(o.seed, 0))}
+	first := &worker{w, rand.New(rand.NewPCG(o.seed, 0))}
 	patient, cancel := context.WithTimeout(ctx, tryTimeout)
 	defer cancel()
 	g, err := first.presign(patient, &operation{}, "load.bin", 1)
@@ -56,7 +56,7 @@ func newRun(ctx context.Context, o options, s *stack, out io.Writer) (*loadRun, 
 
 func (r *loadRun) close() {
 	r.traffic.enemy.close()
-	r.wire.http.CloseIdleConnections()
+	r.wire.HTTP.CloseIdleConnections()
 }
 
 // background runs what watches beside the traffic, until the returned function
@@ -191,9 +191,9 @@ func (r *loadRun) check(ctx context.Context) error {
 	}
 	r.summary = r.ledger.audit()
 	fmt.Fprintf(r.out, "\nreading %d objects back\n", r.summary.uploads)
-	readers := make([]*client, min(r.workers, 16))
+	readers := make([]*worker, min(r.workers, 16))
 	for i := range readers {
-		readers[i] = &client{r.wire, rand.New(rand.NewPCG(r.seed, uint64(i)))}
+		readers[i] = &worker{r.wire, rand.New(rand.NewPCG(r.seed, uint64(i)))}
 	}
 	var err error
 	r.summary.whole, err = r.ledger.readBack(ctx, len(readers), func(ctx context.Context, worker int, key string) ([]byte, error) {
@@ -272,11 +272,11 @@ func (r *loadRun) compareMemory(row func(name, format string, args ...any)) {
 		warm, end, ok := l.growth()
 		switch {
 		case !known:
-			row("memory of "+name, "not told by this system")
+			row("memory of "+name, "not available on this system")
 		case r.chaos == nil:
 			row("memory of "+name, "%s at the end", mebibytes(l.samples[len(l.samples)-1]))
 		case !ok:
-			row("memory of "+name, "watched too shortly")
+			row("memory of "+name, "not watched long enough")
 		default:
 			most := bound(name, warm, r.summary.uploads)
 			row("memory of "+name, "%s after warm-up, %s at the end, at most %s", mebibytes(warm), mebibytes(end), mebibytes(most))

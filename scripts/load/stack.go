@@ -91,7 +91,7 @@ func (s *stack) awaitReady(ctx context.Context, stdout io.ReadCloser) error {
 	}
 	if err != nil {
 		tail, _ := os.ReadFile(s.logFile)
-		return fmt.Errorf("starting the local stack: it did not say that it is ready: %w\n%s", err, lastBytes(tail, 2000))
+		return fmt.Errorf("starting the local stack: it never said that it was ready: %w\n%s", err, lastBytes(tail, 2000))
 	}
 	s.gateway, s.token = ready.Gateway, ready.CallerToken
 	return checkLoopback(s.gateway)
@@ -137,7 +137,7 @@ func moduleRoot(ctx context.Context) (string, error) {
 	}
 	file := strings.TrimSpace(string(out))
 	if filepath.Base(file) != "go.mod" {
-		return "", errors.New("finding the stack: run this inside the module, for it is built from source")
+		return "", errors.New("finding the stack: run this inside the module, because it is built from source")
 	}
 	return filepath.Dir(file), nil
 }

@@ -65,12 +65,12 @@ func (t *traffic) flow(ctx, whole context.Context, rec *recorder, workers, most 
 	var group sync.WaitGroup
 	for n := range workers {
 		group.Go(func() {
-			c := &client{t.wire, rand.New(rand.NewPCG(t.seed+uint64(stream)<<32, uint64(n)))}
+			w := &worker{t.wire, rand.New(rand.NewPCG(t.seed+uint64(stream)<<32, uint64(n)))}
 			for ctx.Err() == nil && whole.Err() == nil {
 				if most > 0 && t.begun.Load() >= int64(most) {
 					return
 				}
-				t.perform(whole, c, rec, most)
+				t.perform(whole, w, rec, most)
 			}
 		})
 	}
@@ -78,8 +78,8 @@ func (t *traffic) flow(ctx, whole context.Context, rec *recorder, workers, most 
 }
 
 // perform does one operation of the mix.
-func (t *traffic) perform(ctx context.Context, c *client, rec *recorder, most int) {
-	op := &operation{kind: pick(c.rand)}
+func (t *traffic) perform(ctx context.Context, w *worker, rec *recorder, most int) {
+	op := &operation{kind: pick(w.rand)}
 	if op.kind == kindPut || op.kind == kindMultipart {
 		number := t.begun.Add(1)
 		if most > 0 && number > int64(most) {
@@ -88,19 +88,19 @@ func (t *traffic) perform(ctx context.Context, c *client, rec *recorder, most in
 		if t.before != nil {
 			t.before()
 		}
-		t.measure(ctx, rec, op, func(ctx context.Context) error { return t.upload(ctx, c, op, int(number)) })
+		t.measure(ctx, rec, op, func(ctx context.Context) error { return t.upload(ctx, w, op, int(number)) })
 		return
 	}
-	about, any := t.ledger.any(c.rand)
+	about, any := t.ledger.any(w.rand)
 	t.measure(ctx, rec, op, func(ctx context.Context) error {
 		switch op.kind {
 		case kindForged:
-			t.enemy.forge(ctx, t.wire, c.rand, op, about)
+			t.enemy.forge(ctx, t.wire, w.rand, op, about)
 		case kindJunk:
-			t.enemy.flood(ctx, t.wire, c.rand, op)
+			t.enemy.flood(ctx, t.wire, w.rand, op)
 		case kindConfirm:
 			if any {
-				again, err := c.confirm(ctx, op, about.token)
+				again, err := w.confirm(ctx, op, about.token)
 				if err == nil {
 					t.ledger.confirmed(about, again)
 				}
@@ -109,19 +109,19 @@ func (t *traffic) perform(ctx context.Context, c *client, rec *recorder, most in
 			op.kind = kindPresign // nothing to confirm yet
 			fallthrough
 		default:
-			_, err := c.presign(ctx, op, "load.bin", c.rand.IntN(maxPut))
+			_, err := w.presign(ctx, op, "load.bin", w.rand.IntN(maxPut))
 			return err
 		}
 		return nil
 	})
 }
 
-func (t *traffic) upload(ctx context.Context, c *client, op *operation, number int) error {
-	send, what := c.put, content{number, c.rand.IntN(maxPut + 1)}
+func (t *traffic) upload(ctx context.Context, w *worker, op *operation, number int) error {
+	send, what := w.put, content{number, w.rand.IntN(maxPut + 1)}
 	switch {
 	case op.kind == kindMultipart:
-		send, what.size = c.multipart, partSize*(1+c.rand.IntN(2))+1+c.rand.IntN(maxLastPart)
-	case c.rand.IntN(50) == 0:
+		send, what.size = w.multipart, partSize*(1+w.rand.IntN(2))+1+w.rand.IntN(maxLastPart)
+	case w.rand.IntN(50) == 0:
 		what.size = 0 // is a size
 	}
 	u, err := send(ctx, op, what, t.seed)

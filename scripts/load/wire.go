@@ -1,13 +1,11 @@
 package main
 
 import (
-	"bytes"
+	"cmp"
 	"context"
-	"encoding/json"
-	"encoding/xml"
 	"errors"
 	"fmt"
-	"io"
+	"math"
 	"net"
 	"net/http"
 	"net/netip"
@@ -15,32 +13,35 @@ import (
 	"strconv"
 	"syscall"
 	"time"
+
+	"github.com/cenkalti/backoff/v4"
+
+	"ossupload/scripts/internal/client"
 )
 
 const (
 	tryTimeout  = 20 * time.Second // of one request
 	dialTimeout = 5 * time.Second
-	maxAnswer   = 16 << 20 // bytes: a thousand events are about two million
 )
 
-// wire speaks HTTP to this machine. It follows no redirect and knows no proxy.
-type wire struct {
-	gateway string // base URL without a slash at its end
-	token   string // of the caller
-	http    *http.Client
-}
+// wire is the contract's client for a stack of this machine. It knows no proxy,
+// and tries again until the context ends.
+type wire struct{ *client.Client }
 
 func newWire(gateway, token string, connections int) *wire {
 	dialer := &net.Dialer{Timeout: dialTimeout, Control: refuseOthers}
-	return &wire{gateway: gateway, token: token, http: &http.Client{
-		Timeout: tryTimeout,
-		Transport: &http.Transport{
-			DialContext:         dialer.DialContext,
-			MaxIdleConnsPerHost: connections,
-			DisableCompression:  true,
-		},
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-	}}
+	transport := &http.Transport{
+		DialContext:         dialer.DialContext,
+		MaxIdleConnsPerHost: connections,
+		DisableCompression:  true,
+	}
+	c := &client.Client{
+		Endpoint: gateway, Token: token,
+		HTTP:  client.NewHTTP(transport),
+		Retry: client.Retry{Tries: math.MaxInt, First: firstPause, Most: mostPause, MostAsked: maxRetryAfter},
+	}
+	c.HTTP.Timeout = tryTimeout // the client's own would grow with each try
+	return &wire{c}
 }
 
 // errNotHere means that an address is not this machine's.
@@ -50,7 +51,7 @@ var errNotHere = errors.New("only this machine may be put under load")
 // addresses: signed URLs come from the functions, and are followed blindly.
 func refuseOthers(_, address string, _ syscall.RawConn) error {
 	if a, err := netip.ParseAddrPort(address); err != nil || !a.Addr().IsLoopback() {
-		return errNotHere
+		return backoff.Permanent(errNotHere)
 	}
 	return nil
 }
@@ -67,112 +68,40 @@ func checkLoopback(target string) error {
 	return nil
 }
 
-// answer is what came back, whatever its status.
-type answer struct {
-	status int
-	header http.Header
-	body   []byte
-}
-
-// lostAnswer means that no answer came, or not all of it. What was asked may
-// have happened all the same.
-type lostAnswer struct{ err error }
-
-func (l *lostAnswer) Error() string { return "no answer: " + l.err.Error() }
-func (l *lostAnswer) Unwrap() error { return l.err }
-
-// send makes one request. Its error is a *lostAnswer.
-func (w *wire) send(ctx context.Context, method, target string, header map[string]string, body []byte) (answer, error) {
-	req, err := http.NewRequestWithContext(ctx, method, target, bytes.NewReader(body))
-	if err != nil {
-		return answer{}, errors.New("making a request: the URL is none") // err repeats it
-	}
-	for name, value := range header {
-		req.Header.Set(name, value)
-	}
-	res, err := w.http.Do(req)
-	if err != nil {
-		// net/http's error has the URL, and that may have a signature.
-		if u := (*url.Error)(nil); errors.As(err, &u) {
-			err = u.Err
-		}
-		return answer{}, &lostAnswer{err}
-	}
-	defer res.Body.Close()
-	text, err := io.ReadAll(io.LimitReader(res.Body, maxAnswer+1))
-	if err == nil && len(text) > maxAnswer {
-		err = errors.New("it is too long")
-	}
-	if err != nil {
-		return answer{}, &lostAnswer{err}
-	}
-	return answer{res.StatusCode, res.Header, text}, nil
-}
-
-// ask calls a function as the caller. in is sent as JSON unless it is nil.
-func (w *wire) ask(ctx context.Context, method, path string, in any) (answer, error) {
-	header := map[string]string{"Authorization": "Bearer " + w.token}
-	var body []byte
-	if in != nil {
-		header["Content-Type"] = "application/json"
-		var err error
-		if body, err = json.Marshal(in); err != nil {
-			return answer{}, fmt.Errorf("encoding a request: %w", err)
-		}
-	}
-	return w.send(ctx, method, w.gateway+path, header, body)
-}
-
-// local calls one of the stack's own endpoints and reads the JSON of its
+// local calls one of the stack's own endpoints once and reads the JSON of its
 // answer into out, unless that is nil.
 func (w *wire) local(ctx context.Context, method, path string, in, out any) error {
-	a, err := w.ask(ctx, method, path, in)
+	a, err := w.Ask(ctx, method, path, nil, in)
+	if err == nil && (out != nil || a.Status/100 != 2) {
+		err = a.Into(out)
+	}
 	if err != nil {
-		return fmt.Errorf("asking the stack for %s: %w", path, err)
-	}
-	if a.status/100 != 2 {
-		return fmt.Errorf("asking the stack for %s: %w", path, a.refusal())
-	}
-	if out == nil {
-		return nil
-	}
-	if err := json.Unmarshal(a.body, out); err != nil {
 		return fmt.Errorf("asking the stack for %s: %w", path, err)
 	}
 	return nil
 }
 
-// refusal is an answer that is not the one hoped for.
-type refusal struct {
-	status     int
-	code       string // in the error table's words, or OSS's; or the status
-	retryAfter time.Duration
+// sleep waits for d, and reports false if ctx ended first.
+func sleep(ctx context.Context, d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
 }
 
-func (r *refusal) Error() string { return fmt.Sprintf("answered %d %s", r.status, r.code) }
-
-// refusal reads the code of an error: JSON of a function or the gateway, XML of
-// OSS.
-func (a answer) refusal() *refusal {
-	var e struct {
-		Code string `json:"code" xml:"Code"` // encoding/json takes the gateway's "Code" as well
-	}
-	if json.Unmarshal(a.body, &e) != nil && xml.Unmarshal(a.body, &e) != nil || e.Code == "" {
-		e.Code = "status " + strconv.Itoa(a.status)
-	}
-	seconds, _ := strconv.Atoi(a.header.Get("Retry-After"))
-	return &refusal{a.status, e.Code, time.Duration(seconds) * time.Second}
-}
-
-// codeOf names an error in a table.
+// codeOf names an error in a table: in the error table's words, or OSS's.
 func codeOf(err error) string {
-	if r := (*refusal)(nil); errors.As(err, &r) {
-		return r.code
+	if r, ok := errors.AsType[*client.Refusal](err); ok {
+		return cmp.Or(r.Code, "status "+strconv.Itoa(r.Status))
 	}
 	switch {
-	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
+	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded), errors.Is(err, client.ErrTimeout):
 		return "no answer in time"
-	case errors.As(err, new(*lostAnswer)):
+	case errors.As(err, new(*client.LostAnswer)):
 		return "connection lost"
 	}
 	return "wrong answer"

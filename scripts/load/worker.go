@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"crypto/sha256"
-	"errors"
 	"fmt"
 	"hash/crc64"
 	"math/rand/v2"
@@ -129,16 +128,9 @@ func (w *worker) multipart(ctx context.Context, op *operation, what content, see
 	if m.PartSize != partSize || m.PartCount != int64(count) {
 		return upload{}, fmt.Errorf("%d bytes became %d parts of %d", what.size, m.PartCount, m.PartSize)
 	}
-	sign := func(ctx context.Context, number int, _ bool) (string, error) {
-		u, err := c.PartURL(ctx, m.UploadID, number)
-		if err == nil && u.Method != http.MethodPut {
-			err = errors.New("the URL of a part is not for a PUT")
-		}
-		return u.URL, err
-	}
 	var parts []client.Part
 	for chunk := range slices.Chunk(body, partSize) {
-		part, _, err := c.SendPart(ctx, len(parts)+1, count, sign, client.Bytes(chunk))
+		part, _, err := c.SendPart(ctx, len(parts)+1, count, oneURL(c, m.UploadID), client.Bytes(chunk))
 		if err != nil {
 			return upload{}, err
 		}
@@ -149,6 +141,23 @@ func (w *worker) multipart(ctx context.Context, op *operation, what content, see
 		return upload{}, err
 	}
 	return finish(op, what, body, m.Key, m.UploadID, got)
+}
+
+// oneURL asks for the URL of a part when it is first needed, by the route for a
+// single one.
+func oneURL(c *client.Client, uploadID string) client.PartSigner {
+	var known string
+	return func(ctx context.Context, number int, another bool) (string, error) {
+		if known != "" && !another {
+			return known, nil
+		}
+		u, err := c.PartURL(ctx, uploadID, number)
+		if err == nil && u.Method != http.MethodPut {
+			err = fmt.Errorf("the method of the URL of a part is %q", u.Method)
+		}
+		known = u.URL
+		return known, err
+	}
 }
 
 // finish holds a receipt against what was sent.
