@@ -64,17 +64,11 @@ func parseFlags(args []string, stderr io.Writer) (options, error) {
 		o.seed = uint64(rand.Uint32()) // short enough to be typed again
 	}
 	err := o.parseSteps(*steps)
-	switch {
-	case err != nil:
-	case flags.NArg() > 0:
+	if err == nil && flags.NArg() > 0 {
 		err = fmt.Errorf("unexpected argument %q: there are only flags", flags.Arg(0))
-	case (o.gateway == "") != (o.token == ""):
-		err = errors.New("-gateway and -token go together: both are in the ready line of a stack that runs")
-	case o.gateway != "" && o.log != "":
-		err = errors.New("-log is for a stack that is started here")
-	case o.gateway != "":
-		o.gateway = strings.TrimSuffix(o.gateway, "/")
-		err = checkLoopback(o.gateway)
+	}
+	if err == nil {
+		err = o.checkStack()
 	}
 	if err == nil {
 		err = errors.Join(
@@ -89,6 +83,20 @@ func parseFlags(args []string, stderr io.Writer) (options, error) {
 		return options{}, errUsage
 	}
 	return o, nil
+}
+
+// checkStack checks which stack is meant, and that it is of this machine.
+func (o *options) checkStack() error {
+	o.gateway = strings.TrimSuffix(o.gateway, "/")
+	switch {
+	case (o.gateway == "") != (o.token == ""):
+		return errors.New("-gateway and -token go together: both are in the ready line of a stack that runs")
+	case o.gateway == "":
+		return nil
+	case o.log != "":
+		return errors.New("-log is for a stack that is started here")
+	}
+	return checkLoopback(o.gateway)
 }
 
 func (o *options) parseSteps(list string) error {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"flag"
 	"fmt"
@@ -74,10 +75,6 @@ func parseFlags(args []string, getenv func(string) string, stderr io.Writer) (op
 	flags.BoolVar(&o.quiet, "quiet", false, "print nothing but receipts and errors")
 	flags.DurationVar(&o.timeout, "timeout", 30*time.Second, "`time` that a request may take, plus a second for each 100 KB that are being sent")
 
-	refuse := func(format string, values ...any) (options, error) {
-		fmt.Fprintf(stderr, "upload: "+format+"\n", values...)
-		return options{}, errUsage
-	}
 	switch err := flags.Parse(args); {
 	case errors.Is(err, flag.ErrHelp):
 		return options{}, err
@@ -85,57 +82,69 @@ func parseFlags(args []string, getenv func(string) string, stderr io.Writer) (op
 		return options{}, errUsage
 	}
 	o.files = flags.Args()
-	switch {
-	case len(o.files) == 0:
-		return refuse("no file is named; see -h")
-	case o.parallel < 1 || o.parallel > maxParallel:
-		return refuse("-parallel must be from 1 to %d", maxParallel)
-	case o.timeout <= 0:
-		return refuse("-timeout must be more than 0")
-	case *token != "" && *tokenFile != "":
-		return refuse("-token and -token-file exclude each other")
+	err := o.check()
+	if err == nil {
+		o.endpoint, err = readEndpoint(cmp.Or(*endpoint, getenv("OSSUPLOAD_ENDPOINT"), defaultEndpoint))
 	}
-
-	var err error
-	if o.endpoint, err = readEndpoint(firstOf(*endpoint, getenv("OSSUPLOAD_ENDPOINT"), defaultEndpoint)); err != nil {
-		return refuse("the endpoint %v", err)
+	if err == nil {
+		o.token, err = findToken(*token, *tokenFile, getenv)
 	}
-	o.token = *token
-	switch {
-	case *tokenFile != "":
-		if o.token, err = readToken(*tokenFile); err != nil {
-			return refuse("reading the token: %v", err)
-		}
-	case o.token == "":
-		o.token = getenv("OSSUPLOAD_TOKEN")
-	}
-	o.token = strings.TrimSpace(o.token)
-	if strings.ContainsFunc(o.token, func(r rune) bool { return r <= ' ' || r > '~' }) {
-		return refuse("the token has characters that a token cannot have")
+	if err != nil {
+		fmt.Fprintln(stderr, "upload:", err)
+		return options{}, errUsage
 	}
 	if o.token != "" && inTheClear(o.endpoint) {
 		o.warnings = append(o.warnings, "the endpoint is not HTTPS: anybody on the way can read the token")
 	}
-	switch {
-	case *noResume:
-		o.stateDir = ""
-	case o.stateDir == "":
-		if cache, err := os.UserCacheDir(); err == nil {
-			o.stateDir = filepath.Join(cache, "ossupload")
-		} else {
-			o.warnings = append(o.warnings, "uploads will not be resumable because there is no cache folder: use -state")
-		}
-	}
+	o.findState(*noResume)
 	return o, nil
 }
 
-func firstOf(values ...string) string {
-	for _, v := range values {
-		if v != "" {
-			return v
-		}
+// check holds against their bounds what needs no look elsewhere.
+func (o *options) check() error {
+	switch {
+	case len(o.files) == 0:
+		return errors.New("no file is named; see -h")
+	case o.parallel < 1 || o.parallel > maxParallel:
+		return fmt.Errorf("-parallel must be from 1 to %d", maxParallel)
+	case o.timeout <= 0:
+		return errors.New("-timeout must be more than 0")
 	}
-	return ""
+	return nil
+}
+
+// findToken takes the caller's token from a flag, a file or the environment.
+func findToken(token, file string, getenv func(string) string) (string, error) {
+	switch {
+	case token != "" && file != "":
+		return "", errors.New("-token and -token-file exclude each other")
+	case file != "":
+		var err error
+		if token, err = readToken(file); err != nil {
+			return "", fmt.Errorf("reading the token: %w", err)
+		}
+	case token == "":
+		token = getenv("OSSUPLOAD_TOKEN")
+	}
+	token = strings.TrimSpace(token)
+	if strings.ContainsFunc(token, func(r rune) bool { return r <= ' ' || r > '~' }) {
+		return "", errors.New("the token has characters that a token cannot have")
+	}
+	return token, nil
+}
+
+// findState says where to keep what resuming needs.
+func (o *options) findState(noResume bool) {
+	if noResume {
+		o.stateDir = ""
+	} else if o.stateDir == "" {
+		cache, err := os.UserCacheDir()
+		if err != nil {
+			o.warnings = append(o.warnings, "uploads will not be resumable because there is no cache folder: use -state")
+			return
+		}
+		o.stateDir = filepath.Join(cache, "ossupload")
+	}
 }
 
 // pair reads name=value into m.
@@ -180,9 +189,9 @@ func readEndpoint(text string) (string, error) {
 	u, err := url.Parse(text)
 	switch {
 	case err != nil, u.Scheme != "http" && u.Scheme != "https", u.Host == "":
-		return "", errors.New("is not an http:// or https:// URL")
+		return "", errors.New("the endpoint is not an http:// or https:// URL")
 	case u.User != nil, u.RawQuery != "", u.ForceQuery, u.Fragment != "":
-		return "", errors.New("must not have a user, a query or a fragment")
+		return "", errors.New("the endpoint must not have a user, a query or a fragment")
 	}
 	return strings.TrimRight(u.String(), "/"), nil
 }
