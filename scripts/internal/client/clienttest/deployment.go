@@ -230,6 +230,12 @@ func (d *Deployment) answer(op string, r *http.Request, in asked) Step {
 		q := r.URL.Query()
 		return d.ok(map[string]any{"method": "POST", "url": d.URL + "/bucket", "fields": map[string]string{
 			"name": q.Get("filename"), "type": q.Get("type"), "camera": q.Get("metadata[camera]")}})
+	}
+	return d.answerMultipart(op, r, in)
+}
+
+func (d *Deployment) answerMultipart(op string, r *http.Request, in asked) Step {
+	switch op {
 	case "create":
 		d.begun++
 		d.size = in.Size
