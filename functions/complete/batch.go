@@ -9,6 +9,7 @@ import (
 
 	"ossupload/shared/api"
 	"ossupload/shared/callerauth"
+	"ossupload/shared/uploadtoken"
 )
 
 const (
@@ -31,26 +32,46 @@ type batchResponse struct {
 	ExpiresAt     time.Time         `json:"expiresAt"`
 }
 
+func (in batchRequest) compact() bool { return in.As == "template" }
+
+// numbers are those of the parts that the request asks for.
+func (in batchRequest) numbers(claims uploadtoken.Claims) ([]int64, []api.Fault) {
+	most := maxBatchURLs
+	if in.compact() {
+		most = maxBatchSignatures
+	}
+	numbers, reason := parsePartNumbers(strings.Join(in.PartNumbers, ","), lastPart(claims), most)
+	if reason != "" {
+		return nil, []api.Fault{{Field: "partNumbers", Reason: reason}}
+	}
+	return numbers, nil
+}
+
+func (h *handler) checkBatch(caller callerauth.Caller, in batchRequest) []api.Fault {
+	claims, err := h.upload(caller, in.uploadRef)
+	if err != nil {
+		return nil // an upload that is not this caller's has no faults to tell
+	}
+	_, faults := in.numbers(claims)
+	return faults
+}
+
 // batch answers GET /s3/multipart/{uploadId}/batch with the URLs of many parts.
 func (h *handler) batch(ctx context.Context, caller callerauth.Caller, in batchRequest) (batchResponse, error) {
 	claims, err := h.upload(caller, in.uploadRef)
 	if err != nil {
 		return batchResponse{}, err
 	}
-	compact, most := in.As == "template", maxBatchURLs
-	if compact {
-		most = maxBatchSignatures
-	}
-	numbers, reason := parsePartNumbers(strings.Join(in.PartNumbers, ","), lastPart(claims), most)
-	if reason != "" {
-		return batchResponse{}, api.Invalid(api.Fault{Field: "partNumbers", Reason: reason})
+	numbers, faults := in.numbers(claims)
+	if len(faults) > 0 {
+		return batchResponse{}, api.Invalid(faults...)
 	}
 	parts, err := h.issuer.Parts(ctx, claims)
 	if err != nil {
 		return batchResponse{}, err
 	}
 	out := batchResponse{ExpiresAt: parts.ExpiresAt()}
-	if compact {
+	if in.compact() {
 		out.Template = parts.Template()
 		out.Signatures, err = signEach(parts.Signature, numbers)
 	} else {

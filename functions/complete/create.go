@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"ossupload/shared/api"
 	"ossupload/shared/callerauth"
 	"ossupload/shared/grant"
 	"ossupload/shared/uploadtoken"
@@ -32,8 +33,7 @@ type createResponse struct {
 	ExpiresAt time.Time `json:"expiresAt"`
 }
 
-// create answers POST /s3/multipart.
-func (h *handler) create(ctx context.Context, caller callerauth.Caller, in createRequest) (createResponse, error) {
+func (in createRequest) wish() grant.Wish {
 	wish := grant.Wish{
 		Method:      uploadtoken.MultipartPart,
 		Filename:    in.Filename,
@@ -46,9 +46,18 @@ func (h *handler) create(ctx context.Context, caller callerauth.Caller, in creat
 	if in.Checksum != nil {
 		wish.CRC64 = in.Checksum.CRC64
 	}
-	granted, err := h.policy.Grant(caller, wish, h.now(), h.random)
+	return wish
+}
+
+func (h *handler) checkCreate(caller callerauth.Caller, in createRequest) []api.Fault {
+	return inUppysWords(h.policy.Check(caller, in.wish()))
+}
+
+// create answers POST /s3/multipart.
+func (h *handler) create(ctx context.Context, caller callerauth.Caller, in createRequest) (createResponse, error) {
+	granted, err := h.grant(caller, in.wish())
 	if err != nil {
-		return createResponse{}, inUppysWords(err)
+		return createResponse{}, err
 	}
 	token, err := h.issuer.Multipart(ctx, granted, h.storage)
 	if err != nil {

@@ -119,11 +119,11 @@ func (h *handler) routes() http.Handler {
 func (h *handler) uploads(base string) []fchttp.Route {
 	who, s3, upload := h.authenticate, base+"/s3", base+"/s3/multipart/{uploadId}"
 	return []fchttp.Route{
-		route.New(who, "GET", s3+"/params", route.None, h.params),
-		route.New(who, "POST", s3+"/multipart", route.Lenient, h.create),
+		route.New(who, "GET", s3+"/params", route.None, h.params, h.checkParams),
+		route.New(who, "POST", s3+"/multipart", route.Lenient, h.create, h.checkCreate),
 		route.New(who, "GET", upload, route.None, h.list),
 		route.New(who, "GET", upload+"/{partNumber}", route.None, h.part),
-		route.New(who, "GET", upload+"/batch", route.None, h.batch),
+		route.New(who, "GET", upload+"/batch", route.None, h.batch, h.checkBatch),
 		route.New(who, "POST", upload+"/complete", route.Lenient, h.complete),
 		route.New(who, "DELETE", upload, route.None, h.abort),
 	}

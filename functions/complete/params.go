@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 
+	"ossupload/shared/api"
 	"ossupload/shared/callerauth"
 	"ossupload/shared/grant"
 	"ossupload/shared/uploadtoken"
@@ -21,18 +22,21 @@ type paramsResponse struct {
 	Expires int64             `json:"expires"` // seconds
 }
 
+func (in paramsRequest) wish() grant.Wish {
+	return grant.Wish{Method: uploadtoken.Form, Filename: in.Filename, ContentType: in.Type, Metadata: in.Metadata}
+}
+
+func (h *handler) checkParams(caller callerauth.Caller, in paramsRequest) []api.Fault {
+	return inUppysWords(h.policy.Check(caller, in.wish()))
+}
+
 // params answers GET /s3/params with a POST form, which is how Uppy sends a
 // file in one request. Uppy keeps no upload token; the stored grant serves for
 // a repair.
 func (h *handler) params(ctx context.Context, caller callerauth.Caller, in paramsRequest) (paramsResponse, error) {
-	granted, err := h.policy.Grant(caller, grant.Wish{
-		Method:      uploadtoken.Form,
-		Filename:    in.Filename,
-		ContentType: in.Type,
-		Metadata:    in.Metadata,
-	}, h.now(), h.random)
+	granted, err := h.grant(caller, in.wish())
 	if err != nil {
-		return paramsResponse{}, inUppysWords(err)
+		return paramsResponse{}, err
 	}
 	form, err := h.issuer.Form(ctx, granted, nil)
 	if err != nil {

@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	"ossupload/shared/api"
+	"ossupload/shared/callerauth"
+	"ossupload/shared/grant"
 )
 
 // uppyMetadata takes what Uppy puts into a file's meta: scalars of any kind.
@@ -54,16 +56,22 @@ func (m uppyMetadata) dropUppysOwn() {
 	}
 }
 
-// inUppysWords calls the fields of a refusal as Uppy does.
-func inUppysWords(err error) error {
-	faults := slices.Clone(api.Faults(err))
-	if faults == nil {
-		return err
+// grant decides about a wish of Uppy's.
+func (h *handler) grant(caller callerauth.Caller, w grant.Wish) (grant.Grant, error) {
+	granted, err := h.policy.Grant(caller, w, h.now(), h.random)
+	if faults := api.Faults(err); faults != nil {
+		return grant.Grant{}, api.Invalid(inUppysWords(faults)...)
 	}
+	return granted, err
+}
+
+// inUppysWords calls the fields of faults as Uppy does.
+func inUppysWords(faults []api.Fault) []api.Fault {
+	faults = slices.Clone(faults)
 	for i := range faults {
 		if faults[i].Field == "contentType" {
 			faults[i].Field = "type"
 		}
 	}
-	return api.Invalid(faults...)
+	return faults
 }

@@ -26,9 +26,9 @@ type downloadRequest struct {
 // objects. Browsers are told to save it, under a name of the caller's choice,
 // unless it is of a kind that may be shown.
 func (h *handler) download(ctx context.Context, caller callerauth.Caller, in downloadRequest) (issuer.Signed, error) {
-	query, err := downloadQuery(in)
-	if err != nil {
-		return issuer.Signed{}, err
+	query, faults := downloadQuery(in)
+	if len(faults) > 0 {
+		return issuer.Signed{}, api.Invalid(faults...)
 	}
 	if !strings.HasPrefix(in.Key, h.policy.OwnPrefix(caller.Subject)) {
 		return issuer.Signed{}, errNotYours
@@ -36,10 +36,14 @@ func (h *handler) download(ctx context.Context, caller callerauth.Caller, in dow
 	return h.issuer.Download(ctx, h.policy.Bucket, in.Key, query, in.ExpiresIn)
 }
 
+func checkDownload(_ callerauth.Caller, in downloadRequest) []api.Fault {
+	_, faults := downloadQuery(in)
+	return faults
+}
+
 // downloadQuery is what a GET is signed with besides its key.
-func downloadQuery(in downloadRequest) (map[string]string, error) {
-	var faults []api.Fault
-	query := make(map[string]string)
+func downloadQuery(in downloadRequest) (query map[string]string, faults []api.Fault) {
+	query = make(map[string]string)
 	if in.VersionID != "" {
 		query["versionId"] = in.VersionID
 	}
@@ -67,10 +71,7 @@ func downloadQuery(in downloadRequest) (map[string]string, error) {
 		disposition += "; " + dispositionName(in.Filename)
 	}
 	query["response-content-disposition"] = disposition
-	if len(faults) > 0 {
-		return nil, api.Invalid(faults...)
-	}
-	return query, nil
+	return query, faults
 }
 
 // dispositionName is a file name as RFC 6266 has it: an ASCII form for old

@@ -32,8 +32,8 @@ func TestDownloadQuery(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			got, err := downloadQuery(tt.in)
-			if fields := fieldsOf(api.Faults(err)); fields != tt.fault {
+			got, faults := downloadQuery(tt.in)
+			if fields := fieldsOf(faults); fields != tt.fault {
 				t.Fatalf("faults of %q, want %q", fields, tt.fault)
 			}
 			if tt.fault == "" && !maps.Equal(got, tt.want) {

@@ -89,8 +89,8 @@ func newHandler(s settings.Presign, out outside) (*handler, error) {
 func (h *handler) routes() http.Handler {
 	who := h.caller.Authenticate
 	return fchttp.NewMux(
-		route.New(who, "POST", "/presign", route.Strict, h.presign),
-		route.New(who, "POST", "/download", route.Strict, h.download),
+		route.New(who, "POST", "/presign", route.Strict, h.presign, h.checkPresign),
+		route.New(who, "POST", "/download", route.Strict, h.download, checkDownload),
 		route.New(who, "POST", "/sts", route.Optional, h.sts),
 		route.New(who, "POST", "/session", route.Optional, h.session),
 	)

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 
+	"ossupload/shared/api"
 	"ossupload/shared/callerauth"
 	"ossupload/shared/grant"
 	"ossupload/shared/issuer"
@@ -27,8 +28,7 @@ type checksum struct {
 	CRC64 string `json:"crc64" validate:"omitempty,crc64"` // decimal
 }
 
-// presign answers POST /presign with a signed PUT or form.
-func (h *handler) presign(ctx context.Context, caller callerauth.Caller, in presignRequest) (issuer.Upload, error) {
+func (in presignRequest) wish() grant.Wish {
 	wish := grant.Wish{
 		Method:       in.As,
 		Filename:     in.Filename,
@@ -45,11 +45,20 @@ func (h *handler) presign(ctx context.Context, caller callerauth.Caller, in pres
 	if in.Checksum != nil {
 		wish.MD5, wish.CRC64 = in.Checksum.MD5, in.Checksum.CRC64
 	}
-	granted, err := h.policy.Grant(caller, wish, h.now(), h.random)
+	return wish
+}
+
+func (h *handler) checkPresign(caller callerauth.Caller, in presignRequest) []api.Fault {
+	return h.policy.Check(caller, in.wish())
+}
+
+// presign answers POST /presign with a signed PUT or form.
+func (h *handler) presign(ctx context.Context, caller callerauth.Caller, in presignRequest) (issuer.Upload, error) {
+	granted, err := h.policy.Grant(caller, in.wish(), h.now(), h.random)
 	if err != nil {
 		return issuer.Upload{}, err
 	}
-	if wish.Method == uploadtoken.Form {
+	if granted.Claims.Method == uploadtoken.Form {
 		return h.issuer.Form(ctx, granted, in.ExpiresIn)
 	}
 	return h.issuer.Put(ctx, granted, in.ExpiresIn)

@@ -25,8 +25,10 @@ package api
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
+	"unicode"
 )
 
 // Code is one of the closed set of error codes; Status gives its HTTP status.
@@ -161,6 +163,8 @@ const MaxFaults = 20
 type Fault struct {
 	Field  string `json:"field"` // the path of JSON names, as checksum.md5
 	Reason string `json:"reason"`
+	// Foreign is for a field whose name is none of ours: no log repeats it.
+	Foreign bool `json:"-"`
 }
 
 // Faults returns those of an error that Invalid made, and nil for any other.
@@ -174,16 +178,34 @@ func Faults(err error) []Fault {
 }
 
 // Invalid is the invalid_request that names faults, the first MaxFaults of
-// them. Its message repeats them, since some clients (Uppy) show nothing else.
+// them, by names that fit a line. Its message repeats them, since some clients
+// (Uppy) show nothing else.
 func Invalid(faults ...Fault) *Error {
-	faults = faults[:min(len(faults), MaxFaults)]
-	told := make([]string, len(faults))
-	for i, f := range faults {
-		told[i] = f.Field + " " + f.Reason
+	details := slices.Clone(faults[:min(len(faults), MaxFaults)])
+	told := make([]string, len(details))
+	for i := range details {
+		details[i].Field = printable(details[i].Field)
+		told[i] = details[i].Field + " " + details[i].Reason
 	}
 	return &Error{
 		Code:    InvalidRequest,
 		Message: fmt.Sprintf("Some fields of the request are not valid: %s.", strings.Join(told, "; ")),
-		Details: faults,
+		Details: details,
 	}
+}
+
+// printable shortens a path of names, which clients may have chosen, to what an
+// answer should repeat.
+func printable(field string) string {
+	const most = 80 // bytes
+	short := strings.ToValidUTF8(field[:min(len(field), most)], "\uFFFD")
+	if len(field) > most {
+		short = strings.TrimRight(short, "\uFFFD") + "…"
+	}
+	return strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) {
+			return '\uFFFD'
+		}
+		return r
+	}, short)
 }

@@ -94,6 +94,25 @@ func TestInvalid(t *testing.T) {
 		err.Message != "Some fields of the request are not valid: size is required; checksum.md5 must be a string." {
 		t.Errorf("Invalid = %+v", err)
 	}
+	for field, want := range map[string]string{
+		"metadata.a\r\nb":             "metadata.a\uFFFD\uFFFDb",
+		"a\xffb":                      "a\uFFFDb",
+		strings.Repeat("a", 80):       strings.Repeat("a", 80),
+		strings.Repeat("a", 81):       strings.Repeat("a", 80) + "…",
+		"x" + strings.Repeat("ä", 40): "x" + strings.Repeat("ä", 39) + "…",
+		strings.Repeat("x", 2<<20):    strings.Repeat("x", 80) + "…",
+	} {
+		faults := []api.Fault{{Field: field}}
+		if got := api.Faults(api.Invalid(faults...))[0].Field; got != want {
+			t.Errorf("the field %.100q is told as %q, want %q", field, got, want)
+		}
+		if faults[0].Field != field {
+			t.Error("Invalid changed the faults that it was given")
+		}
+	}
+	if api.Faults(nil) != nil || api.Faults(errors.New("other")) != nil || len(api.Faults(fmt.Errorf("x: %w", err))) != 2 {
+		t.Error("Faults are not those of an Invalid")
+	}
 	many := make([]api.Fault, 60_000)
 	if got := api.Invalid(many...).Details.([]api.Fault); len(got) != api.MaxFaults {
 		t.Errorf("Invalid tells %d faults, want %d", len(got), api.MaxFaults)

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"runtime"
 	"runtime/debug"
+	"strings"
 	"sync"
 	"time"
 
@@ -102,8 +103,8 @@ func (c *call) log(ctx context.Context, log *slog.Logger, method string, status 
 	log.LogAttrs(ctx, level, message, attrs...)
 }
 
-// answerAttrs tells what the client was told. Of faults it names the fields
-// alone: reasons may quote values.
+// answerAttrs tells what the client was told. Of faults it names our fields
+// alone: reasons may quote values, and other names are the client's.
 func answerAttrs(answer *api.Error) []slog.Attr {
 	attrs := []slog.Attr{slog.String("code", string(answer.Code))}
 	if answer.Reason != "" {
@@ -115,7 +116,10 @@ func answerAttrs(answer *api.Error) []slog.Attr {
 	}
 	fields := make([]string, len(faults))
 	for i, f := range faults {
-		fields[i] = f.Field
+		fields[i], _, _ = strings.Cut(f.Field, ".")
+		if f.Foreign {
+			fields[i] = "(unknown)"
+		}
 	}
 	return append(attrs, slog.Any("fields", fields))
 }

@@ -82,23 +82,40 @@ type Grant struct {
 	Header map[string]string
 }
 
+// Check names what the policy refuses of w. It is for a wish that will not be
+// granted anyway, whose shape need not be sound.
+func (p Policy) Check(caller callerauth.Caller, w Wish) []api.Fault {
+	_, faults := p.decide(caller, w)
+	return faults
+}
+
+// decision is what a policy makes of a wish.
+type decision struct {
+	contentType string
+	maxSize     int64
+	partSize    int64
+	header      map[string]string
+}
+
+func (p Policy) decide(caller callerauth.Caller, w Wish) (decision, []api.Fault) {
+	var f faults
+	d := decision{contentType: p.contentType(caller, w, &f), maxSize: p.checkSize(caller, w, &f), partSize: p.partSize(w, &f)}
+	d.header = p.header(w, d.contentType, &f)
+	return d, f
+}
+
 // Grant decides about w. It fails with api.Invalid, which names every field that
 // the policy refuses, ErrMethod, or with random's error.
 func (p Policy) Grant(caller callerauth.Caller, w Wish, now time.Time, random io.Reader) (Grant, error) {
 	if !slices.Contains(p.Methods, w.Method) {
 		return Grant{}, fmt.Errorf("%w: %s", ErrMethod, w.Method)
 	}
-	var f faults
-	contentType := p.contentType(caller, w, &f)
-	maxSize := p.checkSize(caller, w, &f)
-	partSize := p.partSize(w, &f)
-	header := p.header(w, contentType, &f)
-	if len(f) > 0 {
-		return Grant{}, api.Invalid(f...)
+	d, refused := p.decide(caller, w)
+	if len(refused) > 0 {
+		return Grant{}, api.Invalid(refused...)
 	}
-
 	extension := w.Filename
-	if contentType == "" {
+	if d.contentType == "" {
 		// OSS may guess a type that nobody granted from the key.
 		extension = ""
 	}
@@ -115,11 +132,11 @@ func (p Policy) Grant(caller callerauth.Caller, w Wish, now time.Time, random io
 		Key:         key,
 		Subject:     caller.Subject,
 		Size:        w.Size,
-		MaxSize:     maxSize,
-		ContentType: contentType,
+		MaxSize:     d.maxSize,
+		ContentType: d.contentType,
 		CRC64:       w.CRC64,
 		Tags:        len(w.Tags),
-		PartSize:    partSize,
+		PartSize:    d.partSize,
 		Vars:        w.Vars,
 		Context:     caller.Upload.Context,
 		IssuedAt:    now.Unix(),
@@ -128,10 +145,10 @@ func (p Policy) Grant(caller callerauth.Caller, w Wish, now time.Time, random io
 	if w.Method == uploadtoken.URL {
 		claims.Filename = w.Filename
 	} else {
-		header[MetaPrefix+MetaName] = Escape(w.Filename)
-		header[overwrite] = "true"
+		d.header[MetaPrefix+MetaName] = Escape(w.Filename)
+		d.header[overwrite] = "true"
 	}
-	return Grant{Claims: claims, Header: header}, nil
+	return Grant{Claims: claims, Header: d.header}, nil
 }
 
 // faults collects what is wrong with a wish.

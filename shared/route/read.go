@@ -7,6 +7,7 @@ import (
 	"mime"
 	"net/http"
 	"reflect"
+	"slices"
 	"strings"
 
 	"ossupload/shared/api"
@@ -142,14 +143,24 @@ func (d *decoder) body(text []byte, v reflect.Value) error {
 
 // object decodes members into the struct v, whose path in the body is path.
 func (d *decoder) object(members []member, v reflect.Value, path string) {
-	for _, m := range members {
-		i, ok := fieldNamed(v.Type(), m.name)
-		switch {
-		case ok && string(m.value) != "null":
-			d.field(m.value, v.Field(i), path+m.name)
-		case !ok && !d.unknown:
-			d.fault(path+printable(m.name), "is not a known field")
+	known := 0
+	for i := range v.NumField() {
+		name := v.Type().Field(i).Tag.Get("json")
+		at := slices.IndexFunc(members, func(m member) bool { return m.name == name })
+		if name == "" || at < 0 {
+			continue
 		}
+		members[known], members[at] = members[at], members[known]
+		if value := members[known].value; string(value) != "null" {
+			d.field(value, v.Field(i), path+name)
+		}
+		known++
+	}
+	if d.unknown {
+		return
+	}
+	for _, m := range slices.SortedFunc(slices.Values(members[known:]), func(a, b member) int { return strings.Compare(a.name, b.name) }) {
+		d.fault(api.Fault{Field: path + m.name, Reason: "is not a known field", Foreign: true})
 	}
 }
 
@@ -165,12 +176,12 @@ func (d *decoder) field(text []byte, v reflect.Value, path string) {
 		return
 	}
 	v.SetZero()
-	d.fault(path, "must be "+describe(t))
+	d.fault(api.Fault{Field: path, Reason: "must be " + describe(t)})
 }
 
-func (d *decoder) fault(field, reason string) {
+func (d *decoder) fault(f api.Fault) {
 	if len(d.faults) < api.MaxFaults {
-		d.faults = append(d.faults, api.Fault{Field: field, Reason: reason})
+		d.faults = append(d.faults, f)
 	}
 }
 
@@ -188,15 +199,6 @@ func merge(faults, more []api.Fault) []api.Fault {
 		}
 	}
 	return faults
-}
-
-func fieldNamed(t reflect.Type, name string) (int, bool) {
-	for i := range t.NumField() {
-		if tag := t.Field(i).Tag.Get("json"); tag != "" && tag == name {
-			return i, true
-		}
-	}
-	return 0, false
 }
 
 func describe(t reflect.Type) string {

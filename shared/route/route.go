@@ -55,9 +55,14 @@ type Handler[In, Out any] func(ctx context.Context, caller callerauth.Caller, in
 // Authenticate finds out who sent a request.
 type Authenticate func(*http.Request) (callerauth.Caller, error)
 
-// New puts handle into the envelope. It panics when In cannot be read from a
-// request.
-func New[In, Out any](who Authenticate, method, pattern string, body Body, handle Handler[In, Out]) fchttp.Route {
+// Check finds what is wrong with a request beyond its shape. In holds what could
+// be read of it.
+type Check[In any] func(caller callerauth.Caller, in In) []api.Fault
+
+// New puts handle into the envelope. A request that has faults of shape gets no
+// further than the checks, so that all its faults are told together; any other
+// is handle's to judge. New panics when In cannot be read from a request.
+func New[In, Out any](who Authenticate, method, pattern string, body Body, handle Handler[In, Out], checks ...Check[In]) fchttp.Route {
 	read := newReader[In](body)
 	return fchttp.Route{Method: method, Pattern: pattern, Handle: func(r *http.Request) (any, error) {
 		ctx, cancel := context.WithTimeout(r.Context(), answerWithin)
@@ -72,6 +77,9 @@ func New[In, Out any](who Authenticate, method, pattern string, body Body, handl
 			return nil, err
 		}
 		if len(faults) > 0 {
+			for _, check := range checks {
+				faults = merge(faults, check(caller, in))
+			}
 			return nil, api.Invalid(faults...)
 		}
 		return handle(ctx, caller, in)

@@ -91,7 +91,7 @@ func validate(in any) []api.Fault {
 func path(namespace string) string {
 	_, field, _ := strings.Cut(namespace, ".")
 	if name, key, ok := strings.Cut(field, "["); ok {
-		field = name + "." + printable(strings.TrimSuffix(key, "]"))
+		field = name + "." + strings.TrimSuffix(key, "]")
 	}
 	return field
 }

@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"strings"
-	"unicode"
 	"unicode/utf8"
 
 	"ossupload/shared/api"
@@ -18,6 +17,8 @@ const (
 )
 
 var errDepth = &api.Error{Code: api.InvalidJSON, Message: fmt.Sprintf("The request body is nested more than %d deep.", maxDepth)}
+
+var errTwice = &api.Error{Code: api.InvalidJSON, Message: "The request body has a name twice in one object."}
 
 // member is a name and a value of a JSON object, the value as it was written.
 type member struct {
@@ -75,7 +76,7 @@ func (s *splitter) object(depth int) ([]member, error) {
 	for s.next('}') {
 		name := s.name()
 		if _, twice := seen[name]; twice {
-			return nil, &api.Error{Code: api.InvalidJSON, Message: fmt.Sprintf("The request body has the name %q twice in one object.", printable(name))}
+			return nil, errTwice
 		}
 		if len(seen) == maxNames {
 			return nil, api.Invalid(api.Fault{Field: s.field(), Reason: fmt.Sprintf("must have at most %d names", maxNames)})
@@ -172,25 +173,5 @@ func (s *splitter) field() string {
 	if len(s.path) == 0 {
 		return "body"
 	}
-	names := make([]string, len(s.path))
-	for i, name := range s.path {
-		names[i] = printable(name)
-	}
-	return strings.Join(names, ".")
-}
-
-// printable shortens a name that a client chose to what an answer should
-// repeat.
-func printable(name string) string {
-	const most = 64
-	name = strings.Map(func(r rune) rune {
-		if unicode.IsControl(r) {
-			return '\uFFFD'
-		}
-		return r
-	}, strings.ToValidUTF8(name[:min(len(name), 2*most)], "\uFFFD"))
-	if len(name) > most {
-		return strings.ToValidUTF8(name[:most], "") + "…"
-	}
-	return name
+	return strings.Join(s.path, ".")
 }
