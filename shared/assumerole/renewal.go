@@ -29,7 +29,7 @@ type renewal struct {
 func newRenewal(fetch func(context.Context) (rolecreds.Credentials, error), now func() time.Time, log *slog.Logger, patience time.Duration) *renewal {
 	report := func(ctx context.Context, known fetchonce.State[rolecreds.Credentials]) {
 		if known.Err != nil && life(known.Value, known.Now) > 0 {
-			log.WarnContext(ctx, "renewing role credentials", "err", known.Err, "old", known.Value)
+			log.WarnContext(ctx, "renewing role credentials", "err", known.Err, "old", known.Value, "expires", known.Value.Expires)
 		}
 	}
 	return &renewal{

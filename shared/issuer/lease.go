@@ -56,7 +56,7 @@ func (i *Issuer) lease(ctx context.Context, asked *int64) (lease, error) {
 		life = min(life, left.Truncate(time.Second))
 	}
 	return lease{
-		credentials: signing.Credentials{AccessKeyID: c.AccessKeyID, AccessKeySecret: c.AccessKeySecret, SecurityToken: c.SecurityToken},
+		credentials: c.Signing(),
 		now:         now,
 		life:        life,
 	}, nil

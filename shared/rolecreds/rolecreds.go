@@ -19,6 +19,8 @@ import (
 	"os"
 	"strings"
 	"time"
+
+	"ossupload/shared/signing"
 )
 
 // ContextLife is how long credentials of unknown age are used. They live 36 hours
@@ -52,24 +54,23 @@ func (c Credentials) Remaining(now time.Time) (time.Duration, bool) {
 	return wall(c.Expires).Sub(wall(now)), true
 }
 
-// String names the key and its expiry, and nothing secret.
-func (c Credentials) String() string {
-	if c.Expires.IsZero() {
-		return fmt.Sprintf("access key %q without end", c.AccessKeyID)
-	}
-	return fmt.Sprintf("access key %q until %s", c.AccessKeyID, c.Expires.UTC().Format(time.RFC3339))
+// Signing returns c as what signs. Its redaction is that of Credentials, too:
+// however they are printed, logged or encoded, only the id of the key shows.
+func (c Credentials) Signing() signing.Credentials {
+	return signing.Credentials{AccessKeyID: c.AccessKeyID, AccessKeySecret: c.AccessKeySecret, SecurityToken: c.SecurityToken}
 }
 
-// GoString is String, for %#v.
-func (c Credentials) GoString() string { return c.String() }
+// String names the key and nothing secret.
+func (c Credentials) String() string { return c.Signing().String() }
 
-// LogValue is the same for log/slog.
-func (c Credentials) LogValue() slog.Value {
-	return slog.GroupValue(
-		slog.String("accessKeyId", c.AccessKeyID),
-		slog.Time("expires", c.Expires),
-	)
-}
+// Format is String for every verb.
+func (c Credentials) Format(f fmt.State, verb rune) { c.Signing().Format(f, verb) }
+
+// LogValue is String, for log/slog.
+func (c Credentials) LogValue() slog.Value { return c.Signing().LogValue() }
+
+// MarshalText is String, for encoding/json and its like.
+func (c Credentials) MarshalText() ([]byte, error) { return c.Signing().MarshalText() }
 
 type contextKey struct{}
 

@@ -3,6 +3,7 @@ package rolecreds_test
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -11,6 +12,7 @@ import (
 	"time"
 
 	"ossupload/shared/rolecreds"
+	"ossupload/shared/signing"
 )
 
 var noon = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
@@ -194,12 +196,22 @@ func TestNothingSecretIsPrinted(t *testing.T) {
 		checkNoSecret(t, verb+" of a pointer", fmt.Sprintf(verb, &c))
 		checkNoSecret(t, verb+" in a slice", fmt.Sprintf(verb, []rolecreds.Credentials{c}))
 	}
-	if got, want := c.String(), `access key "STS.id" until 2026-03-01T12:00:00Z`; got != want {
-		t.Errorf("String() = %q, want %q", got, want)
+	for _, verb := range []string{"%d", "%x", "%T of %[1]v"} {
+		checkNoSecret(t, verb, fmt.Sprintf(verb, c))
 	}
-	c.Expires = time.Time{}
-	if got, want := c.String(), `access key "STS.id" without end`; got != want {
-		t.Errorf("String() = %q, want %q", got, want)
+	encoded, err := json.Marshal(map[string]any{"value": c, "pointer": &c})
+	if err != nil {
+		t.Fatal(err)
+	}
+	checkNoSecret(t, "JSON", string(encoded))
+	if got, want := c.String(), `access key "STS.id"`; got != want || fmt.Sprint(c) != want {
+		t.Errorf("String() = %q, printed %v, want %q", got, c, want)
+	}
+}
+
+func TestSigning(t *testing.T) {
+	if got, want := role.Signing(), (signing.Credentials{AccessKeyID: "STS.id", AccessKeySecret: "role-secret", SecurityToken: "role-token"}); got != want {
+		t.Error("Signing lacks a part of the credentials")
 	}
 }
 
