@@ -78,6 +78,10 @@ func newHandler(s settings.Complete, out outside) (*handler, error) {
 			return nil, err
 		}
 	}
+	caller, err := callerauth.New(s.Caller, out.now, out.log)
+	if err != nil {
+		return nil, err
+	}
 	issuer, err := issuer.New(issuer.Config{
 		Region: s.Storage.Region, Uploads: s.Storage.Public, Credentials: credentials,
 		Keyring: keyring, CallbackURL: s.CallbackURL, MaxExpires: s.MaxExpires, Now: out.now,
@@ -94,7 +98,7 @@ func newHandler(s settings.Complete, out outside) (*handler, error) {
 	}
 	return &handler{
 		policy:    s.Policy,
-		caller:    s.Caller,
+		caller:    caller,
 		keyring:   keyring,
 		issuer:    issuer,
 		storage:   out.storage,

@@ -124,7 +124,7 @@ func TestFaultsLeaveNoGoroutine(t *testing.T) {
 		MaxExpires: time.Hour,
 		TokenKeys:  []uploadtoken.Key{{ID: "k1", Secret: make([]byte, 32)}},
 		Role:       settings.Role{ARN: "acs:ram::1:role/uploads", Duration: time.Hour, STSEndpoint: role.URL, STSCAFile: caFile},
-		Caller:     callerauth.NewNone(),
+		Caller:     callerauth.Config{None: true},
 		Webhook:    settings.Webhook{URL: world.URL + "/webhook", Secrets: [][]byte{[]byte("secret")}},
 	}
 	keyring, err := uploadtoken.NewKeyring(deployed.TokenKeys, rand.Reader)

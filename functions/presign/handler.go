@@ -60,6 +60,10 @@ func newHandler(s settings.Presign, out outside) (*handler, error) {
 			return nil, err
 		}
 	}
+	caller, err := callerauth.New(s.Caller, out.now, out.log)
+	if err != nil {
+		return nil, err
+	}
 	issuer, err := issuer.New(issuer.Config{
 		Region: s.Storage.Region, Uploads: s.Storage.Public, Downloads: s.Storage.Download, Credentials: credentials,
 		Keyring: keyring, CallbackURL: s.CallbackURL, MaxExpires: s.MaxExpires, Now: out.now,
@@ -69,7 +73,7 @@ func newHandler(s settings.Presign, out outside) (*handler, error) {
 	}
 	h := &handler{
 		policy:    s.Policy,
-		caller:    s.Caller,
+		caller:    caller,
 		issuer:    issuer,
 		keyring:   keyring,
 		region:    s.Storage.Region,

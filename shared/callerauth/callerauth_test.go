@@ -90,7 +90,7 @@ func TestNewHeader(t *testing.T) {
 		{"refuses a secret that is not ASCII", "X-User", secret + "é", false},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			_, err := callerauth.NewHeader(c.header, []byte(c.secret))
+			_, err := callerauth.NewHeader(callerauth.HeaderConfig{Name: c.header, Secret: []byte(c.secret)})
 			if (err == nil) != c.ok {
 				t.Errorf("NewHeader(%q) = %v, want ok %v", c.header, err, c.ok)
 			}
@@ -102,7 +102,7 @@ func TestNewHeader(t *testing.T) {
 }
 
 func TestHeader(t *testing.T) {
-	auth, err := callerauth.NewHeader("x-user", []byte(secret))
+	auth, err := callerauth.NewHeader(callerauth.HeaderConfig{Name: "x-user", Secret: []byte(secret)})
 	if err != nil {
 		t.Fatal(err)
 	}

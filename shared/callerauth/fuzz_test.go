@@ -61,7 +61,7 @@ func FuzzSignedClaims(f *testing.F) {
 func FuzzHeader(f *testing.F) {
 	f.Add("alice", secret)
 	f.Add("alice, bob", "")
-	auth, err := callerauth.NewHeader("X-User", []byte(secret))
+	auth, err := callerauth.NewHeader(callerauth.HeaderConfig{Name: "X-User", Secret: []byte(secret)})
 	if err != nil {
 		f.Fatal(err)
 	}

@@ -10,17 +10,22 @@ import (
 	"strings"
 )
 
+// HeaderConfig says which header is believed.
+type HeaderConfig struct {
+	Name   string // letters, digits and hyphens
+	Secret []byte // that the gateway sends: at least 32 bytes of visible ASCII
+}
+
 // NewHeader returns an Authenticator that takes the identity from the header
-// name, because the header name+"-Secret" proves that our gateway set both:
+// Name, because the header Name+"-Secret" proves that our gateway set both:
 //
 //	X-User: alice
 //	X-User-Secret: <secret>
 //
-// The gateway must strip both headers from what clients send, and be told the
-// secret: at least 32 bytes of visible ASCII, since it travels as it is. An
-// identity that is empty, repeated, padded with white space, or holds a comma
+// The gateway must strip both headers from what clients send. An identity that is empty, repeated, padded with white space, or holds a comma
 // (two values joined on the way) or a control character is refused.
-func NewHeader(name string, secret []byte) (Authenticator, error) {
+func NewHeader(c HeaderConfig) (Authenticator, error) {
+	name, secret := c.Name, c.Secret
 	if name == "" || strings.ContainsFunc(name, func(c rune) bool {
 		return !('a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' || c == '-')
 	}) {

@@ -6,14 +6,13 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
-	"net/netip"
-	"net/url"
 	"slices"
 	"time"
 
 	"github.com/golang-jwt/jwt/v5"
 
 	"ossupload/shared/fetchonce"
+	"ossupload/shared/secureurl"
 )
 
 // JWKSConfig says which tokens are accepted from an issuer that publishes its keys.
@@ -93,12 +92,9 @@ func (c *keyCache) keyOf(ctx context.Context, token *jwt.Token) (any, error) {
 }
 
 func newKeyCache(c JWKSConfig) (*keyCache, error) {
-	u, err := url.Parse(c.URL)
-	switch {
-	case err != nil || u.Host == "" || u.Opaque != "" || u.User != nil || u.Fragment != "":
-		return nil, errors.New("URL of the keys must be absolute, without user and fragment")
-	case u.Scheme != "https" && !(u.Scheme == "http" && isLoopback(u.Hostname())):
-		return nil, errors.New("URL of the keys must be https")
+	u, err := secureurl.Parse(c.URL)
+	if err != nil {
+		return nil, fmt.Errorf("URL of the keys %w", err)
 	}
 	cache := &keyCache{
 		url:  c.URL,
@@ -124,12 +120,4 @@ func newKeyCache(c JWKSConfig) (*keyCache, error) {
 		Fetch: cache.fetch, Timeout: fetchTimeout, Now: c.Now, Report: cache.report,
 	})
 	return cache, nil
-}
-
-func isLoopback(host string) bool {
-	if host == "localhost" {
-		return true
-	}
-	addr, err := netip.ParseAddr(host)
-	return err == nil && addr.IsLoopback()
 }

@@ -15,6 +15,8 @@ import (
 	"strings"
 	"time"
 
+	"ossupload/shared/secureurl"
+
 	standardwebhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
 )
 
@@ -52,6 +54,9 @@ const (
 func newWebhook(c WebhookConfig, now func() time.Time) (*webhook, error) {
 	if c.URL == "" || len(c.Secrets) == 0 || c.Budget <= 0 {
 		return nil, errors.New("a webhook needs a URL, a secret and a budget")
+	}
+	if _, err := secureurl.Parse(c.URL); err != nil {
+		return nil, fmt.Errorf("the webhook's URL %w", err)
 	}
 	w := &webhook{url: c.URL, budget: c.Budget, now: now, jitter: c.Jitter}
 	if w.jitter == nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/md5"
 	"encoding/base64"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -66,9 +67,8 @@ func NewVerifier(cfg Config) (*Verifier, error) {
 	}
 	allowed := make(map[string]string, len(cfg.KeyURLs))
 	for i, keyURL := range cfg.KeyURLs {
-		u, err := url.Parse(keyURL)
-		if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "" || u.User != nil || u.Fragment != "" {
-			return nil, fmt.Errorf("checking public key url %d of %d: it is not an absolute http or https url", i+1, len(cfg.KeyURLs))
+		if err := CheckKeyURL(keyURL); err != nil {
+			return nil, fmt.Errorf("checking public key url %d of %d: %w", i+1, len(cfg.KeyURLs), err)
 		}
 		allowed[base64.StdEncoding.EncodeToString([]byte(keyURL))] = keyURL
 	}
@@ -77,6 +77,16 @@ func NewVerifier(cfg Config) (*Verifier, error) {
 		return nil, err
 	}
 	return &Verifier{keys: keys, allowed: allowed}, nil
+}
+
+// CheckKeyURL reports why a public key cannot be fetched from a URL. OSS itself
+// names its key by plain http, too.
+func CheckKeyURL(keyURL string) error {
+	u, err := url.Parse(keyURL)
+	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "" || u.User != nil || u.Fragment != "" {
+		return errors.New("it is not an absolute http or https url")
+	}
+	return nil
 }
 
 // Verify reports whether OSS signed the message for one of its URIs: nil, or an

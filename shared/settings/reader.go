@@ -5,12 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"net/netip"
 	"net/url"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
+
+	"ossupload/shared/secureurl"
 )
 
 // reader looks variables up and collects what is wrong with them.
@@ -29,6 +30,13 @@ type secret struct {
 
 func (r *reader) fault(name, format string, args ...any) {
 	r.faults = append(r.faults, name+": "+fmt.Sprintf(format, args...))
+}
+
+// check is fault for what another package decides.
+func (r *reader) check(name string, err error) {
+	if err != nil {
+		r.fault(name, "%v", err)
+	}
 }
 
 // err is one error for all faults.
@@ -149,30 +157,15 @@ func decodeBase64(s string) ([]byte, error) {
 	return base64.RawStdEncoding.DecodeString(s)
 }
 
-// httpURL reads an absolute URL without userinfo and fragment. With secure set
-// only HTTPS is taken, except towards this machine itself.
-func (r *reader) httpURL(name, value string, secure bool) string {
+// secureURL reads an optional URL that tokens or events are sent to.
+func (r *reader) secureURL(name string) string {
+	value := r.text(name, "")
 	if value == "" {
 		return ""
 	}
-	u, err := url.Parse(value)
-	switch {
-	case err != nil || u.Host == "" || u.Opaque != "" || (u.Scheme != "https" && u.Scheme != "http"):
-		r.fault(name, "is not an http or https URL")
-	case u.User != nil || u.Fragment != "":
-		r.fault(name, "must not have a user or a fragment")
-	case secure && u.Scheme != "https" && !isLoopback(u.Hostname()):
-		r.fault(name, "must be https")
-	}
+	_, err := secureurl.Parse(value)
+	r.check(name, err)
 	return value
-}
-
-func isLoopback(host string) bool {
-	if host == "localhost" {
-		return true
-	}
-	addr, err := netip.ParseAddr(host)
-	return err == nil && addr.IsLoopback()
 }
 
 // origin reports whether s is a web origin as browsers write it.

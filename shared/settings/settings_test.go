@@ -69,7 +69,7 @@ func TestDefaults(t *testing.T) {
 	if len(p.TokenKeys) != 2 || p.TokenKeys[0].ID != "k2" || string(p.TokenKeys[1].Secret) != secretB {
 		t.Errorf("TokenKeys = %d keys, first %q, want k2 and k1 in order", len(p.TokenKeys), p.TokenKeys[0].ID)
 	}
-	if p.Caller == nil || p.Role.ARN != "" || p.Role.Duration != time.Hour || len(p.Warnings) != 0 {
+	if p.Caller.JWT == nil || p.Role.ARN != "" || p.Role.Duration != time.Hour || len(p.Warnings) != 0 {
 		t.Errorf("Caller %v, Role %+v, Warnings %v", p.Caller, p.Role, p.Warnings)
 	}
 
@@ -259,11 +259,11 @@ func TestKeysOfAnIssuer(t *testing.T) {
 		env["AUTH_JWT_SECRET"], env["AUTH_AUDIENCE"] = "", "uploads"
 		maps.Copy(env, set)
 		p, err := settings.LoadPresign(lookup(env))
-		if err != nil || p.Caller == nil {
+		if err != nil || p.Caller.JWKS == nil {
 			t.Errorf("LoadPresign with %v = Caller %v, %v, want one", set, p.Caller, err)
 		}
 		c, err := settings.LoadComplete(lookup(env))
-		if err != nil || c.Caller == nil {
+		if err != nil || c.Caller.JWKS == nil {
 			t.Errorf("LoadComplete with %v = Caller %v, %v, want one", set, c.Caller, err)
 		}
 	}

@@ -77,6 +77,25 @@ type Presigned struct {
 	ExpiresAt time.Time         // from here on OSS refuses it
 }
 
+const nameBytes = "abcdefghijklmnopqrstuvwxyz0123456789-"
+
+// CheckRegion fails with ErrRegion unless region is a plain id, cn-hangzhou and
+// not oss-cn-hangzhou.
+func CheckRegion(region string) error {
+	if region == "" || strings.HasPrefix(region, "oss-") || strings.Trim(region, nameBytes) != "" {
+		return fmt.Errorf("%w: %q is not an id such as cn-hangzhou", ErrRegion, region)
+	}
+	return nil
+}
+
+// CheckBucket fails with ErrBucket for what OSS allows no bucket to be called.
+func CheckBucket(bucket string) error {
+	if len(bucket) < 3 || len(bucket) > 63 || strings.Trim(bucket, "-") != bucket || strings.Trim(bucket, nameBytes) != "" {
+		return fmt.Errorf("%w: %q", ErrBucket, bucket)
+	}
+	return nil
+}
+
 // Signer presigns for one region and endpoint. It is safe for concurrent use.
 type Signer struct {
 	region   string
@@ -87,8 +106,8 @@ type Signer struct {
 // New returns a Signer. region is a plain id, cn-hangzhou and not
 // oss-cn-hangzhou. It fails with ErrRegion or ErrEndpoint.
 func New(region string, endpoint Endpoint) (*Signer, error) {
-	if region == "" || strings.HasPrefix(region, "oss-") || strings.Trim(region, "abcdefghijklmnopqrstuvwxyz0123456789-") != "" {
-		return nil, fmt.Errorf("%w: %q", ErrRegion, region)
+	if err := CheckRegion(region); err != nil {
+		return nil, err
 	}
 	if err := endpoint.check(); err != nil {
 		return nil, err
@@ -191,9 +210,8 @@ func check(cred Credentials, req Request) error {
 	case strings.ContainsFunc(cred.AccessKeyID+cred.AccessKeySecret+cred.SecurityToken, unicode.IsControl):
 		// A line break left by the file or variable that a secret was read from.
 		return fmt.Errorf("%w: a control character is in them", ErrCredentials)
-	case len(req.Bucket) < 3 || len(req.Bucket) > 63 || strings.Trim(req.Bucket, "-") != req.Bucket ||
-		strings.Trim(req.Bucket, "abcdefghijklmnopqrstuvwxyz0123456789-") != "":
-		return fmt.Errorf("%w: %q", ErrBucket, req.Bucket)
+	case CheckBucket(req.Bucket) != nil:
+		return CheckBucket(req.Bucket)
 	case req.Key == "" || len(req.Key) > maxKey:
 		return fmt.Errorf("%w: %d bytes, want 1 to %d", ErrKey, len(req.Key), maxKey)
 	case !utf8.ValidString(req.Key):

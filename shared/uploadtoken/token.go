@@ -118,8 +118,8 @@ func NewKeyring(keys []Key, random io.Reader) (*Keyring, error) {
 	}
 	k := &Keyring{first: keys[0].ID, keys: make(map[string]map[Purpose][]byte), random: random}
 	for _, key := range keys {
-		if !validKeyID(key.ID) {
-			return nil, fmt.Errorf("upload token key id %q: want 1 to %d of A-Z a-z 0-9 _ -", key.ID, keyIDMax)
+		if err := CheckKeyID(key.ID); err != nil {
+			return nil, err
 		}
 		if len(key.Secret) < MinSecret {
 			return nil, fmt.Errorf("upload token key %q: a secret of %d bytes, want at least %d", key.ID, len(key.Secret), MinSecret)
@@ -232,16 +232,11 @@ func additionalData(kid string, p Purpose) []byte {
 	return []byte(version + "." + kid + "." + string(p))
 }
 
-func validKeyID(id string) bool {
-	if id == "" || len(id) > keyIDMax {
-		return false
+// CheckKeyID reports why id cannot name a key: it stands in tokens, between dots.
+func CheckKeyID(id string) error {
+	const allowed = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-"
+	if id == "" || len(id) > keyIDMax || strings.Trim(id, allowed) != "" {
+		return fmt.Errorf("upload token key id %q: want 1 to %d of A-Z a-z 0-9 _ -", id, keyIDMax)
 	}
-	for _, c := range []byte(id) {
-		switch {
-		case c >= 'a' && c <= 'z', c >= 'A' && c <= 'Z', c >= '0' && c <= '9', c == '_', c == '-':
-		default:
-			return false
-		}
-	}
-	return true
+	return nil
 }
