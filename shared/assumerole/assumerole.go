@@ -198,8 +198,9 @@ func endpointHost(endpoint, region string) (string, error) {
 	if err != nil || u.Scheme == "" || u.Host == "" {
 		u, err = url.Parse("https://" + endpoint)
 	}
-	if err != nil || u.Scheme != "https" || u.Hostname() == "" || u.User != nil ||
-		u.Path != "" && u.Path != "/" || u.RawQuery != "" || u.Fragment != "" {
+	// Whatever else a URL can have, user, path, query, fragment, is nothing that
+	// credentials-go could be told.
+	if err != nil || u.Hostname() == "" || strings.TrimSuffix(u.String(), "/") != "https://"+u.Host {
 		return "", errors.New("STS endpoint is not host[:port] or an https URL without path")
 	}
 	return u.Host, nil

@@ -125,36 +125,52 @@ func (c claimSet) upload() (Upload, error) {
 	}
 	var u Upload
 	for name, value := range members {
+		var err error
 		switch name {
 		case "context":
-			var compact bytes.Buffer
-			if err := json.Compact(&compact, value); err != nil || compact.Len() > maxContext {
-				return Upload{}, fmt.Errorf("%w: upload.context is longer than %d bytes", ErrClaim, maxContext)
-			}
-			u.Context = compact.Bytes()
+			u.Context, err = uploadContext(value)
 		case "maxSize":
-			size, err := strconv.ParseInt(string(value), 10, 64)
-			if err != nil || size < 0 {
-				return Upload{}, fmt.Errorf("%w: upload.maxSize is not a whole number of bytes", ErrClaim)
-			}
-			u.MaxSize = &size
+			u.MaxSize, err = uploadMaxSize(value)
 		case "contentTypes":
-			types, ok := texts(value)
-			// A reader who checks the length would take an empty list for no limit.
-			if !ok || len(types) == 0 {
-				return Upload{}, fmt.Errorf("%w: upload.contentTypes is not a list of types", ErrClaim)
-			}
-			for _, t := range types {
-				if t == "" || len(t) > maxTypeName {
-					return Upload{}, fmt.Errorf("%w: upload.contentTypes holds an entry that is not a type", ErrClaim)
-				}
-			}
-			u.ContentTypes = types
+			u.ContentTypes, err = uploadContentTypes(value)
 		default:
-			return Upload{}, fmt.Errorf("%w: upload has an unknown member", ErrClaim)
+			err = fmt.Errorf("%w: upload has an unknown member", ErrClaim)
+		}
+		if err != nil {
+			return Upload{}, err
 		}
 	}
 	return u, nil
+}
+
+func uploadContext(value json.RawMessage) (json.RawMessage, error) {
+	var compact bytes.Buffer
+	if err := json.Compact(&compact, value); err != nil || compact.Len() > maxContext {
+		return nil, fmt.Errorf("%w: upload.context is longer than %d bytes", ErrClaim, maxContext)
+	}
+	return compact.Bytes(), nil
+}
+
+func uploadMaxSize(value json.RawMessage) (*int64, error) {
+	size, err := strconv.ParseInt(string(value), 10, 64)
+	if err != nil || size < 0 {
+		return nil, fmt.Errorf("%w: upload.maxSize is not a whole number of bytes", ErrClaim)
+	}
+	return &size, nil
+}
+
+func uploadContentTypes(value json.RawMessage) ([]string, error) {
+	types, ok := texts(value)
+	// A reader who checks the length would take an empty list for no limit.
+	if !ok || len(types) == 0 {
+		return nil, fmt.Errorf("%w: upload.contentTypes is not a list of types", ErrClaim)
+	}
+	for _, t := range types {
+		if t == "" || len(t) > maxTypeName {
+			return nil, fmt.Errorf("%w: upload.contentTypes holds an entry that is not a type", ErrClaim)
+		}
+	}
+	return types, nil
 }
 
 // object splits a JSON object into its members. Names are compared as they are,

@@ -109,19 +109,8 @@ func parseKey(raw json.RawMessage) (key publicKey, ok bool) {
 	if err != nil {
 		return publicKey{}, false
 	}
-	// Everybody can sign with a private key that is published.
-	if _, private := members["d"]; private {
+	if !verifies(members) {
 		return publicKey{}, false
-	}
-	if raw, ok := members["use"]; ok {
-		if use, ok := text(raw); !ok || use != "sig" {
-			return publicKey{}, false
-		}
-	}
-	if raw, ok := members["key_ops"]; ok {
-		if ops, ok := texts(raw); !ok || !slices.Contains(ops, "verify") {
-			return publicKey{}, false
-		}
 	}
 	if raw, ok := members["kid"]; ok {
 		id, ok := text(raw)
@@ -146,6 +135,25 @@ func parseKey(raw json.RawMessage) (key publicKey, ok bool) {
 		ok = isText && algorithm == key.algorithm
 	}
 	return key, ok
+}
+
+// verifies reports whether a key is there to verify signatures, as far as it
+// says what it is for.
+func verifies(members map[string]json.RawMessage) bool {
+	// Everybody can sign with a private key that is published.
+	if _, private := members["d"]; private {
+		return false
+	}
+	if raw, ok := members["use"]; ok {
+		if use, ok := text(raw); !ok || use != "sig" {
+			return false
+		}
+	}
+	if raw, ok := members["key_ops"]; ok {
+		ops, ok := texts(raw)
+		return ok && slices.Contains(ops, "verify")
+	}
+	return true
 }
 
 // rsaKey reads RFC 7518, 6.3.1. A modulus with a zero octet before it, which

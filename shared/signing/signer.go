@@ -204,27 +204,45 @@ func check(cred Credentials, req Request) error {
 	default:
 		return fmt.Errorf("%w: %q", ErrMethod, req.Method)
 	}
-	switch {
-	case cred.AccessKeyID == "" || cred.AccessKeySecret == "" || strings.Contains(cred.AccessKeyID, "/"):
-		return ErrCredentials
-	case strings.ContainsFunc(cred.AccessKeyID+cred.AccessKeySecret+cred.SecurityToken, unicode.IsControl):
-		// A line break left by the file or variable that a secret was read from.
-		return fmt.Errorf("%w: a control character is in them", ErrCredentials)
-	case CheckBucket(req.Bucket) != nil:
-		return CheckBucket(req.Bucket)
-	case req.Key == "" || len(req.Key) > maxKey:
-		return fmt.Errorf("%w: %d bytes, want 1 to %d", ErrKey, len(req.Key), maxKey)
-	case !utf8.ValidString(req.Key):
-		return fmt.Errorf("%w: not UTF-8", ErrKey)
-	case req.Key[0] == '/' || req.Key[0] == '\\':
-		return fmt.Errorf("%w: it begins with %q", ErrKey, req.Key[:1])
-	case req.Expires < time.Second || req.Expires > maxExpires || req.Expires%time.Second != 0:
+	if err := cred.check(); err != nil {
+		return err
+	}
+	if err := CheckBucket(req.Bucket); err != nil {
+		return err
+	}
+	if err := checkKey(req.Key); err != nil {
+		return err
+	}
+	if req.Expires < time.Second || req.Expires > maxExpires || req.Expires%time.Second != 0 {
 		return fmt.Errorf("%w: %v, want whole seconds up to %v", ErrExpires, req.Expires, maxExpires)
 	}
 	for name, value := range req.Query {
 		if name == "" || ofSignature(strings.ToLower(name)) || !utf8.ValidString(name) || !utf8.ValidString(value) {
 			return fmt.Errorf("%w: %q", ErrQuery, name)
 		}
+	}
+	return nil
+}
+
+func (c Credentials) check() error {
+	switch {
+	case c.AccessKeyID == "" || c.AccessKeySecret == "" || strings.Contains(c.AccessKeyID, "/"):
+		return ErrCredentials
+	case strings.ContainsFunc(c.AccessKeyID+c.AccessKeySecret+c.SecurityToken, unicode.IsControl):
+		// A line break left by the file or variable that a secret was read from.
+		return fmt.Errorf("%w: a control character is in them", ErrCredentials)
+	}
+	return nil
+}
+
+func checkKey(key string) error {
+	switch {
+	case key == "" || len(key) > maxKey:
+		return fmt.Errorf("%w: %d bytes, want 1 to %d", ErrKey, len(key), maxKey)
+	case !utf8.ValidString(key):
+		return fmt.Errorf("%w: not UTF-8", ErrKey)
+	case key[0] == '/' || key[0] == '\\':
+		return fmt.Errorf("%w: it begins with %q", ErrKey, key[:1])
 	}
 	return nil
 }
@@ -257,42 +275,26 @@ func authenticates(name string) bool {
 // which of them are additional ones. Every header of req is among them: one
 // that is sent and not signed would protect nothing.
 func signedHeaders(req Request) (header map[string]string, additional []string, err error) {
-	wanted := make(map[string]bool, len(req.AdditionalHeaders))
-	for _, name := range req.AdditionalHeaders {
-		low := strings.ToLower(name)
-		switch {
-		case !isToken(low) || strings.Contains(low, "_"):
-			return nil, nil, fmt.Errorf("%w: additional header %q", ErrHeader, name)
-		case signedByDefault(low):
-			return nil, nil, fmt.Errorf("%w: additional header %q is signed by itself", ErrHeader, name)
-		case wanted[low]:
-			return nil, nil, fmt.Errorf("%w: additional header %q is named twice", ErrHeader, name)
-		}
-		wanted[low] = true
+	wanted, err := additionalHeaders(req.AdditionalHeaders)
+	if err != nil {
+		return nil, nil, err
 	}
 	header = make(map[string]string, len(req.Header))
 	seen := make(map[string]bool, len(req.Header)) // empty ones too, unlike header
 	for name, value := range req.Header {
 		low := strings.ToLower(name)
-		trimmed := strings.Trim(value, " ")
 		switch {
-		case !isToken(low):
-			return nil, nil, fmt.Errorf("%w: name %q", ErrHeader, name)
 		case seen[low]:
 			return nil, nil, fmt.Errorf("%w: %q stands twice", ErrHeader, low)
-		case authenticates(low):
-			return nil, nil, fmt.Errorf("%w: %q belongs to a signature", ErrHeader, low)
 		case !signedByDefault(low) && !wanted[low]:
 			return nil, nil, fmt.Errorf("%w: nothing would sign %q", ErrHeader, name)
-		case strings.ContainsFunc(value, unicode.IsControl) || !utf8.ValidString(value):
-			return nil, nil, fmt.Errorf("%w: the value of %q has control characters", ErrHeader, name)
-		case trimmed != strings.TrimFunc(value, isTrimmedBySome):
-			// Signers differ on which spaces they trim.
-			return nil, nil, fmt.Errorf("%w: the value of %q begins or ends with an odd space", ErrHeader, name)
+		}
+		if err := checkHeader(low, value); err != nil {
+			return nil, nil, err
 		}
 		seen[low] = true
 		if value != "" {
-			header[low] = trimmed
+			header[low] = strings.Trim(value, " ")
 		}
 	}
 	for _, low := range slices.Sorted(maps.Keys(wanted)) {
@@ -302,6 +304,41 @@ func signedHeaders(req Request) (header map[string]string, additional []string, 
 		additional = append(additional, low)
 	}
 	return header, additional, nil
+}
+
+// additionalHeaders is the set of names, in lower case, that are to be signed
+// beside those that always are.
+func additionalHeaders(names []string) (map[string]bool, error) {
+	wanted := make(map[string]bool, len(names))
+	for _, name := range names {
+		low := strings.ToLower(name)
+		switch {
+		case !isToken(low) || strings.Contains(low, "_"):
+			return nil, fmt.Errorf("%w: additional header %q", ErrHeader, name)
+		case signedByDefault(low):
+			return nil, fmt.Errorf("%w: additional header %q is signed by itself", ErrHeader, name)
+		case wanted[low]:
+			return nil, fmt.Errorf("%w: additional header %q is named twice", ErrHeader, name)
+		}
+		wanted[low] = true
+	}
+	return wanted, nil
+}
+
+// checkHeader refuses what could not be sent as it is signed.
+func checkHeader(low, value string) error {
+	switch {
+	case !isToken(low):
+		return fmt.Errorf("%w: name %q", ErrHeader, low)
+	case authenticates(low):
+		return fmt.Errorf("%w: %q belongs to a signature", ErrHeader, low)
+	case strings.ContainsFunc(value, unicode.IsControl) || !utf8.ValidString(value):
+		return fmt.Errorf("%w: the value of %q has control characters", ErrHeader, low)
+	case strings.Trim(value, " ") != strings.TrimFunc(value, isTrimmedBySome):
+		// Signers differ on which spaces they trim.
+		return fmt.Errorf("%w: the value of %q begins or ends with an odd space", ErrHeader, low)
+	}
+	return nil
 }
 
 // isTrimmedBySome reports whether the trim function of some language takes r for
