@@ -20,6 +20,7 @@ import (
 	"time"
 
 	"ossupload/shared/fchttp"
+	"ossupload/shared/osscallback"
 	"ossupload/shared/settings"
 	"ossupload/shared/storage"
 	"ossupload/shared/uploadtoken"
@@ -83,7 +84,7 @@ func flooded(t *testing.T) (*fchttp.Adapter, *rsa.PrivateKey, *uploadtoken.Keyri
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &fchttp.Adapter{Handler: h.routes(), MaxBody: maxBody, Log: slog.New(slog.NewJSONHandler(io.Discard, nil))}, key, keyring, o
+	return &fchttp.Adapter{Handler: h.routes(), MaxBody: osscallback.MaxBody, Log: slog.New(slog.NewJSONHandler(io.Discard, nil))}, key, keyring, o
 }
 
 // event is a callback as the HTTP trigger hands it over.
@@ -125,7 +126,7 @@ func TestJunkIsCheap(t *testing.T) {
 		return "bucket=examplebucket&object=u%2Fa%2Fx.png&etag=E&size=1&reqId=R&token=" + token
 	}
 	nobody := base64.StdEncoding.EncodeToString(make([]byte, 128))
-	long := strings.Repeat("x", maxBody-1024)
+	long := strings.Repeat("x", osscallback.MaxBody-1024)
 	tests := []struct {
 		name, reason string
 		event        []byte

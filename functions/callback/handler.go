@@ -20,7 +20,6 @@ import (
 )
 
 const (
-	maxBody = 64 << 10 // bytes; the body that we configure is under 5 KiB
 	// OSS waits five seconds for an answer, connecting included ("Callback",
 	// OSS API reference); three leave it room.
 	answerWithin   = 2800 * time.Millisecond

@@ -25,6 +25,7 @@ import (
 	"time"
 
 	"ossupload/shared/fchttp"
+	"ossupload/shared/osscallback"
 	"ossupload/shared/rolecreds"
 	"ossupload/shared/settings"
 	"ossupload/shared/signing"
@@ -118,7 +119,7 @@ func TestFaultsLeaveNoGoroutine(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	adapter := &fchttp.Adapter{Handler: h.routes(), MaxBody: maxBody}
+	adapter := &fchttp.Adapter{Handler: h.routes(), MaxBody: osscallback.MaxBody}
 
 	var receipts atomic.Int32
 	ask := func(i int) {

@@ -19,6 +19,7 @@ import (
 	"github.com/aliyun/fc-runtime-go-sdk/fccontext"
 
 	"ossupload/shared/fchttp"
+	"ossupload/shared/osscallback"
 	"ossupload/shared/rolecreds"
 	"ossupload/shared/settings"
 	"ossupload/shared/storage"
@@ -46,7 +47,7 @@ func run(log *slog.Logger) error {
 	if err != nil {
 		return err
 	}
-	adapter := &fchttp.Adapter{Handler: h.routes(), MaxBody: maxBody, Log: log, Now: time.Now}
+	adapter := &fchttp.Adapter{Handler: h.routes(), MaxBody: osscallback.MaxBody, Log: log, Now: time.Now}
 	fc.Start(func(ctx context.Context, event []byte) (json.RawMessage, error) {
 		invocation, _ := fccontext.FromContext(ctx)
 		given := invocation.Credentials

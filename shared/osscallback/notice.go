@@ -8,9 +8,9 @@ import (
 	"unicode/utf8"
 )
 
-// maxBody bounds the body of a notice. A key has at most 1,023 bytes and the
-// whole callback parameter 5 KiB, so a genuine one is far below.
-const maxBody = 64 << 10
+// MaxBody bounds the body of a callback, in bytes. A key has at most 1,023 bytes
+// and the whole callback parameter 5 KiB, so a genuine one is far below.
+const MaxBody = 64 << 10
 
 // Notice is the body that Param configures: what OSS says about one upload, and
 // the token that was put into the signed parameter.
@@ -28,8 +28,8 @@ type Notice struct {
 // beside them; anything else is ErrBody. Call it after Verify: only the raw
 // bytes are signed.
 func ParseNotice(body []byte) (Notice, error) {
-	if len(body) > maxBody {
-		return Notice{}, fmt.Errorf("%w: more than %d bytes", ErrBody, maxBody)
+	if len(body) > MaxBody {
+		return Notice{}, fmt.Errorf("%w: more than %d bytes", ErrBody, MaxBody)
 	}
 
 	var n Notice

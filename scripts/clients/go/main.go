@@ -63,7 +63,7 @@ func upload(path string) (receipt []byte, err error) {
 
 	req, err := http.NewRequest(g.Method, g.URL, file)
 	if err != nil {
-		return nil, errors.New("uploading: the granted URL is none")
+		return nil, errors.New("uploading: the granted URL cannot be read")
 	}
 	// net/http does not ask a file for its length and would send it chunked,
 	// which is refused: the length is signed. A ContentLength of 0 means

@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// postVector is a form of testdata/post_v4.json. Its signature was computed by
+// postVector is a form of post_v4.json, which shared/signing keeps. Its signature was computed by
 // two implementations that are not this one; the published samples have an
 // unpublished secret.
 type postVector struct {
@@ -24,7 +24,7 @@ type postVector struct {
 
 func readPostVectors(t testing.TB) []postVector {
 	t.Helper()
-	data, err := os.ReadFile("testdata/post_v4.json")
+	data, err := os.ReadFile("../../../../shared/signing/testdata/post_v4.json")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -33,7 +33,7 @@ func readPostVectors(t testing.TB) []postVector {
 		t.Fatal(err)
 	}
 	if len(file.Vectors) == 0 {
-		t.Fatal("testdata/post_v4.json holds no vectors")
+		t.Fatal("post_v4.json holds no vectors")
 	}
 	return file.Vectors
 }

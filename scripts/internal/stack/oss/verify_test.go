@@ -55,7 +55,7 @@ type stepwiseVector struct {
 
 func readVectors(t testing.TB) (vectors []vector, stepwise []stepwiseVector) {
 	t.Helper()
-	data, err := os.ReadFile("testdata/sign_v4.json")
+	data, err := os.ReadFile("../../../../shared/signing/testdata/sign_v4.json")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -67,7 +67,7 @@ func readVectors(t testing.TB) (vectors []vector, stepwise []stepwiseVector) {
 		t.Fatal(err)
 	}
 	if len(file.Vectors) == 0 || len(file.Stepwise) == 0 {
-		t.Fatal("testdata/sign_v4.json holds no vectors")
+		t.Fatal("sign_v4.json holds no vectors")
 	}
 	return file.Vectors, file.Stepwise
 }
