@@ -82,7 +82,12 @@ const nameBytes = "abcdefghijklmnopqrstuvwxyz0123456789-"
 // CheckRegion fails with ErrRegion unless region is a plain id, cn-hangzhou and
 // not oss-cn-hangzhou.
 func CheckRegion(region string) error {
-	if region == "" || strings.HasPrefix(region, "oss-") || strings.Trim(region, nameBytes) != "" {
+	country, rest, _ := strings.Cut(region, "-")
+	sound := len(country) >= 2 && strings.Trim(country, "abcdefghijklmnopqrstuvwxyz") == "" && country != "oss" && rest != ""
+	for part := range strings.SplitSeq(rest, "-") {
+		sound = sound && part != "" && strings.Trim(part, nameBytes) == ""
+	}
+	if !sound {
 		return fmt.Errorf("%w: %q is not an id such as cn-hangzhou", ErrRegion, region)
 	}
 	return nil
