@@ -165,14 +165,55 @@ const partURLs = "part URLs"
 func granted(method uploadtoken.Method) grant.Grant {
 	size := int64(5)
 	return grant.Grant{
-		Claims: uploadtoken.Claims{ID: "id", Method: method, Bucket: "bucket", Key: "key", Subject: "s", Size: &size, MaxSize: 9, ContentType: "image/png"},
+		Claims: uploadtoken.Claims{
+			ID: "id", Method: method, Bucket: "bucket", Key: "key", Subject: "s", Size: &size, MaxSize: 9, ContentType: "image/png",
+			IssuedAt: noon.Unix(), ExpiresAt: noon.Add(time.Hour).Unix(),
+		},
 		Header: map[string]string{"Content-Type": "image/png"},
+	}
+}
+
+func TestNewRefuses(t *testing.T) {
+	tests := []struct {
+		name   string
+		change func(*issuer.Config)
+		ok     bool
+	}{
+		{"nothing missing", func(*issuer.Config) {}, true},
+		{"a longest life of a second", func(c *issuer.Config) { c.MaxExpires = time.Second }, true},
+		{"a shorter one", func(c *issuer.Config) { c.MaxExpires = time.Second - 1 }, false},
+		{"no credentials", func(c *issuer.Config) { c.Credentials = nil }, false},
+		{"no keyring", func(c *issuer.Config) { c.Keyring = nil }, false},
+		{"no clock", func(c *issuer.Config) { c.Now = nil }, false},
+		{"no region", func(c *issuer.Config) { c.Region = "" }, false},
+		{"no endpoint", func(c *issuer.Config) { c.Uploads = signing.Endpoint{} }, false},
+		{"a bad endpoint of downloads", func(c *issuer.Config) { c.Downloads.Host = "" }, false},
+	}
+	for _, tt := range tests {
+		c := config(t, source{credentials: role}, noon)
+		tt.change(&c)
+		if got, err := issuer.New(c); (err == nil) != tt.ok || (got != nil) != tt.ok {
+			t.Errorf("New with %s = %v, %v, want ok %v", tt.name, got, err, tt.ok)
+		}
+	}
+}
+
+func TestDownload(t *testing.T) {
+	query := map[string]string{"response-content-disposition": "attachment"}
+	c := config(t, source{credentials: role}, noon)
+	own := c
+	own.Downloads = signing.Endpoint{}
+	for host, c := range map[string]issuer.Config{"cdn.example.com": c, uploadHost: own} {
+		got, err := made(t, c).Download(t.Context(), "bucket", "a key", query, nil)
+		want := presigned(t, host, signing.Request{Method: "GET", Bucket: "bucket", Key: "a key", Query: query})
+		if err != nil || got.Method != "GET" || got.URL != want {
+			t.Errorf("Download = %s %s, %v\nwant GET %s", got.Method, got.URL, err, want)
+		}
 	}
 }
 
 func TestLifeIsTheLeastOfAllBounds(t *testing.T) {
 	const none, sub = time.Duration(0), time.Nanosecond
-	noon := time.Date(2026, 11, 20, 12, 0, 0, 0, time.UTC)
 	tests := []struct {
 		name  string
 		clock time.Duration // after noon
@@ -254,7 +295,6 @@ func checkTruth(t *testing.T, got issued, clock, end time.Time) {
 // Whatever fractions clock and credentials have, nothing outlives the
 // credentials.
 func TestNothingOutlivesTheCredentials(t *testing.T) {
-	noon := time.Date(2026, 11, 20, 12, 0, 0, 0, time.UTC)
 	for _, way := range ways {
 		t.Run(way.name, func(t *testing.T) {
 			const step = 125 * time.Millisecond
@@ -293,7 +333,6 @@ func TestNothingIsIssuedWithoutCredentials(t *testing.T) {
 // What was asked, or the usual life, is cut to what policy allows, whatever is
 // issued.
 func TestLifeIsCapped(t *testing.T) {
-	now := time.Date(2026, 11, 20, 12, 0, 0, 0, time.UTC)
 	tests := []struct {
 		most  time.Duration
 		asked *int64
@@ -313,7 +352,7 @@ func TestLifeIsCapped(t *testing.T) {
 			if way.name == partURLs && tt.asked != nil {
 				continue
 			}
-			c := config(t, source{credentials: until(time.Time{})}, now)
+			c := config(t, source{credentials: until(time.Time{})}, noon)
 			c.MaxExpires = tt.most
 			got, err := way.issue(t, made(t, c), tt.asked)
 			if err != nil || got.expires != tt.want || got.signedExpires != tt.want {
@@ -343,8 +382,8 @@ func TestReasonsCarryTheirAnswer(t *testing.T) {
 		{assumerole.ErrThrottled, api.Throttled},
 	} {
 		var got *api.Error
-		if err := fmt.Errorf("issuing: %w", tt.err); !errors.As(err, &got) || got.Code != tt.want || got.RetryAfter < time.Second || got.Message == "" {
-			t.Errorf("the answer to %v = %+v, want %s with a message and when to try again", err, got, tt.want)
+		if err := fmt.Errorf("issuing: %w", tt.err); !errors.As(err, &got) || got.Code != tt.want || got.RetryAfter < time.Second || got.RetryAfter > 30*time.Second || got.Message == "" {
+			t.Errorf("the answer to %v = %+v, want %s with a message and when to try again, which is soon", err, got, tt.want)
 		}
 	}
 	// Nothing that will not mend itself asks clients to try again.
