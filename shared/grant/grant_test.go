@@ -157,6 +157,54 @@ func TestGrantNamesEveryFault(t *testing.T) {
 	}
 }
 
+// What a client reads. Check says so even where nothing will be granted: no
+// method is enabled here.
+func TestReasons(t *testing.T) {
+	url := func(w *grant.Wish) { w.Method = uploadtoken.URL }
+	multipart := func(w *grant.Wish) { w.Method, w.ContentType = uploadtoken.MultipartPart, "video/mp4" }
+	tests := []struct {
+		name   string
+		change func(*grant.Wish)
+		want   string // field and reason
+	}{
+		{"no type", func(w *grant.Wish) { w.ContentType = "png" }, `contentType must be one type/subtype without parameters`},
+		{"a type that the policy leaves out", func(w *grant.Wish) { w.ContentType = "text/html" }, `contentType "text/html" is not an allowed type`},
+		{"a type that the token leaves out", func(w *grant.Wish) { w.ContentType = "image/gif" }, `contentType "image/gif" is not a type that your token allows`},
+		{"no size", func(w *grant.Wish) { w.Size = nil }, `size is required`},
+		{"a PUT that is too large", func(w *grant.Wish) { w.Size = ptr(5<<30 + 1) }, `size must be at most 5368709120 bytes`},
+		{"an object that is too large", func(w *grant.Wish) { multipart(w); w.Size = ptr(1<<40 + 1) }, `size must be at most 1099511627776 bytes`},
+		{"parts that are too small", func(w *grant.Wish) { multipart(w); w.PartSize = 1 }, `partSize must be 102400 to 5368709120 bytes`},
+		{"too many parts", func(w *grant.Wish) { multipart(w); w.PartSize, w.Size = 102_400, ptr(1_024_000_001) },
+			`partSize 1024000001 bytes need more than 10000 parts of this size`},
+		{"a storage class", func(w *grant.Wish) { w.StorageClass = "Archive" }, `storageClass is not an allowed storage class`},
+		{"a tag", func(w *grant.Wish) { w.Tags = map[string]string{"owner": "x"} }, `tags.owner is not an allowed tag`},
+		{"a tag of ours, although the policy has it", func(w *grant.Wish) { w.Tags = map[string]string{"OSSupload-x": "x"} }, `tags.OSSupload-x is not an allowed tag`},
+		{"metadata of ours", func(w *grant.Wish) { w.Metadata = map[string]string{"ossupload-x": "x"} }, `metadata.ossupload-x is a reserved name`},
+		{"much metadata", func(w *grant.Wish) { w.Metadata = map[string]string{"a": strings.Repeat("x", 2048)} },
+			`metadata must be at most 2048 bytes, names and percent-encoded values together`},
+		{"much metadata in small pieces", func(w *grant.Wish) {
+			w.Metadata = map[string]string{"a": strings.Repeat("x", 1023), "b": strings.Repeat("x", 1024)}
+		}, `metadata must be at most 2048 bytes, names and percent-encoded values together`},
+		{"an MD5 of parts", func(w *grant.Wish) { multipart(w); w.MD5 = "ICy5YqxZB1uWSwcVLSNLcA==" }, `checksum.md5 can be used with "put" only`},
+		{"metadata by URL", func(w *grant.Wish) { url(w); w.Metadata = map[string]string{"a": "b"} }, `metadata cannot be used with "url", which sends no headers`},
+	}
+	for _, tt := range tests {
+		w := wish()
+		tt.change(&w)
+		p, c := policy(), caller()
+		p.TagKeys = append(p.TagKeys, "OSSupload-x")
+		c.Upload.ContentTypes = []string{"image/png", "image/jpeg", "video/mp4", "text/html"}
+		p.Methods = nil
+		faults := p.Check(c, w)
+		if len(faults) != 1 || faults[0].Field+" "+faults[0].Reason != tt.want {
+			t.Errorf("%s: Check = %+v, want %q", tt.name, faults, tt.want)
+		}
+	}
+	if faults := policy().Check(caller(), wish()); len(faults) != 0 {
+		t.Errorf("Check of a wish that is granted = %+v, want none", faults)
+	}
+}
+
 func TestURLMethodSendsNoHeaders(t *testing.T) {
 	w := grant.Wish{Method: uploadtoken.URL, Filename: "page.html"}
 	g, err := policy().Grant(caller(), w, now, zeros())
@@ -265,11 +313,14 @@ func TestPartSize(t *testing.T) {
 		{name: "an empty object", size: ptr(0), want: 5 * mib, count: 1},
 		{name: "as many parts as fit", size: ptr(5 * mib * 10000), want: 5 * mib, count: 10000},
 		{name: "one byte more needs larger parts", size: ptr(5*mib*10000 + 1), want: 6 * mib, count: 8334},
+		{name: "exactly as many larger parts as fit", size: ptr(6 * mib * 10000), want: 6 * mib, count: 10000},
+		{name: "one byte more needs still larger ones", size: ptr(6*mib*10000 + 1), want: 7 * mib, count: 8572},
 		{name: "48.8 TB", size: ptr(48_800_000_000_000), want: 4654 * mib, count: 10000, policyMaxBytes: 1 << 60},
 		{name: "one byte over 48.8 TB", size: ptr(48_800_000_000_001), field: "size", policyMaxBytes: 1 << 60},
 		{name: "asked for", size: ptr(300_000), asked: 102_400, want: 102_400, count: 3},
 		{name: "asked for without a size", asked: 102_400, want: 102_400},
 		{name: "asked for too small", size: ptr(300_000), asked: 102_399, field: "partSize"},
+		{name: "asked for as large as they may be", asked: 5 << 30, want: 5 << 30},
 		{name: "asked for too large", asked: 5<<30 + 1, field: "partSize"},
 		{name: "10,000 parts", size: ptr(102_400 * 10000), asked: 102_400, want: 102_400, count: 10000},
 		{name: "10,001 parts", size: ptr(102_400*10000 + 1), asked: 102_400, field: "partSize"},
@@ -287,6 +338,14 @@ func TestPartSize(t *testing.T) {
 				t.Errorf("part size %d, count %d, want %d, %d", g.Claims.PartSize, g.Claims.PartCount(), tt.want, tt.count)
 			}
 		})
+	}
+}
+
+func TestPartSizeIsOfMultipartAlone(t *testing.T) {
+	w := wish()
+	w.PartSize = 1
+	if g, err := policy().Grant(caller(), w, now, zeros()); err != nil || g.Claims.PartSize != 0 {
+		t.Errorf("a PUT has parts of %d bytes, %v, want none", g.Claims.PartSize, err)
 	}
 }
 

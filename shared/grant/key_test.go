@@ -15,6 +15,8 @@ func TestOwnPrefix(t *testing.T) {
 	tests := []struct{ subject, want string }{
 		{"alice", "u/alice/"},
 		{"a-1", "u/a-1/"},
+		{"az09", "u/az09/"},
+		{"`{/:", "u/_60_7b_2f_3a/"}, // beside a, z, 0 and 9
 		{"Alice", "u/_41lice/"},
 		{"a_b", "u/a_5fb/"},
 		{"*", "u/_2a/"},
@@ -43,7 +45,7 @@ func TestKeysAreSafe(t *testing.T) {
 	seen := make(map[string]bool)
 	for _, tt := range []struct{ filename, ext string }{
 		{"a.jpg", ".jpg"}, {"a.JPEG", ".jpeg"}, {"a.tar.gz", ".gz"}, {"a", ""}, {"a.", ""}, {".env", ".env"},
-		{"a.toolongext", ""}, {"a.p/g", ""}, {"../../etc/passwd", ""}, {"a.夏", ""}, {"a.php%00.jpg", ".jpg"}, {"*?", ""},
+		{"a.toolongext", ""}, {"a.p/g", ""}, {"../../etc/passwd", ""}, {"a.夏", ""}, {"a.z", ".z"}, {"a.az09", ".az09"}, {"a.abcdefgh", ".abcdefgh"}, {"a.abcdefghi", ""}, {"a.a-b", ""}, {"a.php%00.jpg", ".jpg"}, {"*?", ""},
 	} {
 		for _, subject := range []string{"*", "../x", "a/b", "夏", "x'\"<>"} {
 			w := wish()
@@ -65,12 +67,12 @@ func TestKeysAreSafe(t *testing.T) {
 }
 
 func TestCheckPrefix(t *testing.T) {
-	for _, ok := range []string{"", "u/", "a/b-c_d.E/"} {
+	for _, ok := range []string{"", "u/", "a/b-c_d.E/", "azAZ09-_./", ".../", strings.Repeat("a", 255) + "/"} {
 		if err := grant.CheckPrefix(ok); err != nil {
 			t.Errorf("CheckPrefix(%q) = %v, want nil", ok, err)
 		}
 	}
-	for _, bad := range []string{"u", "/", "/u/", "u//", "a//b/", "../", "a/./", "*/", "a b/", "夏/", strings.Repeat("a", 256) + "/"} {
+	for _, bad := range []string{"u", "/", "/u/", "u//", "a//b/", "../", "a/./", "*/", "a b/", "夏/", "a+b/", "a\\/", "a\n/", strings.Repeat("a", 256) + "/"} {
 		if err := grant.CheckPrefix(bad); err == nil {
 			t.Errorf("CheckPrefix(%q) = nil, want an error", bad)
 		}
@@ -128,6 +130,16 @@ func FuzzUnescape(f *testing.F) {
 			t.Errorf("Unescape(%q) = %q, want %q", header, got, name)
 		}
 	})
+}
+
+func TestUnescapeLeavesWhatIsNotEscaped(t *testing.T) {
+	for text, want := range map[string]string{
+		"%E5%A4%8F": "夏", "a%20b": "a b", "a+b": "a+b", "100%": "100%", "%zz": "%zz", "%ff": "%ff", "夏": "夏", "": "",
+	} {
+		if got := grant.Unescape(text); got != want {
+			t.Errorf("Unescape(%q) = %q, want %q", text, got, want)
+		}
+	}
 }
 
 func ExamplePolicy_OwnPrefix() {

@@ -1,6 +1,8 @@
 package grant_test
 
 import (
+	"slices"
+	"strings"
 	"testing"
 
 	"ossupload/shared/grant"
@@ -48,9 +50,57 @@ func TestTypesAllow(t *testing.T) {
 }
 
 func TestParseTypesRefuses(t *testing.T) {
-	for _, list := range []string{"", " , ", "png", "*", "*/png", "image/", "/png", "image/png;q=1", "image/*/x", "ima ge/png"} {
+	for _, list := range []string{"", " , ", "png", "*", "*/png", "image/", "/png", "image/png;q=1", "image/*/x", "ima ge/png",
+		"image/夏", "image/$", "image/-x", "-x/png", "image/x/y", "im*/png", "image/@", "image/`", "image/{", "image/:", "image/" + strings.Repeat("x", 128)} {
 		if got, err := grant.ParseTypes(list); err == nil {
 			t.Errorf("ParseTypes(%q) = %v, want an error", list, got)
+		}
+	}
+}
+
+func TestParseTypes(t *testing.T) {
+	long := "image/" + strings.Repeat("x", 127)
+	got, err := grant.ParseTypes(" image/PNG ,, video/*,application/az09!#&-^_.+," + long + ",*/*")
+	want := grant.Types{"image/png", "video/*", "application/az09!#&-^_.+", long, "*/*"}
+	if err != nil || !slices.Equal(got, want) {
+		t.Errorf("ParseTypes = %q, %v, want %q", got, err, want)
+	}
+}
+
+// What a name makes of a file, and whether a browser may show it on the bucket's
+// origin: pictures, sound and film, plain text and PDF, and nothing that runs.
+func TestInlineType(t *testing.T) {
+	shown := map[string]string{
+		"image/avif": "avif", "image/bmp": "bmp", "image/gif": "gif", "image/heic": "heic", "image/jpeg": "jpeg jpg",
+		"image/png": "png", "image/tiff": "tif tiff", "image/webp": "webp",
+		"audio/aac": "aac", "audio/flac": "flac", "audio/mp4": "m4a", "audio/mpeg": "mp3", "audio/ogg": "ogg", "audio/wav": "wav",
+		"video/x-msvideo": "avi", "video/mp4": "mp4 m4v", "video/x-matroska": "mkv", "video/quicktime": "mov", "video/webm": "webm",
+		"text/plain": "txt", "application/pdf": "pdf",
+	}
+	downloaded := map[string]string{
+		"image/svg+xml": "svg", "text/html": "htm html", "text/javascript": "js", "application/xml": "xml",
+		"text/csv": "csv", "text/calendar": "ics", "text/markdown": "md", "application/json": "json",
+		"application/msword": "doc", "application/vnd.ms-excel": "xls", "application/vnd.ms-powerpoint": "ppt",
+		"application/vnd.openxmlformats-officedocument.wordprocessingml.document":   "docx",
+		"application/vnd.openxmlformats-officedocument.spreadsheetml.sheet":         "xlsx",
+		"application/vnd.openxmlformats-officedocument.presentationml.presentation": "pptx",
+		"application/gzip": "gz", "application/x-tar": "tar", "application/zip": "zip",
+		"application/octet-stream": "bin exe x",
+	}
+	for harmless, types := range map[bool]map[string]string{true: shown, false: downloaded} {
+		for contentType, extensions := range types {
+			for extension := range strings.FieldsSeq(extensions) {
+				for _, key := range []string{"u/alice/a." + extension, "A." + strings.ToUpper(extension)} {
+					if got, ok := grant.InlineType(key); got != contentType || ok != harmless {
+						t.Errorf("InlineType(%q) = %q, %v, want %q, %v", key, got, ok, contentType, harmless)
+					}
+				}
+			}
+		}
+	}
+	for _, key := range []string{"", "a", "a.", "png", "a.png/b"} {
+		if got, ok := grant.InlineType(key); got != "application/octet-stream" || ok {
+			t.Errorf("InlineType(%q) = %q, %v, want nothing to show", key, got, ok)
 		}
 	}
 }
