@@ -6,6 +6,7 @@ import (
 	"crypto/rand"
 	"encoding/json"
 	"errors"
+	"log/slog"
 	"maps"
 	"reflect"
 	"strings"
@@ -105,6 +106,110 @@ func confirmer(t *testing.T, b bucket, n confirm.Notifier) *confirm.Confirmer {
 	return made(t, c)
 }
 
+func TestNewRefuses(t *testing.T) {
+	hook := confirm.WebhookConfig{URL: "https://backend.example.com/hook", Secrets: [][]byte{hookSecret}, Budget: time.Second}
+	tests := []struct {
+		name   string
+		change func(*confirm.Config)
+		ok     bool
+	}{
+		{"nothing missing", func(*confirm.Config) {}, true},
+		{"no storage", func(c *confirm.Config) { c.Storage = nil }, false},
+		{"no keyring", func(c *confirm.Config) { c.Keyring = nil }, false},
+		{"no locations", func(c *confirm.Config) { c.Location = nil }, false},
+		{"no clock", func(c *confirm.Config) { c.Now = nil }, false},
+		{"a webhook", func(c *confirm.Config) { c.Webhook = hook }, true},
+		{"a webhook without secrets", func(c *confirm.Config) { c.Webhook = hook; c.Webhook.Secrets = nil }, false},
+		{"no webhook", func(c *confirm.Config) { c.Webhook = hook; c.Webhook.URL = "" }, true},
+		{"a webhook that is not needed", func(c *confirm.Config) { c.Webhook = hook; c.Webhook.Secrets = nil; c.Notifier = &recorder{} }, true},
+	}
+	for _, tt := range tests {
+		c := config(t, bucket{object: object()})
+		tt.change(&c)
+		if got, err := confirm.New(c); (err == nil) != tt.ok || (got != nil) != tt.ok {
+			t.Errorf("New with %s = %v, %v, want ok %v", tt.name, got, err, tt.ok)
+		}
+	}
+}
+
+// Where no webhook is configured, the log has the events; without a log, too,
+// uploads are confirmed.
+func TestEventsGoToTheLog(t *testing.T) {
+	var log bytes.Buffer
+	for _, logger := range []*slog.Logger{nil, slog.New(slog.NewJSONHandler(&log, nil))} {
+		c := config(t, bucket{object: object(), marks: &marks{}})
+		c.Log = logger
+		receipt, err := made(t, c).Confirm(t.Context(), claims())
+		if err != nil {
+			t.Fatalf("Confirm with the log %v: %v", logger, err)
+		}
+		if logger != nil && !strings.Contains(log.String(), `"msg":"event","eventId":"`+receipt.EventID+`","event":{"type":"upload.completed",`) {
+			t.Errorf("log = %s, want the event %s", &log, receipt.EventID)
+		}
+	}
+}
+
+// What a client is told.
+func TestErrorsCarryTheirAnswer(t *testing.T) {
+	for _, tt := range []struct {
+		err    error
+		code   api.Code
+		again  bool
+		reason string // in the log
+	}{
+		{confirm.ErrMismatch, api.ObjectMismatch, false, "object"},
+		{confirm.ErrNoGrant, api.ObjectMismatch, false, "object"},
+		{confirm.ErrDelivery, api.DeliveryFailed, true, ""},
+		{confirm.ChecksumMismatch("1", "2"), api.ChecksumMismatch, false, ""},
+	} {
+		got, ok := errors.AsType[*api.Error](tt.err)
+		if !ok || got.Code != tt.code || got.Message == "" || got.Reason != tt.reason {
+			t.Errorf("the answer to %v = %+v, want %s", tt.err, got, tt.code)
+			continue
+		}
+		if soon := got.RetryAfter > 0 && got.RetryAfter < 10*time.Second; soon != tt.again {
+			t.Errorf("the answer to %v asks to try again after %v, want soon %v", tt.err, got.RetryAfter, tt.again)
+		}
+	}
+	if errors.Is(confirm.ErrNoGrant, confirm.ErrMismatch) {
+		t.Error("an object without a grant is told as one that breaks it")
+	}
+}
+
+func TestReceipt(t *testing.T) {
+	tests := []struct {
+		name   string
+		change func(*uploadtoken.Claims, *storage.Object)
+		want   string // in the receipt's JSON
+	}{
+		{"the name from the metadata", func(c *uploadtoken.Claims, _ *storage.Object) { c.Filename = "other" }, `"filename":"a b.png"`},
+		{"the name from the grant, where the object has none", func(c *uploadtoken.Claims, o *storage.Object) { c.Filename, o.Metadata = "url.png", nil }, `"filename":"url.png","metadata":{},`},
+		{"no name at all", func(_ *uploadtoken.Claims, o *storage.Object) { o.Metadata = nil }, `"filename":""`},
+		{"metadata without ours", func(_ *uploadtoken.Claims, o *storage.Object) {
+			o.Metadata = map[string]string{"ossupload": "1", "ossupload-x": "2", "ossuploads": "3", "b": "100%"}
+		}, `"metadata":{"b":"100%","ossuploads":"3"},`},
+		{"no variables", func(c *uploadtoken.Claims, _ *storage.Object) { c.Vars = nil }, `"vars":{},`},
+		{"no context", func(c *uploadtoken.Claims, _ *storage.Object) { c.Context = nil }, `"vars":{"album":"夏"},"uploadedAt":`},
+		{"a version", func(_ *uploadtoken.Claims, o *storage.Object) { o.VersionID = "v7" }, `"contentType":"image/png","versionId":"v7",`},
+		{"the type of the object, where none was granted", func(c *uploadtoken.Claims, o *storage.Object) { c.ContentType, o.ContentType = "", "text/plain" }, `"contentType":"text/plain"`},
+		{"the time in UTC", func(_ *uploadtoken.Claims, o *storage.Object) {
+			o.LastModified = uploadedAt.In(time.FixedZone("", 8*3600))
+		}, `"uploadedAt":"2026-11-20T10:00:00Z"`},
+	}
+	for _, tt := range tests {
+		c, o := claims(), object()
+		tt.change(&c, &o)
+		receipt, err := confirmer(t, bucket{object: o}, &recorder{}).Confirm(t.Context(), c)
+		if err != nil {
+			t.Errorf("%s: %v", tt.name, err)
+			continue
+		}
+		if got, err := json.Marshal(receipt); err != nil || !strings.Contains(string(got), tt.want) {
+			t.Errorf("%s: receipt = %s, %v, want %s in it", tt.name, got, err, tt.want)
+		}
+	}
+}
+
 func TestConfirm(t *testing.T) {
 	hook := &recorder{}
 	receipt, err := confirmer(t, bucket{object: object()}, hook).Confirm(t.Context(), claims())
@@ -166,31 +271,32 @@ func TestEventID(t *testing.T) {
 }
 
 func TestCheck(t *testing.T) {
+	const header = "it has a Content-Encoding, Content-Disposition, Cache-Control or Expires that nobody granted"
 	four := int64(4)
 	tests := []struct {
 		name   string
 		change func(*uploadtoken.Claims, *storage.Object)
-		ok     bool
+		why    string // what the log says; empty: nothing is wrong
 	}{
-		{"as granted", func(c *uploadtoken.Claims, o *storage.Object) {}, true},
-		{"a multipart object", func(c *uploadtoken.Claims, o *storage.Object) { o.Type = "Multipart" }, true},
-		{"a symlink", func(c *uploadtoken.Claims, o *storage.Object) { o.Type = "Symlink" }, false},
-		{"an appendable object", func(c *uploadtoken.Claims, o *storage.Object) { o.Type = "Appendable" }, false},
-		{"an object of no type", func(c *uploadtoken.Claims, o *storage.Object) { o.Type = "" }, false},
-		{"another size", func(c *uploadtoken.Claims, o *storage.Object) { c.Size = &four }, false},
-		{"no exact size, within the limit", func(c *uploadtoken.Claims, o *storage.Object) { c.Size = nil; o.Size = 10 }, true},
-		{"no exact size, over the limit", func(c *uploadtoken.Claims, o *storage.Object) { c.Size = nil; o.Size = 11 }, false},
-		{"another type", func(c *uploadtoken.Claims, o *storage.Object) { o.ContentType = "text/html" }, false},
-		{"a type where none was granted", func(c *uploadtoken.Claims, o *storage.Object) { c.ContentType = "" }, true},
-		{"a Content-Encoding", func(c *uploadtoken.Claims, o *storage.Object) { o.ContentEncoding = "gzip" }, false},
-		{"a Content-Disposition", func(c *uploadtoken.Claims, o *storage.Object) { o.ContentDisposition = "inline" }, false},
-		{"a Cache-Control", func(c *uploadtoken.Claims, o *storage.Object) { o.CacheControl = "no-store" }, false},
-		{"an Expires", func(c *uploadtoken.Claims, o *storage.Object) { o.Expires = "0" }, false},
-		{"a tag that nobody granted", func(c *uploadtoken.Claims, o *storage.Object) { o.Tags = 1 }, false},
-		{"a tag that was granted", func(c *uploadtoken.Claims, o *storage.Object) { c.Tags, o.Tags = 1, 1 }, true},
-		{"another CRC-64", func(c *uploadtoken.Claims, o *storage.Object) { o.CRC64 = "43" }, false},
-		{"no CRC-64 where one was declared", func(c *uploadtoken.Claims, o *storage.Object) { o.CRC64 = "" }, false},
-		{"a CRC-64 that nobody declared", func(c *uploadtoken.Claims, o *storage.Object) { c.CRC64 = "" }, true},
+		{"as granted", func(c *uploadtoken.Claims, o *storage.Object) {}, ""},
+		{"a multipart object", func(c *uploadtoken.Claims, o *storage.Object) { o.Type = "Multipart" }, ""},
+		{"a symlink", func(c *uploadtoken.Claims, o *storage.Object) { o.Type = "Symlink" }, `it is of type "Symlink"`},
+		{"an appendable object", func(c *uploadtoken.Claims, o *storage.Object) { o.Type = "Appendable" }, `it is of type "Appendable"`},
+		{"an object of no type", func(c *uploadtoken.Claims, o *storage.Object) { o.Type = "" }, `it is of type ""`},
+		{"another size", func(c *uploadtoken.Claims, o *storage.Object) { c.Size = &four }, "its size is 5, granted was 4"},
+		{"no exact size, within the limit", func(c *uploadtoken.Claims, o *storage.Object) { c.Size = nil; o.Size = 10 }, ""},
+		{"no exact size, over the limit", func(c *uploadtoken.Claims, o *storage.Object) { c.Size = nil; o.Size = 11 }, "its size is 11, granted were at most 10"},
+		{"another type", func(c *uploadtoken.Claims, o *storage.Object) { o.ContentType = "text/html" }, `its content type is "text/html", granted was "image/png"`},
+		{"a type where none was granted", func(c *uploadtoken.Claims, o *storage.Object) { c.ContentType = "" }, ""},
+		{"a Content-Encoding", func(c *uploadtoken.Claims, o *storage.Object) { o.ContentEncoding = "gzip" }, header},
+		{"a Content-Disposition", func(c *uploadtoken.Claims, o *storage.Object) { o.ContentDisposition = "inline" }, header},
+		{"a Cache-Control", func(c *uploadtoken.Claims, o *storage.Object) { o.CacheControl = "no-store" }, header},
+		{"an Expires", func(c *uploadtoken.Claims, o *storage.Object) { o.Expires = "0" }, header},
+		{"a tag that nobody granted", func(c *uploadtoken.Claims, o *storage.Object) { o.Tags = 1 }, "it has 1 tags, granted were 0"},
+		{"a tag that was granted", func(c *uploadtoken.Claims, o *storage.Object) { c.Tags, o.Tags = 1, 1 }, ""},
+		{"another CRC-64", func(c *uploadtoken.Claims, o *storage.Object) { o.CRC64 = "43" }, "CRC-64 is 43, declared was 42"},
+		{"no CRC-64 where one was declared", func(c *uploadtoken.Claims, o *storage.Object) { o.CRC64 = "" }, "CRC-64 is , declared was 42"},
+		{"a CRC-64 that nobody declared", func(c *uploadtoken.Claims, o *storage.Object) { c.CRC64 = "" }, ""},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -198,10 +304,10 @@ func TestCheck(t *testing.T) {
 			tt.change(&c, &o)
 			hook := &recorder{}
 			_, err := confirmer(t, bucket{object: o}, hook).Confirm(t.Context(), c)
-			if tt.ok && err != nil || !tt.ok && !errors.Is(err, confirm.ErrMismatch) {
-				t.Errorf("Confirm = %v, want ok %v", err, tt.ok)
+			if tt.why == "" && err != nil || tt.why != "" && (!errors.Is(err, confirm.ErrMismatch) || !strings.HasSuffix(err.Error(), ": "+tt.why)) {
+				t.Errorf("Confirm = %v, want %q", err, tt.why)
 			}
-			if got, want := len(hook.taken) == 1, tt.ok; got != want {
+			if got, want := len(hook.taken) == 1, tt.why == ""; got != want {
 				t.Errorf("announced %v, want %v", got, want)
 			}
 		})
@@ -249,7 +355,10 @@ func TestStored(t *testing.T) {
 			o.Metadata["ossupload-grant"] = tt.grant
 			c := config(t, bucket{object: o})
 			c.Keyring = k
-			got, _, err := made(t, c).Stored(t.Context(), claims().Key)
+			got, stored, err := made(t, c).Stored(t.Context(), claims().Key)
+			if stored.ETag != o.ETag {
+				t.Errorf("Stored = %+v, want the object", stored)
+			}
 			if tt.ok != (err == nil) || !tt.ok && !errors.Is(err, confirm.ErrNoGrant) {
 				t.Errorf("Stored = %v, want ok %v", err, tt.ok)
 			}
@@ -265,6 +374,9 @@ func TestConfirmPassesStorageErrors(t *testing.T) {
 		_, err := confirmer(t, bucket{err: want}, &recorder{}).Confirm(t.Context(), claims())
 		if !errors.Is(err, want) {
 			t.Errorf("Confirm = %v, want %v", err, want)
+		}
+		if _, _, err := confirmer(t, bucket{err: want}, &recorder{}).Stored(t.Context(), claims().Key); !errors.Is(err, want) {
+			t.Errorf("Stored = %v, want %v", err, want)
 		}
 	}
 }

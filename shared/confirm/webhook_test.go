@@ -8,6 +8,8 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -99,7 +101,11 @@ func TestWebhookRetries(t *testing.T) {
 		{"taken at the third try", []int{0, 503, 204}, true, 3},
 		{"throttled, then taken", []int{429, 200}, true, 2},
 		{"never taken", []int{500}, false, 3},
+		{"late, then taken", []int{408, 200}, true, 2},
+		{"anything from 200 on is taken", []int{299}, true, 1},
 		{"refused for good", []int{400}, false, 1},
+		{"refused for good, just below 500", []int{499}, false, 1},
+		{"an answer that is not one", []int{199}, false, 1},
 		{"unauthorized for good", []int{401}, false, 1},
 		{"a redirect is not followed", []int{302}, false, 1},
 		{"no connection", []int{0}, false, 3},
@@ -129,12 +135,124 @@ func TestWebhookRetries(t *testing.T) {
 	}
 }
 
+// tries is a transport that takes note of when it is called.
+type tries struct {
+	answers
+	start time.Time
+	at    []time.Duration
+}
+
+func (a *tries) RoundTrip(r *http.Request) (*http.Response, error) {
+	a.at = append(a.at, time.Since(a.start))
+	return a.answers.RoundTrip(r)
+}
+
+// Tries are spread, so that instances do not come back together; and none may
+// spend the time of the next.
+func TestWebhookPauses(t *testing.T) {
+	const ms = time.Millisecond
+	tests := []struct {
+		name   string
+		status int
+		jitter float64
+		budget time.Duration
+		at     []time.Duration
+		end    time.Duration
+		why    string
+	}{
+		{"the shortest pauses", 500, 0, 2 * time.Second, []time.Duration{0, 50 * ms, 150 * ms}, 150 * ms, "webhook answered 500"},
+		{"the longest pauses", 500, 1, 2 * time.Second, []time.Duration{0, 150 * ms, 450 * ms}, 450 * ms, "webhook answered 500"},
+		{"no connection", 0, 0.5, 2 * time.Second, []time.Duration{0, 100 * ms, 300 * ms}, 300 * ms, "no connection"},
+		// A second, half of 900 ms, half of 250 ms.
+		{"silence", -1, 0.5, 2 * time.Second, []time.Duration{0, 1100 * ms, 1750 * ms}, 1875 * ms, "no answer in time"},
+		{"a pause that the budget ends", 503, 1, 400 * ms, []time.Duration{0, 150 * ms}, 400 * ms, "webhook answered 503"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				transport := &tries{answers: answers{statuses: []int{tt.status}}, start: time.Now()}
+				w, err := confirm.NewWebhook(confirm.WebhookConfig{
+					URL: "https://backend.example.com/", Secrets: [][]byte{hookSecret}, Budget: tt.budget, Client: transport,
+					Jitter: func() float64 { return tt.jitter },
+				}, time.Now)
+				if err != nil {
+					t.Fatal(err)
+				}
+				err = w.Notify(t.Context(), "evt_1", []byte("{}"))
+				if err == nil || !strings.HasSuffix(err.Error(), tt.why) {
+					t.Errorf("Notify = %v, want %q", err, tt.why)
+				}
+				if end := time.Since(transport.start); !slices.Equal(transport.at, tt.at) || end != tt.end {
+					t.Errorf("tried after %v and gave up after %v, want %v and %v", transport.at, end, tt.at, tt.end)
+				}
+			})
+		})
+	}
+}
+
+func TestWebhookEndsWithItsCaller(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+		defer cancel()
+		start := time.Now()
+		transport := &answers{statuses: []int{-1}}
+		if err := webhook(t, "https://backend.example.com/", transport).Notify(ctx, "evt_1", nil); err == nil || time.Since(start) != 100*time.Millisecond {
+			t.Errorf("Notify = %v after %v, want an error when the caller's time is over", err, time.Since(start))
+		}
+	})
+}
+
+func TestWebhookHasJitterOfItsOwn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		transport := &tries{answers: answers{statuses: []int{500, 200}}, start: time.Now()}
+		w, err := confirm.NewWebhook(confirm.WebhookConfig{
+			URL: "https://backend.example.com/", Secrets: [][]byte{hookSecret}, Budget: time.Second, Client: transport,
+		}, time.Now)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := w.Notify(t.Context(), "evt_1", nil); err != nil || len(transport.at) != 2 || transport.at[1] < 50*time.Millisecond || transport.at[1] > 150*time.Millisecond {
+			t.Errorf("Notify = %v with tries after %v, want a pause of 50 to 150 ms", err, transport.at)
+		}
+	})
+}
+
+// endless is an answer without end.
+type endless struct {
+	read   int
+	closed bool
+}
+
+func (e *endless) Read(p []byte) (int, error) { e.read += len(p); return len(p), nil }
+func (e *endless) Close() error               { e.closed = true; return nil }
+
+func (e *endless) RoundTrip(r *http.Request) (*http.Response, error) {
+	return &http.Response{StatusCode: 200, Body: e, Request: r}, nil
+}
+
+func TestWebhookReadsNoAnswerToItsEnd(t *testing.T) {
+	body := &endless{}
+	if err := webhook(t, "https://backend.example.com/", body).Notify(t.Context(), "evt_1", nil); err != nil || body.read != 64<<10 || !body.closed {
+		t.Errorf("Notify = %v, having read %d bytes, closed %v; want 64 KiB and closed", err, body.read, body.closed)
+	}
+}
+
+func TestWebhookThatIsNoURL(t *testing.T) {
+	transport := &answers{statuses: []int{200}}
+	err := webhook(t, "https://backend example.com/secret-path", transport).Notify(t.Context(), "evt_1", nil)
+	if err == nil || strings.Contains(err.Error(), "secret-path") || transport.calls.Load() != 0 {
+		t.Errorf("Notify = %v after %d calls, want an error without the URL", err, transport.calls.Load())
+	}
+}
+
 func TestWebhookRefusesToBeUnsigned(t *testing.T) {
 	for _, c := range []confirm.WebhookConfig{
 		{Budget: time.Second, Secrets: [][]byte{hookSecret}},
 		{URL: "https://x.example.com", Budget: time.Second},
 		{URL: "https://x.example.com", Budget: time.Second, Secrets: [][]byte{{}}},
+		{URL: "https://x.example.com", Budget: time.Second, Secrets: [][]byte{hookSecret, {}}},
 		{URL: "https://x.example.com", Secrets: [][]byte{hookSecret}},
+		{URL: "https://x.example.com", Secrets: [][]byte{hookSecret}, Budget: -1},
 	} {
 		if _, err := confirm.NewWebhook(c, time.Now); err == nil {
 			t.Errorf("NewWebhook(%+v) = nil error, want one", c)
@@ -228,6 +346,96 @@ func TestOnceOutlivesItsFirstCaller(t *testing.T) {
 		}
 	})
 }
+
+// clock stands until it is set.
+type clock struct{ at time.Time }
+
+func (c *clock) now() time.Time { return c.at }
+
+func TestOnceRemembersFiveSeconds(t *testing.T) {
+	tests := []struct {
+		age  time.Duration
+		want int // deliveries
+	}{
+		{0, 1}, {5*time.Second - 1, 1}, {5 * time.Second, 2}, {time.Hour, 2},
+		{-1, 2}, // a clock that was put back
+	}
+	for _, tt := range tests {
+		next, clock := &recorder{}, &clock{uploadedAt}
+		once := confirm.NewOnce(next, clock.now)
+		for range 2 {
+			if err := once.Notify(t.Context(), "evt_1", nil); err != nil {
+				t.Errorf("Notify = %v", err)
+			}
+			clock.at = clock.at.Add(tt.age)
+		}
+		if len(next.taken) != tt.want {
+			t.Errorf("delivered %d times when asked again after %v, want %d", len(next.taken), tt.age, tt.want)
+		}
+	}
+}
+
+// Memory stays small, whatever comes: what is old is forgotten, and all of it
+// when there is too much.
+func TestOnceRemembersLittle(t *testing.T) {
+	next, clock := &recorder{}, &clock{uploadedAt}
+	once := confirm.NewOnce(next, clock.now)
+	deliver := func(from, to int) (delivered int) {
+		before := len(next.taken)
+		for n := from; n < to; n++ {
+			once.Notify(t.Context(), strconv.Itoa(n), nil)
+		}
+		return len(next.taken) - before
+	}
+	const most = 4096
+	if n := deliver(0, most); n != most {
+		t.Fatalf("delivered %d of %d", n, most)
+	}
+	if n := deliver(0, 1); n != 0 {
+		t.Error("what just fits is not remembered")
+	}
+	deliver(most, most+1)
+	if n := deliver(most, most+1); n != 0 {
+		t.Error("the newest is not remembered")
+	}
+	if n := deliver(0, 1); n != 1 {
+		t.Error("more is remembered than fits")
+	}
+
+	deliver(0, most-10)
+	clock.at = clock.at.Add(5 * time.Second)
+	deliver(5000, 5100)
+	if n := deliver(5000, 5001); n != 0 {
+		t.Error("what is old was kept in the place of what is new")
+	}
+}
+
+// Who waits for a delivery waits no longer than the first caller's deadline:
+// nothing is left behind that nobody ends.
+func TestOnceKeepsTheDeadline(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ended := make(chan time.Duration, 1)
+		start := time.Now()
+		once := confirm.NewOnce(notify(func(ctx context.Context) error {
+			<-ctx.Done()
+			ended <- time.Since(start)
+			return ctx.Err()
+		}), time.Now)
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		if err := once.Notify(ctx, "evt_1", nil); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("Notify = %v, want DeadlineExceeded", err)
+		}
+		if took := <-ended; took != time.Second {
+			t.Errorf("the delivery ended after %v, want the caller's second", took)
+		}
+	})
+}
+
+// notify is a Notifier of one function.
+type notify func(context.Context) error
+
+func (f notify) Notify(ctx context.Context, _ string, _ []byte) error { return f(ctx) }
 
 func TestLogIsOneLineOfJSON(t *testing.T) {
 	var out bytes.Buffer
