@@ -3,6 +3,7 @@ package confirm
 import (
 	"context"
 	"fmt"
+	"maps"
 	"sync"
 	"time"
 
@@ -75,12 +76,10 @@ func (o *once) remember(id string) {
 	defer o.mu.Unlock()
 	now := o.wall()
 	if len(o.delivered) >= maxRemembered {
-		clear(o.delivered)
+		maps.DeleteFunc(o.delivered, func(_ string, at time.Time) bool { return now.Sub(at) >= justDelivered })
 	}
-	for other, at := range o.delivered {
-		if now.Sub(at) >= justDelivered {
-			delete(o.delivered, other)
-		}
+	if len(o.delivered) >= maxRemembered {
+		clear(o.delivered)
 	}
 	o.delivered[id] = now
 }
