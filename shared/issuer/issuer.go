@@ -66,5 +66,5 @@ type Signed struct {
 }
 
 func (l lease) signed(method, url string, expiresAt time.Time) Signed {
-	return Signed{Method: method, URL: url, Expires: int64(l.life / time.Second), ExpiresAt: expiresAt.UTC()}
+	return Signed{Method: method, URL: url, Expires: l.seconds(), ExpiresAt: expiresAt.UTC()}
 }

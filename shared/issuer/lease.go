@@ -31,16 +31,18 @@ type lease struct {
 	life        time.Duration // whole seconds, counted from now
 }
 
+func (l lease) seconds() int64 { return int64(l.life / time.Second) }
+
 // lease decides how long something lives that is signed now, for which so many
 // seconds were asked, or nil for none. It is the one place that does, whatever
 // is signed.
 func (i *Issuer) lease(ctx context.Context, asked *int64) (lease, error) {
-	life := usualLife
+	seconds := int64(usualLife / time.Second)
 	if asked != nil {
-		// Longer than any cap, and far from overflow.
-		life = time.Duration(min(*asked, 1<<30)) * time.Second
+		seconds = *asked
 	}
-	life = min(life, i.config.MaxExpires).Truncate(time.Second)
+	// Capped before it is a duration, which a large number would overflow.
+	life := time.Duration(min(seconds, int64(i.config.MaxExpires/time.Second))) * time.Second
 
 	c, err := i.config.Credentials.Credentials(ctx)
 	if err != nil {

@@ -69,7 +69,7 @@ func (i *Issuer) Parts(ctx context.Context, c uploadtoken.Claims) (Parts, error)
 	if err != nil {
 		return Parts{}, fmt.Errorf("signing parts: %w", err)
 	}
-	return Parts{Parts: parts, Expires: lease.signed("", "", parts.ExpiresAt()).Expires, claims: c}, nil
+	return Parts{Parts: parts, Expires: lease.seconds(), claims: c}, nil
 }
 
 // URL is the presigned URL of one part.
