@@ -235,6 +235,7 @@ func TestLifeIsTheLeastOfAllBounds(t *testing.T) {
 		{"credentials that have ended", 0, -time.Hour, time.Hour, 0},
 
 		{"a clock between seconds", 700 * time.Millisecond, 1000 * time.Second, time.Hour, 1000},
+		{"a clock between minutes", 59 * time.Second, 1059 * time.Second, time.Hour, 1000},
 		{"an end between seconds", 0, 1000*time.Second + 999*time.Millisecond, time.Hour, 1000},
 		{"both between seconds", 700 * time.Millisecond, 1000*time.Second + 300*time.Millisecond, time.Hour, 1000},
 		{"a minute exactly, between seconds", 700 * time.Millisecond, 60*time.Second + 700*time.Millisecond, time.Hour, 60},
