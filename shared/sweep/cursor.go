@@ -24,8 +24,8 @@ const maxCursor = 16 << 10
 
 func (s *Sweeper) cursorKey() string { return grant.SweepPrefix(s.Prefix) + "cursor" }
 
-// loadCursor returns where to begin. What cannot be understood is no cursor: to
-// begin anew is always right.
+// loadCursor returns where to begin: at the beginning, which is always right,
+// if the cursor cannot be used.
 func (s *Sweeper) loadCursor(ctx context.Context) (cursor, error) {
 	text, err := s.Storage.Get(ctx, s.cursorKey(), maxCursor)
 	if errors.Is(err, storage.ErrNotFound) {
@@ -35,12 +35,19 @@ func (s *Sweeper) loadCursor(ctx context.Context) (cursor, error) {
 		return cursor{}, fmt.Errorf("reading the cursor: %w", err)
 	}
 	var c cursor
-	if err := json.Unmarshal(text, &c); err != nil || !strings.HasPrefix(c.After, s.Prefix) && c.After != "" || !strings.HasPrefix(c.UploadKey, s.Prefix) && c.UploadKey != "" {
-		s.Log.WarnContext(ctx, "sweep", "action", "begin anew", "err", "the cursor is none")
+	err = json.Unmarshal(text, &c)
+	if err == nil && !(s.listed(c.After) && s.listed(c.UploadKey)) {
+		err = fmt.Errorf("it is not below %q", s.Prefix)
+	}
+	if err != nil {
+		s.Log.WarnContext(ctx, "sweep", "action", "begin anew", "err", fmt.Sprintf("the cursor cannot be used: %v", err))
 		return cursor{}, nil
 	}
 	return c, nil
 }
+
+// listed reports whether key can be where a listing of the prefix stopped.
+func (s *Sweeper) listed(key string) bool { return key == "" || strings.HasPrefix(key, s.Prefix) }
 
 func (s *Sweeper) saveCursor(ctx context.Context, c cursor) error {
 	text, err := json.Marshal(c)

@@ -144,9 +144,8 @@ type Sweeper struct {
 	Log       *slog.Logger // a line for each object or upload that is changed
 }
 
-// Run sweeps once. The summary counts what was done until then also when there
-// is an error. That there was no time for all of it is none; see
-// Summary.Finished.
+// Run sweeps once. The summary counts what was done, also when there is an
+// error. Running out of time is not an error; see Summary.Finished.
 func (s *Sweeper) Run(ctx context.Context, o Options) (Summary, error) {
 	if o.MaxObjects < 1 || o.MinAge < 0 || o.LookBack < 0 || o.Grace < 0 {
 		return Summary{}, fmt.Errorf("sweeping: the options %+v are out of range", o)
