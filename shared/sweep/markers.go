@@ -16,13 +16,12 @@ type markers struct {
 	storage Storage
 	prefix  string // grant.AnnouncedPrefix
 
-	from string // behind which the page begins
-	keys []string
-	end  bool // nothing is behind the page
+	keys []string // of the page
+	end  bool     // nothing is behind the page
 }
 
 // find reports whether the bytes with this ETag were announced, and whether any
-// of this upload were.
+// of this upload were. It is asked in the order of keys, and never goes back.
 func (m *markers) find(ctx context.Context, place grant.Place, etag string) (these, any bool, err error) {
 	stem := place.MarkerStem()
 	if !m.covers(stem) {
@@ -30,7 +29,7 @@ func (m *markers) find(ctx context.Context, place grant.Place, etag string) (the
 		if err != nil {
 			return false, false, err
 		}
-		m.from, m.end, m.keys = stem, !page.More, m.keys[:0]
+		m.end, m.keys = !page.More, m.keys[:0]
 		for _, o := range page.Objects {
 			m.keys = append(m.keys, o.Key)
 		}
@@ -46,8 +45,5 @@ func (m *markers) find(ctx context.Context, place grant.Place, etag string) (the
 // covers reports whether all markers that begin with stem and "-" are on the
 // page, if there are any. "." sorts next to "-".
 func (m *markers) covers(stem string) bool {
-	if m.from == "" || stem < m.from {
-		return false
-	}
 	return m.end || len(m.keys) > 0 && stem+"." <= m.keys[len(m.keys)-1]
 }
