@@ -141,7 +141,7 @@ type Sweeper struct {
 	Storage   Storage
 	Confirmer *confirm.Confirmer
 	Now       func() time.Time
-	Log       *slog.Logger // a line for each object or upload that is changed
+	Log       *slog.Logger // a line for each object or upload that is changed; nil: nothing is logged
 }
 
 // Run sweeps once. The summary counts what was done, also when there is an
@@ -152,6 +152,11 @@ func (s *Sweeper) Run(ctx context.Context, o Options) (Summary, error) {
 	}
 	if o.LookBack == 0 {
 		o.LookBack = max(leastLookBack, s.TokenTTL+staleAfter)
+	}
+	if s.Log == nil {
+		silent := *s
+		silent.Log = slog.New(slog.DiscardHandler)
+		s = &silent
 	}
 	now := s.Now()
 	r := &run{

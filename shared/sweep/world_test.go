@@ -376,7 +376,10 @@ func (w *world) everyKind() (k everyKind) {
 	}
 	k.stale = []string{upload(w.grant("alice", 9*day).Key, "S1", 9*day), upload(w.grant("bob", 99*day).Key, "S2", 99*day)}
 	k.running = []string{upload(w.grant("alice", hour).Key, "R1", hour), upload(w.grant("bob", 7*day).Key, "R2", 7*day+23*hour)}
-	k.foreignUploads = []string{upload("u/backup.tar", "F1", 99*day), upload("u/_sts/alice/a", "F2", 99*day)}
+	k.foreignUploads = []string{upload("u/backup.tar", "F1", 99*day), upload("u/_sts/alice/a", "F2", 99*day),
+		// Of another deployment below our prefix, and of a session.
+		upload(strings.Replace(w.grant("alice", 99*day).Key, "u/", "u/v/", 1), "F3", 99*day),
+		upload(strings.Replace(w.grant("alice", 99*day).Key, "u/", "u/_sts/", 1), "F4", 99*day)}
 	return k
 }
 
