@@ -238,11 +238,13 @@ func TestWebhookReadsNoAnswerToItsEnd(t *testing.T) {
 }
 
 func TestWebhookThatIsNoURL(t *testing.T) {
-	transport := &answers{statuses: []int{200}}
-	err := webhook(t, "https://backend example.com/secret-path", transport).Notify(t.Context(), "evt_1", nil)
-	if err == nil || strings.Contains(err.Error(), "secret-path") || transport.calls.Load() != 0 {
-		t.Errorf("Notify = %v after %d calls, want an error without the URL", err, transport.calls.Load())
-	}
+	synctest.Test(t, func(t *testing.T) {
+		transport, start := &answers{statuses: []int{200}}, time.Now()
+		err := webhook(t, "https://backend example.com/secret-path", transport).Notify(t.Context(), "evt_1", nil)
+		if err == nil || strings.Contains(err.Error(), "secret-path") || transport.calls.Load() != 0 || time.Since(start) != 0 {
+			t.Errorf("Notify = %v after %d calls and %v, want an error at once, without the URL", err, transport.calls.Load(), time.Since(start))
+		}
+	})
 }
 
 func TestWebhookRefusesToBeUnsigned(t *testing.T) {

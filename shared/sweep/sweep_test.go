@@ -334,18 +334,6 @@ func TestNothingIsAnnouncedWithoutItsMarkers(t *testing.T) {
 	w.wantAnnounced(t, 0)
 }
 
-func TestCursorThatIsNone(t *testing.T) {
-	for _, text := range []string{"", "null", "{", `{"after":7}`, `{"after":"v/alice"}`, `{"after":"u/zzz","uploadKey":"v/"}`} {
-		w := newWorld(t)
-		k := w.everyKind()
-		w.kept["u/_sweep/cursor"] = []byte(text)
-		if summary, err := w.run(nil); err != nil || !summary.Finished {
-			t.Errorf("Run with the cursor %q = %+v, %v", text, summary, err)
-		}
-		w.wantAnnounced(t, 0, slices.Concat(k.lost, k.overwritten)...)
-	}
-}
-
 func TestOptionsOutOfRange(t *testing.T) {
 	for name, change := range map[string]func(*sweep.Options){
 		"no objects":         func(o *sweep.Options) { o.MaxObjects = 0 },

@@ -1,0 +1,112 @@
+package sweep_test
+
+import (
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+
+	"ossupload/shared/storage"
+	"ossupload/shared/sweep"
+)
+
+// multipart starts an upload as long ago as age.
+func (w *world) multipart(id string, age time.Duration) string {
+	w.uploads = append(w.uploads, storage.Upload{Key: w.grant("alice", age).Key, ID: id, Initiated: now.Add(-age)})
+	return id
+}
+
+// An upload is kept for a day longer than its token lives: for eight here.
+func TestAbortsWhatIsStale(t *testing.T) {
+	w := newWorld(t)
+	stale := []string{w.multipart("old", 9*day), w.multipart("edge", 8*day)}
+	w.multipart("running", 8*day-1)
+	w.multipart("new", 0)
+	summary, err := w.run(nil)
+	if err != nil || summary != (sweep.Summary{Finished: true, Uploads: 4, Aborted: 2}) {
+		t.Errorf("Run = %+v, %v, want two of four aborted", summary, err)
+	}
+	slices.Sort(stale)
+	if slices.Sort(w.aborted); !slices.Equal(w.aborted, stale) {
+		t.Errorf("aborted %q, want %q", w.aborted, stale)
+	}
+}
+
+// Where it stopped among uploads is kept, however few a run may list.
+func TestUploadsBoundedByNumber(t *testing.T) {
+	for most := 1; most <= 5; most++ {
+		w := newWorld(t)
+		for i := range 4 {
+			w.multipart(fmt.Sprint("stale", i), 9*day)
+		}
+		for range 2 { // around twice, and the second time there is nothing left
+			for seen := 0; seen < 4; seen += most {
+				summary, err := w.run(func(o *sweep.Options) { o.MaxObjects, o.DryRun = most, false })
+				left := 4 - seen
+				if len(w.uploads) == 0 && summary.Uploads == 0 {
+					break
+				}
+				if err != nil || summary.Uploads != min(most, left) || summary.Finished != (most >= left) {
+					t.Errorf("of %d uploads with at most %d: Run = %+v, %v", left, most, summary, err)
+				}
+			}
+		}
+		if len(w.aborted) != 4 {
+			t.Errorf("with at most %d a run, aborted %q, want each once", most, w.aborted)
+		}
+	}
+}
+
+func TestAbortsFail(t *testing.T) {
+	tests := []struct {
+		uploads         string // "x": it cannot be aborted, "0": it is gone already
+		failed, aborted int
+		ends            bool
+	}{
+		{"x.", 1, 1, false},
+		{"xx", 2, 0, false},
+		{"xxx.", 3, 0, true},
+		{"xx.xx.", 4, 2, false},
+		{"00000", 0, 5, false},
+		{"xx0xx", 4, 1, false},
+	}
+	for _, tt := range tests {
+		// Failures among objects are no part of the row.
+		for _, webhookDown := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%s, webhook down %v", tt.uploads, webhookDown), func(t *testing.T) {
+				w := newWorld(t)
+				w.pageSize = 2
+				if webhookDown {
+					for range 4 {
+						w.store("alice", hour, nil)
+					}
+				}
+				w.refused = func(string) bool { return true }
+				for i := range tt.uploads {
+					w.multipart(fmt.Sprint(i), 9*day)
+				}
+				tried := 0
+				w.fault = func(_ int, name string) (error, bool) {
+					if name != "Abort" {
+						return nil, false
+					}
+					tried++
+					switch tt.uploads[tried-1] {
+					case 'x':
+						return storage.ErrUnavailable, false
+					case '0':
+						return storage.ErrNoSuchUpload, false
+					}
+					return nil, false
+				}
+				summary, err := w.run(nil)
+				if (err != nil) != (tt.ends || webhookDown) || summary.Finished != (err == nil) {
+					t.Errorf("Run = %+v, %v, want it to give up %v", summary, err, tt.ends)
+				}
+				if !webhookDown && summary.Failed != tt.failed || summary.Aborted != tt.aborted || summary.Uploads != tt.failed+tt.aborted {
+					t.Errorf("Run = %+v, want %d failed and %d aborted", summary, tt.failed, tt.aborted)
+				}
+			})
+		}
+	}
+}
