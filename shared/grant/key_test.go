@@ -1,11 +1,13 @@
 package grant_test
 
 import (
+	"bytes"
 	"crypto/rand"
 	"fmt"
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"ossupload/shared/callerauth"
 	"ossupload/shared/grant"
@@ -45,7 +47,7 @@ func TestKeysAreSafe(t *testing.T) {
 	seen := make(map[string]bool)
 	for _, tt := range []struct{ filename, ext string }{
 		{"a.jpg", ".jpg"}, {"a.JPEG", ".jpeg"}, {"a.tar.gz", ".gz"}, {"a", ""}, {"a.", ""}, {".env", ".env"},
-		{"a.toolongext", ""}, {"a.p/g", ""}, {"../../etc/passwd", ""}, {"a.夏", ""}, {"a.z", ".z"}, {"a.az09", ".az09"}, {"a.abcdefgh", ".abcdefgh"}, {"a.abcdefghi", ""}, {"a.a-b", ""}, {"a.php%00.jpg", ".jpg"}, {"*?", ""},
+		{"a.toolongext", ""}, {"a.p/g", ""}, {"../../etc/passwd", ""}, {"a.夏", ""}, {"a.z", ".z"}, {"a.az09", ".az09"}, {"a.x1", ".x1"}, {"a.abcdefgh", ".abcdefgh"}, {"a.abcdefghi", ""}, {"a.a-b", ""}, {"a.php%00.jpg", ".jpg"}, {"*?", ""},
 	} {
 		for _, subject := range []string{"*", "../x", "a/b", "夏", "x'\"<>"} {
 			w := wish()
@@ -63,6 +65,19 @@ func TestKeysAreSafe(t *testing.T) {
 			}
 			seen[key] = true
 		}
+	}
+}
+
+// RFC 9562, 5.7: of ten random bytes, version and variant replace six bits.
+func TestIDIsUUIDv7(t *testing.T) {
+	random := []byte{0xf1, 0xf2, 0xf3, 0xf4, 0xf5, 0xf6, 0xf7, 0xf8, 0xf9, 0xfa}
+	at := time.UnixMilli(0x019a9f3cabcd)
+	g, err := policy().Grant(caller(), wish(), at, bytes.NewReader(random))
+	if want := "019a9f3c-abcd-71f2-b3f4-f5f6f7f8f9fa"; err != nil || g.Claims.ID != want {
+		t.Errorf("ID = %q, %v, want %q", g.Claims.ID, err, want)
+	}
+	if g, err := policy().Grant(caller(), wish(), at, bytes.NewReader(random[1:])); err == nil {
+		t.Errorf("with nine random bytes ID = %q, want an error", g.Claims.ID)
 	}
 }
 
