@@ -195,6 +195,40 @@ func TestBoundedByTime(t *testing.T) {
 	})
 }
 
+// Of a hundred seconds a tenth is the caller's; of the rest a quarter is left to
+// uploads, however many objects there are.
+func TestTimeIsShared(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.pageSize = 1
+		for i := range 200 {
+			w.mark(w.store("alice", hour, nil))
+			w.multipart(fmt.Sprint(i), 9*day)
+		}
+		start := time.Now()
+		last := map[string]time.Duration{} // when a call of its kind was last made
+		w.slow = func() { time.Sleep(500 * time.Millisecond) }
+		w.fault = func(_ int, name string) (error, bool) { last[name] = time.Since(start); return nil, false }
+		ctx, cancel := context.WithTimeout(t.Context(), 100*time.Second)
+		defer cancel()
+		if summary, err := w.sweeper().Run(ctx, sweep.Defaults()); err != nil || summary.Finished || summary.Failed > 0 {
+			t.Errorf("Run = %+v, %v, want it not to finish, without failures", summary, err)
+		}
+		for _, tt := range []struct {
+			call     string
+			from, to time.Duration
+		}{
+			{"List objects", 66 * time.Second, 68 * time.Second}, // until 67.5
+			{"Abort", 88 * time.Second, 91 * time.Second},        // until 90
+			{"Put cursor", 90 * time.Second, 92 * time.Second},
+		} {
+			if at := last[tt.call]; at < tt.from || at > tt.to {
+				t.Errorf("%s was last called after %v, want %v to %v", tt.call, at, tt.from, tt.to)
+			}
+		}
+	})
+}
+
 func TestWebhookIsDown(t *testing.T) {
 	w := newWorld(t)
 	var keys []string
