@@ -161,8 +161,8 @@ func (f *faults) add(field, reason string) {
 }
 
 // contentType is the type that the upload will carry: the asked one, one that
-// fits the file name, or application/octet-stream. A URL upload that asks for
-// none carries none.
+// fits the file name, or application/octet-stream. A URL upload that asks for no
+// type has none.
 func (p Policy) contentType(caller callerauth.Caller, w Wish, f *faults) string {
 	const fallback = "application/octet-stream"
 	asked := strings.ToLower(w.ContentType)

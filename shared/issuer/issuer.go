@@ -38,7 +38,7 @@ type Issuer struct {
 	uploads, downloads *signing.Signer
 }
 
-// New returns an Issuer. It calls nobody.
+// New returns an Issuer. It makes no calls.
 func New(c Config) (*Issuer, error) {
 	if c.Credentials == nil || c.Keyring == nil || c.Now == nil || c.MaxExpires < time.Second {
 		return nil, errors.New("an issuer needs credentials, a keyring, a clock and a longest life")

@@ -33,9 +33,8 @@ type lease struct {
 
 func (l lease) seconds() int64 { return int64(l.life / time.Second) }
 
-// lease decides how long something lives that is signed now, for which so many
-// seconds were asked, or nil for none. It is the one place that does, whatever
-// is signed.
+// lease decides how long something that is signed now lives. asked is in
+// seconds; nil means the usual life. Nothing is signed without it.
 func (i *Issuer) lease(ctx context.Context, asked *int64) (lease, error) {
 	seconds := int64(usualLife / time.Second)
 	if asked != nil {

@@ -20,8 +20,8 @@ type Uploads interface {
 }
 
 // Multipart starts the upload that was granted, and returns its token, which
-// clients know as the upload id. Whatever fails, no upload is left behind that
-// nobody can name.
+// clients know as the upload id. If anything fails, it leaves no upload behind
+// that has no token.
 func (i *Issuer) Multipart(ctx context.Context, g grant.Grant, at Uploads) (token string, err error) {
 	// OSS's upload ids are 32 characters. Whether the token will fit is better
 	// known before there is an upload.

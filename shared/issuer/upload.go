@@ -48,8 +48,8 @@ func (i *Issuer) Put(ctx context.Context, g grant.Grant, asked *int64) (Upload, 
 		Expires: lease.life,
 	}
 	if g.Claims.Size != nil {
-		// Signed, and not among the answer's headers: every client sends it by
-		// itself, and browsers let nobody set it.
+		// Signed, and not among the answer's headers: HTTP clients send it
+		// themselves, and browsers do not let a script set it.
 		req.Header["content-length"] = strconv.FormatInt(*g.Claims.Size, 10)
 		req.AdditionalHeaders = []string{"content-length"}
 	}

@@ -9,7 +9,7 @@
 // that have no marker:
 //
 //	uploads/alice/2026/11/<id>.png    uploads/_announced/alice/2026/11/<id>-<hash>
-//	uploads/alice/2026/11/<id2>.mp4   (none: HEAD, open the grant, compare, announce)
+//	uploads/alice/2026/11/<id2>.mp4   (no marker: HEAD, open the grant, compare, announce)
 //
 // # Promises
 //
@@ -189,8 +189,8 @@ func (s *Sweeper) Run(ctx context.Context, o Options) (Summary, error) {
 	return r.summary, nil
 }
 
-// within ends when a part of the time is over that ctx has left. Without a
-// deadline it has none either.
+// within returns a context that ends when this part of the time that ctx has
+// left is over. It has no deadline if ctx has none.
 func within(ctx context.Context, part float64) (context.Context, context.CancelFunc) {
 	deadline, ok := ctx.Deadline()
 	if !ok {
