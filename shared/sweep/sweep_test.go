@@ -71,7 +71,7 @@ func TestDryRunChangesNothing(t *testing.T) {
 	if after := w.snapshot(); after != before {
 		t.Errorf("a dry run changed\n%s to\n%s", before, after)
 	}
-	for _, action := range []string{`"action":"announce","dryRun":true`, `"action":"delete","dryRun":true`, `"action":"abort","dryRun":true`, `"action":"leave","dryRun":true`} {
+	for _, action := range []string{`"action":"announce","dryRun":true`, `"action":"delete","dryRun":true`, `"action":"abort","dryRun":true`, `"action":"leave","dryRun":true`, `"reason":"object is not what was granted: its size is 6, granted was 5"`, `"reason":"object is not what was granted: it has a`} {
 		if !strings.Contains(w.log.String(), action) {
 			t.Errorf("the log has no %s:\n%s", action, &w.log)
 		}

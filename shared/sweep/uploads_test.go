@@ -1,9 +1,11 @@
 package sweep_test
 
 import (
+	"context"
 	"fmt"
 	"slices"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"ossupload/shared/storage"
@@ -55,6 +57,26 @@ func TestUploadsBoundedByNumber(t *testing.T) {
 			t.Errorf("with at most %d a run, aborted %q, want each once", most, w.aborted)
 		}
 	}
+}
+
+// An abort that the time cuts short is no failure and no end: the next run does
+// it. Each call takes five seconds, and the fourth has 3.5.
+func TestAbortsCutShort(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		w.multipart("stale", 9*day)
+		w.slow = func() { time.Sleep(5 * time.Second) }
+		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+		defer cancel()
+		summary, err := w.sweeper().Run(ctx, sweep.Defaults())
+		if err != nil || summary != (sweep.Summary{Uploads: 1}) || w.count("Abort") != 1 {
+			t.Errorf("Run = %+v, %v after the calls %q, want one upload and no end", summary, err, w.calls)
+		}
+		w.slow = nil
+		if summary, err := w.run(nil); err != nil || !summary.Finished || summary.Aborted != 1 {
+			t.Errorf("the next Run = %+v, %v, want it to abort the upload", summary, err)
+		}
+	})
 }
 
 func TestAbortsFail(t *testing.T) {
