@@ -150,6 +150,62 @@ func TestFaultsNameTheItem(t *testing.T) {
 	}
 }
 
+func TestFaultSaysWhatIsWanted(t *testing.T) {
+	for _, tt := range []struct{ name, value, want string }{
+		{"OSS_BUCKET", "Bucket", `"Bucket" is not a bucket name`},
+		{"OSS_REGION", "cn", `"cn" is not a region id such as cn-hangzhou`},
+		{"UPLOAD_TOKEN_TTL", "1.5s", `"1.5s" is not whole seconds or a duration such as 1h`},
+		{"UPLOAD_METHODS", "ftp", `"ftp" is not put, form, url or multipart`},
+		{"UPLOAD_STORAGE_CLASSES", "Glacier", `"Glacier" is not one of Standard, IA, Archive, ColdArchive, DeepColdArchive`},
+		{"UPLOAD_ROLE_ARN", "uploader", `"uploader" is not acs:ram::<account>:role/<name>`},
+		{"UPLOAD_PREFIX", "uploads", `must be empty or end in "/"`},
+		{"AUTH_MODE", "basic", `"basic" is not jwt, header or none`},
+		{"AUTH_JWT_SECRET", "base64:%", "is not base64 behind the prefix base64:"},
+		{"WEBHOOK_URL", "backend.example.com", "is not an http or https URL"},
+		{"WEBHOOK_URL", "https://me@backend.example.com/", "must not have a user or a fragment"},
+		{"WEBHOOK_URL", "http://backend.example.com/", "must be https"},
+	} {
+		env := environment()
+		env[tt.name] = tt.value
+		if _, err := settings.LoadComplete(lookup(env)); err == nil || err.Error() != "reading environment: "+tt.name+": "+tt.want {
+			t.Errorf("%s=%q: %v, want %q", tt.name, tt.value, err, tt.want)
+		}
+	}
+}
+
+func TestHeaderMode(t *testing.T) {
+	for _, tt := range []struct{ header, secret, want string }{
+		{"X-User", secretC, ""},
+		{"X-User", "base64:" + b64(secretC), ""},
+		{"X User", secretC, "AUTH_HEADER: "},
+		{"", secretC, "AUTH_HEADER: is required"},
+		{"X-User", "", "AUTH_HEADER_SECRET: is required"},
+		{"X-User", "short", "AUTH_HEADER_SECRET: holds a secret of 5 bytes, at least 32 are needed"},
+		{"X-User", secretA, "AUTH_HEADER_SECRET: holds the same secret as UPLOAD_TOKEN_SECRETS"},
+	} {
+		env := environment()
+		env["AUTH_MODE"], env["AUTH_HEADER"], env["AUTH_HEADER_SECRET"] = "header", tt.header, tt.secret
+		_, err := settings.LoadPresign(lookup(env))
+		if (err == nil) != (tt.want == "") || err != nil && !strings.HasPrefix(err.Error(), "reading environment: "+tt.want) {
+			t.Errorf("header %q with the secret %q: %v, want %q", tt.header, tt.secret, err, tt.want)
+		}
+	}
+}
+
+// Each function logs what is doubtful about what it reads.
+func TestEachFunctionIsWarned(t *testing.T) {
+	env := environment()
+	env["OSS_REGION"] = "cn-hangzhou"
+	p, _ := settings.LoadPresign(lookup(env))
+	c, _ := settings.LoadComplete(lookup(env))
+	cb, _ := settings.LoadCallback(lookup(env))
+	for name, warnings := range map[string][]string{"presign": p.Warnings, "complete": c.Warnings, "callback": cb.Warnings} {
+		if len(warnings) != 1 || !strings.HasPrefix(warnings[0], "OSS_ENDPOINT ") {
+			t.Errorf("%s is warned of %q, want of OSS_ENDPOINT", name, warnings)
+		}
+	}
+}
+
 func TestPathStyle(t *testing.T) {
 	env := environment()
 	maps.Copy(env, map[string]string{
