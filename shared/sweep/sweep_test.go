@@ -342,8 +342,8 @@ func TestDeletesOnlyWhatItLookedAt(t *testing.T) {
 				}
 				return nil, false
 			}
-			if _, err := w.run(deleting); err != nil || len(w.deleted) != 0 || w.count("Delete") != 0 {
-				t.Errorf("Run = %v, deleted %q, want nothing", err, w.deleted)
+			if summary, err := w.run(deleting); err != nil || summary.Failed != 0 || summary.Deleted != 0 || w.count("Delete") != 0 {
+				t.Errorf("Run = %+v, %v, deleted %q, want nothing and no failure", summary, err, w.deleted)
 			}
 			if seen < tt.nth {
 				t.Errorf("%d calls of %s, want %d", seen, tt.before, tt.nth)
