@@ -1,0 +1,456 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"maps"
+	"math/rand/v2"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	standardwebhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
+
+	"ossupload/shared/api"
+	"ossupload/shared/callerauth"
+	"ossupload/shared/grant"
+	"ossupload/shared/rolecreds"
+	"ossupload/shared/settings"
+	"ossupload/shared/signing"
+	"ossupload/shared/storage"
+	"ossupload/shared/storage/storagetest"
+	"ossupload/shared/uploadtoken"
+)
+
+var today = time.Date(2026, 11, 20, 10, 0, 0, 0, time.UTC)
+
+const (
+	region     = "cn-hangzhou"
+	bucketName = "examplebucket"
+	prefix     = "u/"
+	maxSize    = 1 << 30
+	tokenTTL   = 24 * time.Hour
+	callback   = "https://api.example.com/callback"
+	hook       = "https://hook.example.com/events"
+)
+
+// fixture is a handler and everything around it.
+type fixture struct {
+	t        *testing.T
+	settings settings.Complete
+	outside  outside
+	handler  *handler
+	bucket   *storagetest.Bucket
+	webhook  *webhook
+	keyring  *uploadtoken.Keyring // over the handler's keys
+	log      bytes.Buffer
+	clock    time.Time // moves only when a test moves it
+	random   *source
+}
+
+// newFixture makes a handler out of settings and an outside that changes have
+// changed.
+func newFixture(t *testing.T, changes ...func(*fixture)) *fixture {
+	t.Helper()
+	types, err := grant.ParseTypes("image/*,text/plain,application/octet-stream")
+	if err != nil {
+		t.Fatal(err)
+	}
+	endpoint, err := signing.ParseEndpoint("oss-cn-hangzhou.aliyuncs.com", signing.VirtualHosted)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := &fixture{t: t, clock: today, random: newSource(1)}
+	f.bucket = storagetest.New(t, f.now)
+	f.bucket.Allow = f.allow
+	f.webhook = &webhook{t: t, secret: []byte(strings.Repeat("w", 32))}
+	f.settings = settings.Complete{
+		Storage: settings.Storage{Region: region, Bucket: bucketName, Public: endpoint, Internal: endpoint},
+		Policy: grant.Policy{
+			Bucket: bucketName, Prefix: prefix, MaxSize: maxSize, ContentTypes: types, TokenTTL: tokenTTL,
+			Methods: []uploadtoken.Method{uploadtoken.Form, uploadtoken.MultipartPart},
+		},
+		MaxExpires:  time.Hour,
+		TokenKeys:   []uploadtoken.Key{{ID: "k1", Secret: bytes.Repeat([]byte("s"), 32)}},
+		CallbackURL: callback,
+		Caller:      people{},
+		Webhook:     settings.Webhook{URL: hook, Secrets: [][]byte{f.webhook.secret}},
+	}
+	f.outside = outside{
+		credentials: &own{credentials: rolecreds.Credentials{AccessKeyID: "AK", AccessKeySecret: "SK", SecurityToken: "ST"}},
+		storage:     f.bucket, webhook: f.webhook, now: f.now, random: f.random,
+		log: slog.New(slog.NewJSONHandler(&f.log, nil)),
+	}
+	for _, change := range changes {
+		change(f)
+	}
+	if f.keyring, err = uploadtoken.NewKeyring(f.settings.TokenKeys, newSource(2)); err != nil {
+		t.Fatal(err)
+	}
+	f.again()
+	return f
+}
+
+// again replaces the handler, as by that of another instance, which remembers
+// nothing.
+func (f *fixture) again() {
+	f.t.Helper()
+	h, err := newHandler(f.settings, f.outside)
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	f.handler = h
+}
+
+func (f *fixture) now() time.Time { return f.clock }
+
+// allow is what complete has any business to ask: about keys below its prefix,
+// putting only what is its own, and deleting nothing outside of a sweep.
+func (f *fixture) allow(c storagetest.Call) error {
+	ours := grant.AnnouncedPrefix(prefix)
+	switch {
+	case !strings.HasPrefix(c.Key, prefix):
+		return errors.New("it is not below the prefix")
+	case c.Op == storagetest.Put && !strings.HasPrefix(c.Key, ours) && !strings.HasPrefix(c.Key, grant.SweepPrefix(prefix)):
+		return errors.New("only markers and the cursor are put")
+	case c.Op == storagetest.Put && strings.HasPrefix(c.Key, ours) && len(c.Content) > 0:
+		return errors.New("markers are empty")
+	case c.Op == storagetest.Delete:
+		return errors.New("nothing is deleted")
+	case c.Op == storagetest.Initiate && c.Header["x-oss-forbid-overwrite"] != "true":
+		return errors.New("it may replace an object")
+	}
+	return nil
+}
+
+// source is deterministic randomness. After left bytes it fails, if left is not
+// negative.
+type source struct {
+	mu     sync.Mutex
+	random *rand.ChaCha8
+	left   int
+}
+
+var errRandom = errors.New("no randomness is left")
+
+func newSource(seed byte) *source {
+	return &source{random: rand.NewChaCha8([32]byte{seed}), left: -1}
+}
+
+func (s *source) Read(p []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.left >= 0 {
+		if s.left -= len(p); s.left < 0 {
+			s.left = 0
+			return 0, errRandom
+		}
+	}
+	return s.random.Read(p)
+}
+
+// own are the function's own credentials.
+type own struct {
+	credentials rolecreds.Credentials
+	err         error
+}
+
+func (o *own) Credentials(context.Context) (rolecreds.Credentials, error) {
+	return o.credentials, o.err
+}
+
+// people authenticates by the header Authorization, which names who asks.
+type people map[string]callerauth.Caller
+
+func (p people) Authenticate(r *http.Request) (callerauth.Caller, error) {
+	name := r.Header.Get("Authorization")
+	if name == "" {
+		return callerauth.Caller{}, callerauth.ErrMissing
+	}
+	if known, ok := p[name]; ok {
+		return known, nil
+	}
+	return callerauth.Caller{Subject: name}, nil
+}
+
+// webhook takes events and checks their form. Answers are statuses for the next
+// ones, then it is 204. Status 0 is a broken connection, and 1 is silence.
+type webhook struct {
+	t       *testing.T
+	secret  []byte
+	mu      sync.Mutex
+	answers []int
+	always  int
+	events  []event
+}
+
+type event struct {
+	ID       string
+	Type     string
+	Data     map[string]any
+	deadline time.Time // of the try
+}
+
+func (w *webhook) RoundTrip(r *http.Request) (*http.Response, error) {
+	body, err := io.ReadAll(r.Body)
+	if err != nil {
+		return nil, err
+	}
+	verifier, err := standardwebhooks.NewWebhookRaw(w.secret)
+	if err != nil {
+		w.t.Error(err)
+	}
+	if err := verifier.VerifyIgnoringTimestamp(body, r.Header); err != nil || r.Method != http.MethodPost || r.URL.String() != hook {
+		w.t.Errorf("%s %s of an event: %v", r.Method, r.URL, err)
+	}
+	e := event{ID: r.Header.Get("webhook-id")}
+	e.deadline, _ = r.Context().Deadline()
+	if err := json.Unmarshal(body, &e); err != nil {
+		w.t.Errorf("the event %s cannot be read: %v", body, err)
+	}
+	status := w.note(e)
+	switch status {
+	case 0:
+		return nil, errors.New("connection reset")
+	case 1:
+		<-r.Context().Done()
+		return nil, r.Context().Err()
+	}
+	return &http.Response{StatusCode: status, Header: http.Header{}, Body: http.NoBody, Request: r}, nil
+}
+
+func (w *webhook) note(e event) (status int) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.events = append(w.events, e)
+	if len(w.answers) > 0 {
+		status, w.answers = w.answers[0], w.answers[1:]
+		return status
+	}
+	if w.always > 0 {
+		return w.always
+	}
+	return http.StatusNoContent
+}
+
+// taken returns the events that arrived since the last time it was asked.
+func (w *webhook) taken() []event {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	events := w.events
+	w.events = nil
+	return events
+}
+
+// reply is what a client gets.
+type reply struct {
+	t      *testing.T
+	status int
+	header http.Header
+	body   []byte
+}
+
+// as asks as somebody, whose name is empty for nobody.
+func (f *fixture) as(who, method, target, body string) reply {
+	f.t.Helper()
+	return f.within(f.t.Context(), who, method, target, body)
+}
+
+func (f *fixture) within(ctx context.Context, who, method, target, body string) reply {
+	f.t.Helper()
+	r := httptest.NewRequestWithContext(ctx, method, target, strings.NewReader(body))
+	if who != "" {
+		r.Header.Set("Authorization", who)
+	}
+	w := httptest.NewRecorder()
+	f.handler.routes().ServeHTTP(w, r)
+	return reply{f.t, w.Code, w.Result().Header, w.Body.Bytes()}
+}
+
+// failure is the body of an error.
+type failure struct {
+	Code    api.Code        `json:"code"`
+	Message string          `json:"message"`
+	Error   string          `json:"error"`
+	Details json.RawMessage `json:"details"`
+}
+
+// ok reads the answer into v, which must have a place for each of its members.
+func (r reply) ok(v any) {
+	r.t.Helper()
+	d := json.NewDecoder(bytes.NewReader(r.body))
+	d.DisallowUnknownFields()
+	if r.status != http.StatusOK || r.header.Get("Content-Type") != "application/json" || d.Decode(v) != nil || d.More() {
+		r.t.Fatalf("answer %d %s, want 200 with %T", r.status, r.body, v)
+	}
+}
+
+// refused checks status and code, and returns the details.
+func (r reply) refused(code api.Code) json.RawMessage {
+	r.t.Helper()
+	var got failure
+	if err := json.Unmarshal(r.body, &got); err != nil || r.status != code.Status() || got.Code != code || got.Message == "" || got.Error != got.Message {
+		r.t.Fatalf("answer %d %s, want %d %s", r.status, r.body, code.Status(), code)
+	}
+	// What is worth another try says when.
+	soon := code.Status() == 503 || code == api.StorageTimeout || code == api.StorageError || code == api.DeliveryFailed
+	if got := r.header.Get("Retry-After"); (got != "") != soon {
+		r.t.Errorf("Retry-After of %s is %q", code, got)
+	}
+	return got.Details
+}
+
+// invalid checks that exactly these fields are at fault, each with a reason that
+// holds the text behind it.
+func (r reply) invalid(faults ...string) {
+	r.t.Helper()
+	var got []api.Fault
+	if err := json.Unmarshal(r.refused(api.InvalidRequest), &got); err != nil {
+		r.t.Fatal(err)
+	}
+	want := slices.Collect(slices.Chunk(faults, 2))
+	matches := len(got) == len(want)
+	for i := 0; matches && i < len(got); i++ {
+		matches = got[i].Field == want[i][0] && strings.Contains(got[i].Reason, want[i][1])
+	}
+	if !matches {
+		r.t.Errorf("faults = %+v, want %q", got, want)
+	}
+}
+
+// started is an upload as its client knows it, and as it is in truth.
+type started struct {
+	createResponse
+	claims uploadtoken.Claims
+}
+
+// start begins an upload of alice's.
+func (f *fixture) start(body string) started {
+	f.t.Helper()
+	var s started
+	f.as("alice", "POST", "/s3/multipart", body).ok(&s.createResponse)
+	var err error
+	if s.claims, err = f.keyring.Open(uploadtoken.Multipart, s.UploadID, f.clock); err != nil {
+		f.t.Fatal(err)
+	}
+	f.bucket.Calls()
+	return s
+}
+
+// path is the address of an upload, with more behind it.
+func (s started) path(more string) string { return "/s3/multipart/" + s.UploadID + more }
+
+// fill uploads parts of such sizes, numbered from 1.
+func (f *fixture) fill(s started, sizes ...int) []storage.Part {
+	f.t.Helper()
+	var parts []storage.Part
+	for i, size := range sizes {
+		parts = append(parts, f.bucket.UploadPart(s.claims.UploadID, int64(i+1), bytes.Repeat([]byte{byte('a' + i)}, size)))
+	}
+	return parts
+}
+
+// listing is the body that names parts.
+func listing(parts ...storage.Part) string {
+	var list []map[string]any
+	for _, p := range parts {
+		list = append(list, map[string]any{"PartNumber": p.Number, "ETag": `"` + p.ETag + `"`})
+	}
+	body, _ := json.Marshal(map[string]any{"parts": list})
+	return string(body)
+}
+
+// seal seals claims for a purpose.
+func (f *fixture) seal(p uploadtoken.Purpose, c uploadtoken.Claims) string {
+	f.t.Helper()
+	token, err := f.keyring.Seal(p, c)
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	return token
+}
+
+// asked checks what storage was asked since the last time.
+func (f *fixture) asked(want ...storagetest.Op) []storagetest.Call {
+	f.t.Helper()
+	calls := f.bucket.Calls()
+	if got := storagetest.Ops(calls); !slices.Equal(got, want) {
+		f.t.Errorf("storage was asked for %q, want %q", got, want)
+	}
+	return calls
+}
+
+// told checks that the webhook was told of these keys since the last time, and
+// returns the ids.
+func (f *fixture) told(keys ...string) (ids []string) {
+	f.t.Helper()
+	var got []string
+	for _, e := range f.webhook.taken() {
+		key, _ := e.Data["key"].(string)
+		got, ids = append(got, key), append(ids, e.ID)
+		if e.Type != "upload.completed" || e.Data["eventId"] != e.ID {
+			f.t.Errorf("event %+v is not whole", e)
+		}
+	}
+	if !slices.Equal(got, keys) {
+		f.t.Errorf("events about %q, want %q", got, keys)
+	}
+	return ids
+}
+
+// decode reads base64 of JSON.
+func decode(t *testing.T, text string, v any) {
+	t.Helper()
+	plain, err := base64.StdEncoding.DecodeString(text)
+	if err == nil {
+		err = json.Unmarshal(plain, v)
+	}
+	if err != nil {
+		t.Fatalf("%q: %v", text, err)
+	}
+}
+
+// mustURL parses a URL of an answer.
+func mustURL(t *testing.T, text string) *url.URL {
+	t.Helper()
+	u, err := url.Parse(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return u
+}
+
+// sameMap compares maps in a test's words.
+func sameMap[V comparable](t *testing.T, what string, got, want map[string]V) {
+	t.Helper()
+	if !maps.Equal(got, want) {
+		t.Errorf("%s = %v, want %v", what, got, want)
+	}
+}
+
+func jsonOf(t *testing.T, v any) string {
+	t.Helper()
+	text, err := json.Marshal(v)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
+
+func pointer[T any](v T) *T { return &v }
+
+// sized is the body of a create with a size, and a part size of 100 KiB.
+func sized(size int) string {
+	return fmt.Sprintf(`{"filename":"a.png","type":"image/png","size":%d,"partSize":%d}`, size, 100*kib)
+}
