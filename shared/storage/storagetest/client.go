@@ -134,12 +134,11 @@ func (b *Bucket) ListParts(ctx context.Context, key, uploadID string) (parts []s
 		if err != nil {
 			return err
 		}
-		for _, number := range slices.Sorted(maps.Keys(u.parts)) {
-			p := u.parts[number].Part
+		parts = u.held()
+		for i := range parts {
 			if b.NoPartCRC {
-				p.CRC64 = ""
+				parts[i].CRC64 = ""
 			}
-			parts = append(parts, p)
 		}
 		return nil
 	})
@@ -150,22 +149,26 @@ func (b *Bucket) ListParts(ctx context.Context, key, uploadID string) (parts []s
 func (b *Bucket) Complete(ctx context.Context, key, uploadID string, parts []storage.Part) error {
 	b.t.Helper()
 	return b.call(ctx, Call{Op: Complete, Key: key, UploadID: uploadID, Parts: slices.Clone(parts)}, func() error {
-		u, err := b.running(key, uploadID)
-		if err != nil {
-			return err
-		}
-		if _, ok := b.objects[key]; ok {
-			return storage.ErrExists
-		}
-		o, err := u.assemble(parts)
-		if err != nil {
-			return err
-		}
-		o.LastModified = b.now().UTC().Truncate(time.Second)
-		b.objects[key] = o
-		u.ended = true
-		return nil
+		return b.complete(key, uploadID, parts)
 	})
+}
+
+func (b *Bucket) complete(key, uploadID string, parts []storage.Part) error {
+	u, err := b.running(key, uploadID)
+	if err != nil {
+		return err
+	}
+	if _, ok := b.objects[key]; ok {
+		return storage.ErrExists
+	}
+	o, err := u.assemble(parts)
+	if err != nil {
+		return err
+	}
+	o.LastModified = b.now().UTC().Truncate(time.Second)
+	b.objects[key] = o
+	u.ended = true
+	return nil
 }
 
 // Abort is storage.Client's.

@@ -240,6 +240,33 @@ func (b *Bucket) hold(uploadID string, p part) {
 	u.parts[p.Number] = p
 }
 
+// CompleteUpload makes the object of all parts that are held, as somebody else
+// would.
+func (b *Bucket) CompleteUpload(uploadID string) {
+	b.t.Helper()
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	u, ok := b.uploads[uploadID]
+	if !ok {
+		b.t.Fatalf("storagetest: there is no upload %q to complete", uploadID)
+	}
+	if err := b.complete(u.Key, uploadID, u.held()); err != nil {
+		b.t.Fatalf("storagetest: completing upload %q: %v", uploadID, err)
+	}
+}
+
+// AbortUpload ends an upload without an object, as somebody else would.
+func (b *Bucket) AbortUpload(uploadID string) {
+	b.t.Helper()
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	u, ok := b.uploads[uploadID]
+	if !ok || u.ended {
+		b.t.Fatalf("storagetest: there is no upload %q to abort", uploadID)
+	}
+	u.ended = true
+}
+
 // running returns an upload that has not ended. The caller holds the lock.
 func (b *Bucket) running(key, uploadID string) (*upload, error) {
 	u, ok := b.uploads[uploadID]
@@ -267,6 +294,15 @@ func (b *Bucket) open() []storage.Upload {
 	}
 	slices.SortStableFunc(list, func(x, y storage.Upload) int { return strings.Compare(x.Key, y.Key) })
 	return list
+}
+
+// held are the parts of an upload by their numbers.
+func (u *upload) held() []storage.Part {
+	var parts []storage.Part
+	for _, number := range slices.Sorted(maps.Keys(u.parts)) {
+		parts = append(parts, u.parts[number].Part)
+	}
+	return parts
 }
 
 // call takes note of a call and lets happen to it what is planned.

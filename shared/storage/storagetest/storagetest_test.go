@@ -193,6 +193,19 @@ func TestFaults(t *testing.T) {
 	}
 }
 
+// What others do is no call.
+func TestOthers(t *testing.T) {
+	b := bucket(t)
+	id := b.StartUpload("k", nil, began)
+	b.UploadPart(id, 1, []byte("one"))
+	b.CompleteUpload(id)
+	aborted := b.StartUpload("l", nil, began)
+	b.AbortUpload(aborted)
+	if o, ok := b.Object("k"); !ok || o.Size != 3 || len(b.Open()) != 0 || len(b.Keys("")) != 1 || len(b.Calls()) != 0 {
+		t.Errorf("Object = %+v, %v; uploads %+v, keys %q", o, ok, b.Open(), b.Keys(""))
+	}
+}
+
 // spy is a test that may fail.
 type spy struct {
 	testing.TB
