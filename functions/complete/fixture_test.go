@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"hash/crc64"
 	"io"
 	"log/slog"
 	"maps"
@@ -15,6 +16,7 @@ import (
 	"net/http/httptest"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -453,4 +455,9 @@ func pointer[T any](v T) *T { return &v }
 // sized is the body of a create with a size, and a part size of 100 KiB.
 func sized(size int) string {
 	return fmt.Sprintf(`{"filename":"a.png","type":"image/png","size":%d,"partSize":%d}`, size, 100*kib)
+}
+
+// checksumOf is CRC-64/XZ in decimal; see TestCombinedCRC64.
+func checksumOf(content string) string {
+	return strconv.FormatUint(crc64.Checksum([]byte(content), crc64.MakeTable(crc64.ECMA)), 10)
 }

@@ -1,0 +1,272 @@
+package main
+
+import (
+	"context"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"ossupload/shared/api"
+	"ossupload/shared/confirm"
+	"ossupload/shared/grant"
+	"ossupload/shared/storage"
+	"ossupload/shared/storage/storagetest"
+	"ossupload/shared/uploadtoken"
+)
+
+// What stands under the key is this upload's only if it carries its grant.
+func TestCompleteMeetsAnotherObject(t *testing.T) {
+	for name, tt := range map[string]struct {
+		metadata func(f *fixture, s started) map[string]string
+		code     api.Code
+	}{
+		"without a grant": {func(*fixture, started) map[string]string { return nil }, api.ObjectMismatch},
+		"with a grant that does not open": {func(*fixture, started) map[string]string {
+			return map[string]string{grant.MetaGrant: "v1.k1.AAAA"}
+		}, api.ObjectMismatch},
+		"with another upload's grant": {func(f *fixture, s started) map[string]string {
+			other := s.claims
+			other.ID = "another"
+			return map[string]string{grant.MetaGrant: f.seal(uploadtoken.Grant, other)}
+		}, api.ObjectMismatch},
+		"with the grant of another key": {func(f *fixture, s started) map[string]string {
+			other := s.claims
+			other.Key += "x"
+			return map[string]string{grant.MetaGrant: f.seal(uploadtoken.Grant, other)}
+		}, api.ObjectMismatch},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := newFixture(t)
+			s := f.start(sized(5))
+			f.fill(s, 5)
+			f.bucket.Store(s.Key, storage.Object{Size: 5, ETag: "OTHER", Type: "Normal", ContentType: "image/png", LastModified: today, Metadata: tt.metadata(f, s)})
+			f.as("alice", "POST", s.path("/complete"), "").refused(tt.code)
+			f.asked(storagetest.ListParts, storagetest.Complete, storagetest.Head)
+			f.told()
+			if o, _ := f.bucket.Object(s.Key); o.ETag != "OTHER" {
+				t.Errorf("the object was replaced by %+v", o)
+			}
+		})
+	}
+}
+
+// A stored object that is not what was granted is not announced.
+func TestCompleteMeetsAnObjectThatWasChanged(t *testing.T) {
+	f := newFixture(t)
+	s := f.start(sized(5))
+	f.fill(s, 5)
+	completed(f, s)
+	object, _ := f.bucket.Object(s.Key)
+	object.Size, object.ETag = 6, "OTHER"
+	f.bucket.Store(s.Key, object)
+	f.as("alice", "POST", s.path("/complete"), "").refused(api.ObjectMismatch)
+	f.told()
+}
+
+// The answer of a completion is lost, or of its first try: the client asks again,
+// or OSS does not know the upload any more.
+func TestCompleteAfterALostAnswer(t *testing.T) {
+	for name, fault := range map[string]struct {
+		fault storagetest.Fault
+		code  api.Code // of the first answer; empty: 200
+	}{
+		"lost":             {storagetest.Fault{Err: storage.ErrTimeout, Done: true}, api.StorageTimeout},
+		"lost and retried": {storagetest.Fault{Err: storage.ErrNoSuchUpload, Done: true}, ""},
+		"there already":    {storagetest.Fault{Err: storage.ErrExists, Done: true}, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := newFixture(t)
+			s := f.start(sized(5))
+			parts := f.fill(s, 5)
+			f.bucket.Next(storagetest.Complete, fault.fault)
+			r := f.as("alice", "POST", s.path("/complete"), listing(parts...))
+			if fault.code != "" {
+				r.refused(fault.code)
+				f.told()
+				r = f.as("alice", "POST", s.path("/complete"), listing(parts...))
+			}
+			var got confirm.Receipt
+			if r.ok(&got); got.Key != s.Key {
+				t.Errorf("receipt = %+v", got)
+			}
+			f.told(s.Key)
+		})
+	}
+}
+
+// An upload that has ended without an object is gone, after a moment in which
+// another call may just be completing it.
+func TestCompleteSettles(t *testing.T) {
+	tests := []struct {
+		name  string
+		end   func(f *fixture, s started) // before or during the request
+		after time.Duration               // when the object shows; 0: never
+		code  api.Code
+		ops   []storagetest.Op
+	}{
+		{"aborted before", func(f *fixture, s started) { abort(f, s) }, 0, api.UploadGone,
+			[]storagetest.Op{storagetest.ListParts, storagetest.Head, storagetest.Head}},
+		{"aborted meanwhile", func(f *fixture, s started) {
+			f.bucket.Next(storagetest.Complete, storagetest.Fault{Before: func(context.Context) { abort(f, s) }})
+		}, 0, api.Aborted, []storagetest.Op{storagetest.ListParts, storagetest.Complete, storagetest.Head, storagetest.Head}},
+		{"completed by another", func(f *fixture, s started) {
+			f.bucket.Next(storagetest.Complete, storagetest.Fault{Before: func(context.Context) { completed(f, s) }})
+		}, 0, "", []storagetest.Op{storagetest.ListParts, storagetest.Complete, storagetest.Head, storagetest.Put}},
+		{"completed by another, its object shows later", func(f *fixture, s started) { completed(f, s) }, settle - 1, "",
+			[]storagetest.Op{storagetest.ListParts, storagetest.Head, storagetest.Head, storagetest.Put}},
+		{"completed by another, its object shows too late", func(f *fixture, s started) { completed(f, s) }, settle + 1, api.UploadGone,
+			[]storagetest.Op{storagetest.ListParts, storagetest.Head, storagetest.Head}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				f := newFixture(t)
+				s := f.start(sized(5))
+				f.fill(s, 5)
+				tt.end(f, s)
+				if tt.after > 0 {
+					object, _ := f.bucket.Object(s.Key)
+					f.bucket.Remove(s.Key)
+					time.AfterFunc(tt.after, func() { f.bucket.Store(s.Key, object) })
+				}
+				began := time.Now()
+				r := f.as("alice", "POST", s.path("/complete"), "")
+				took := time.Since(began)
+				if tt.code == "" {
+					r.ok(new(confirm.Receipt))
+					f.told(s.Key)
+				} else {
+					r.refused(tt.code)
+					f.told()
+				}
+				f.asked(tt.ops...)
+				heads := 0
+				for _, op := range tt.ops {
+					if op == storagetest.Head {
+						heads++
+					}
+				}
+				if want := time.Duration(heads-1) * 300 * time.Millisecond; took != want {
+					t.Errorf("the answer took %v, want %v", took, want)
+				}
+			})
+		})
+	}
+}
+
+// Nobody waits for a request that has ended.
+func TestCompleteEndsWithItsRequest(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFixture(t)
+		s := f.start(sized(5))
+		abort(f, s)
+		ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+		defer cancel()
+		began := time.Now()
+		f.within(ctx, "alice", "POST", s.path("/complete"), "").refused(api.UploadGone)
+		if took := time.Since(began); took != 100*time.Millisecond {
+			t.Errorf("the answer took %v, want %v", took, 100*time.Millisecond)
+		}
+		f.asked(storagetest.ListParts, storagetest.Head)
+	})
+}
+
+// Two completions at once: both have the receipt, and nothing is made twice.
+func TestCompleteTogether(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFixture(t)
+		s := f.start(sized(5))
+		f.fill(s, 5)
+		var waiting sync.WaitGroup // until both have seen the parts
+		waiting.Add(2)
+		meet := storagetest.Fault{Before: func(context.Context) { waiting.Done(); waiting.Wait() }}
+		f.bucket.Next(storagetest.Complete, meet, meet)
+		var replies [2]reply
+		var wg sync.WaitGroup
+		for i := range replies {
+			wg.Go(func() { replies[i] = f.as("alice", "POST", s.path("/complete"), "") })
+		}
+		wg.Wait()
+		var got [2]confirm.Receipt
+		for i, r := range replies {
+			r.ok(&got[i])
+		}
+		if jsonOf(t, got[0]) != jsonOf(t, got[1]) || len(f.bucket.Keys("u/alice/")) != 1 {
+			t.Errorf("receipts %+v and %+v, objects %q", got[0], got[1], f.bucket.Keys("u/alice/"))
+		}
+		f.told(s.Key)
+	})
+}
+
+// A delivery that fails is told, and healed by asking again, under one id. The
+// object is stored, so nothing else is lost.
+func TestCompleteDeliversAgain(t *testing.T) {
+	for name, heal := range map[string]func(f *fixture, s started) reply{
+		"by completing": func(f *fixture, s started) reply { return f.as("alice", "POST", s.path("/complete"), "") },
+		"by confirming": func(f *fixture, s started) reply {
+			return f.as("alice", "POST", "/confirm", `{"uploadToken":"`+s.UploadID+`"}`)
+		},
+		"by confirming the key": func(f *fixture, s started) reply {
+			return f.as("alice", "POST", "/confirm", `{"key":"`+s.Key+`"}`)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				f := newFixture(t)
+				s := f.start(sized(5))
+				f.fill(s, 5)
+				f.webhook.answers = []int{http.StatusInternalServerError, 0, http.StatusTooManyRequests, http.StatusBadRequest}
+				f.as("alice", "POST", s.path("/complete"), "").refused(api.DeliveryFailed)
+				ids := f.told(s.Key, s.Key, s.Key) // it tries three times
+				f.asked(storagetest.ListParts, storagetest.Complete, storagetest.Head)
+				heal(f, s).refused(api.DeliveryFailed) // a 400 is for good
+				ids = append(ids, f.told(s.Key)...)
+				var got confirm.Receipt
+				heal(f, s).ok(&got)
+				for _, id := range append(ids, f.told(s.Key)...) {
+					if id != got.EventID {
+						t.Errorf("delivered as %s, want %s", id, got.EventID)
+					}
+				}
+				if marks := f.bucket.Keys(grant.AnnouncedPrefix(prefix)); len(marks) != 1 {
+					t.Errorf("markers = %q, want one", marks)
+				}
+			})
+		})
+	}
+}
+
+// All tries to deliver together have eight seconds, the first of them half.
+func TestDeliveryHasItsTime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f := newFixture(t)
+		s := f.start(sized(5))
+		f.fill(s, 5)
+		f.webhook.always = 1
+		began := time.Now()
+		f.as("alice", "POST", s.path("/complete"), "").refused(api.DeliveryFailed)
+		events := f.webhook.taken()
+		if len(events) != 3 || events[0].deadline.Sub(began) != 4*time.Second || time.Since(began) > 8*time.Second {
+			t.Errorf("%d tries, the first for %v, all in %v", len(events), events[0].deadline.Sub(began), time.Since(began))
+		}
+	})
+}
+
+// A marker that cannot be put costs a second delivery one day, and no answer.
+func TestCompleteWithoutMarker(t *testing.T) {
+	f := newFixture(t)
+	s := f.start(sized(5))
+	f.fill(s, 5)
+	f.bucket.Next(storagetest.Put, storagetest.Fault{Err: storage.ErrDenied})
+	f.as("alice", "POST", s.path("/complete"), "").ok(new(confirm.Receipt))
+	f.told(s.Key)
+	if !strings.Contains(f.log.String(), "announcement was not marked") {
+		t.Errorf("log = %s, want that it was not marked", f.log.String())
+	}
+}
+
+// abort aborts an upload behind the handler's back.
+func abort(f *fixture, s started) { f.bucket.AbortUpload(s.claims.UploadID) }
