@@ -90,13 +90,12 @@ func TestConfirmRefuses(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			f.t = t
+			f := f.in(t)
 			f.as(tt.who, "POST", "/confirm", tt.body).refused(tt.code)
 			f.asked(tt.ops...)
 			f.told()
 		})
 	}
-	f.t = t
 	for body, faults := range map[string][]string{
 		`{}`:                            {"uploadToken", "is required without key"},
 		`{"key":"","uploadToken":""}`:   {"uploadToken", "is required without key"},

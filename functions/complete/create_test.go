@@ -110,12 +110,11 @@ func TestCreateRefuses(t *testing.T) {
 	f := newFixture(t)
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			f.t = t
+			f := f.in(t)
 			f.as("alice", "POST", "/s3/multipart", tt.body).invalid(tt.faults...)
 			f.asked()
 		})
 	}
-	f.t = t
 	for body, code := range map[string]api.Code{`{`: api.InvalidJSON, `[]`: api.InvalidJSON, `{"filename":"a","filename":"b"}`: api.InvalidJSON} {
 		f.as("alice", "POST", "/s3/multipart", body).refused(code)
 	}

@@ -56,7 +56,7 @@ type fixture struct {
 	bucket   *storagetest.Bucket
 	webhook  *webhook
 	keyring  *uploadtoken.Keyring // over the handler's keys
-	log      bytes.Buffer
+	log      *bytes.Buffer
 	clock    time.Time // moves only when a test moves it
 	random   *source
 }
@@ -73,7 +73,7 @@ func newFixture(t *testing.T, changes ...func(*fixture)) *fixture {
 	if err != nil {
 		t.Fatal(err)
 	}
-	f := &fixture{t: t, clock: today, random: newSource(1)}
+	f := &fixture{t: t, clock: today, random: newSource(1), log: new(bytes.Buffer)}
 	f.bucket = storagetest.New(t, f.now)
 	f.bucket.Allow = f.allow
 	f.webhook = &webhook{t: t, secret: []byte(strings.Repeat("w", 32))}
@@ -92,7 +92,7 @@ func newFixture(t *testing.T, changes ...func(*fixture)) *fixture {
 	f.outside = outside{
 		credentials: &own{credentials: rolecreds.Credentials{AccessKeyID: "AK", AccessKeySecret: "SK", SecurityToken: "ST"}},
 		storage:     f.bucket, webhook: f.webhook, now: f.now, random: f.random,
-		log: slog.New(slog.NewJSONHandler(&f.log, nil)),
+		log: slog.New(slog.NewJSONHandler(f.log, nil)),
 	}
 	for _, change := range changes {
 		change(f)
@@ -113,6 +113,13 @@ func (f *fixture) again() {
 		f.t.Fatal(err)
 	}
 	f.handler = h
+}
+
+// in is the same fixture for a test below, which does not move the clock.
+func (f *fixture) in(t *testing.T) *fixture {
+	below := *f
+	below.t = t
+	return &below
 }
 
 func (f *fixture) now() time.Time { return f.clock }

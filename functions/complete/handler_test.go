@@ -63,7 +63,7 @@ func TestUploadIDs(t *testing.T) {
 	}
 	for name, id := range ids {
 		t.Run(name, func(t *testing.T) {
-			f.t = t
+			f := f.in(t)
 			for _, route := range routesOf("", id) {
 				r := f.as("alice", route[0], route[1], "")
 				r.refused(api.InvalidToken)
@@ -74,7 +74,6 @@ func TestUploadIDs(t *testing.T) {
 			f.asked()
 		})
 	}
-	f.t = t
 	// One second before its end it is as good as ever.
 	last := with(func(c *uploadtoken.Claims) { c.ExpiresAt = today.Unix() + 1 })
 	for _, route := range routesOf("", last)[:3] {
@@ -236,7 +235,7 @@ func TestEdge(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.method+" "+tt.path, func(t *testing.T) {
-			f.t = t
+			f := f.in(t)
 			status, header, body := f.invoke(tt.method, tt.path, tt.header, tt.body)
 			var got failure
 			_ = json.Unmarshal([]byte(body), &got)
@@ -245,7 +244,6 @@ func TestEdge(t *testing.T) {
 			}
 		})
 	}
-	f.t = t
 	if strings.Contains(f.log.String(), "v1.k1.") {
 		t.Error("the log holds a token")
 	}

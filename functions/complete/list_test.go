@@ -84,8 +84,7 @@ func TestAbort(t *testing.T) {
 		f.asked(storagetest.Abort, storagetest.Head)
 	}
 	synctest.Test(t, func(t *testing.T) {
-		f.t = t
-		f.as("alice", "POST", s.path("/complete"), "").refused(api.UploadGone)
+		f.in(t).as("alice", "POST", s.path("/complete"), "").refused(api.UploadGone)
 	})
 }
 

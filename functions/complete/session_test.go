@@ -92,7 +92,7 @@ func TestSessionRefuses(t *testing.T) {
 	}
 	for name, base := range ids {
 		t.Run(name, func(t *testing.T) {
-			f.t = t
+			f := f.in(t)
 			routes := append(routesOf(base, s.UploadID), [2]string{"POST", base + "/s3/multipart"}, [2]string{"GET", base + "/s3/params?filename=a"})
 			for _, route := range routes {
 				// The header of somebody who may does not help.
@@ -105,7 +105,6 @@ func TestSessionRefuses(t *testing.T) {
 			f.asked()
 		})
 	}
-	f.t = t
 	// A request with both counts as the capability's.
 	for _, route := range routesOf(foreign, s.UploadID) {
 		r := f.as("alice", route[0], route[1], "")
