@@ -51,5 +51,9 @@ func (h *handler) confirmKey(ctx context.Context, caller callerauth.Caller, key 
 	if claims.Subject != caller.Subject {
 		return confirm.Receipt{}, fmt.Errorf("%w: the stored grant is another subject's", errNotYours)
 	}
+	if claims.Bucket != h.policy.Bucket {
+		// It was copied here with the object, and the receipt would repeat it.
+		return confirm.Receipt{}, fmt.Errorf("%w of this bucket", confirm.ErrNoGrant)
+	}
 	return h.confirmer.Announce(ctx, claims, object)
 }

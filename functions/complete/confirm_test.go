@@ -120,6 +120,7 @@ func TestConfirmMeetsAnObject(t *testing.T) {
 		{"without metadata", func(_ *uploadtoken.Claims, o *storage.Object) { o.Metadata = nil }, api.ObjectMismatch, ""},
 		{"with the grant of another key", func(c *uploadtoken.Claims, _ *storage.Object) { c.Key += "x" }, api.ObjectMismatch, ""},
 		{"with the grant of another subject", func(c *uploadtoken.Claims, _ *storage.Object) { c.Subject = "mallory" }, api.Forbidden, ""},
+		{"with the grant of another bucket", func(c *uploadtoken.Claims, _ *storage.Object) { c.Bucket = "another" }, api.ObjectMismatch, ""},
 		{"of another size", func(_ *uploadtoken.Claims, o *storage.Object) { o.Size = 11 }, api.ObjectMismatch, api.ObjectMismatch},
 		{"of another type", func(_ *uploadtoken.Claims, o *storage.Object) { o.ContentType = "text/html" }, api.ObjectMismatch, api.ObjectMismatch},
 		{"that is a link", func(_ *uploadtoken.Claims, o *storage.Object) { o.Type = "Symlink" }, api.ObjectMismatch, api.ObjectMismatch},
