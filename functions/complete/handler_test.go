@@ -3,7 +3,6 @@ package main
 import (
 	"encoding/json"
 	"fmt"
-	"log/slog"
 	"net/http"
 	"net/url"
 	"slices"
@@ -293,18 +292,6 @@ func TestWithoutWebhook(t *testing.T) {
 	f.told()
 	if line := f.log.String(); strings.Count(line, `"msg":"event"`) != 1 || !strings.Contains(line, s.Key) {
 		t.Errorf("log = %s, want the event", line)
-	}
-}
-
-// The environment is read before anything is started, and all that is missing
-// is told at once.
-func TestRunRefusesToStart(t *testing.T) {
-	for _, name := range []string{"OSS_REGION", "OSS_BUCKET", "UPLOAD_TOKEN_SECRETS", "CALLBACK_URL", "AUTH_MODE"} {
-		t.Setenv(name, "")
-	}
-	err := run(slog.New(slog.DiscardHandler))
-	if err == nil || !strings.Contains(err.Error(), "OSS_REGION") || !strings.Contains(err.Error(), "CALLBACK_URL") {
-		t.Errorf("run = %v, want what is missing", err)
 	}
 }
 

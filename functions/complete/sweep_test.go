@@ -25,6 +25,8 @@ func TestSweepOptions(t *testing.T) {
 		{"deletion", `{"dryRun":false,"delete":true}`, with(func(o *sweep.Options) { o.Delete = true }), true},
 		{"limits", `{"maxObjects":10,"minAgeSeconds":0,"lookBackSeconds":60,"graceSeconds":3600}`,
 			sweep.Options{MaxObjects: 10, LookBack: time.Minute, Grace: time.Hour}, true},
+		{"ten years", `{"graceSeconds":316224000}`, with(func(o *sweep.Options) { o.Grace = 10 * 366 * 24 * time.Hour }), true},
+		{"a second more", `{"graceSeconds":316224001}`, sweep.Options{}, false},
 
 		{"a misspelt dryRun", `{"dryrunn":true}`, sweep.Options{}, false},
 		{"a word for a number", `{"maxObjects":"10"}`, sweep.Options{}, false},

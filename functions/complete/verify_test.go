@@ -120,6 +120,14 @@ func TestFaultsAreBounded(t *testing.T) {
 	}
 }
 
+// 10,000 is a number that a part can have.
+func TestLastPartNumber(t *testing.T) {
+	got := faultsOf(t, verifyParts(uploadtoken.Claims{MaxSize: 1 << 30}, three()[:1], named("1", "A", "10000", "A")))
+	if len(got) != api.MaxFaults || got[0] != (partFault{10000, "missing"}) || got[1] != (partFault{2, "missing"}) {
+		t.Errorf("verifyParts = %v, want part 10000 missing, and those before it", got)
+	}
+}
+
 // hash/crc64's ECMA table with its own inversions is CRC-64/XZ, which is what
 // OSS computes.
 func TestCombinedCRC64(t *testing.T) {
