@@ -9,12 +9,13 @@ import (
 
 	"ossupload/shared/api"
 	"ossupload/shared/callerauth"
+	"ossupload/shared/grant"
 	"ossupload/shared/uploadtoken"
 )
 
 const (
-	maxBatchURLs       = 1_000  // whole URLs: over 1 MB with a security token in each
-	maxBatchSignatures = 10_000 // of a template: all parts there can be
+	maxBatchURLs       = 1_000          // whole URLs: over 1 MB with a security token in each
+	maxBatchSignatures = grant.MaxParts // of a template: all that there can be
 )
 
 type batchRequest struct {
