@@ -19,31 +19,26 @@ import (
 
 // What stands under the key is this upload's only if it carries its grant.
 func TestCompleteMeetsAnotherObject(t *testing.T) {
-	for name, tt := range map[string]struct {
-		metadata func(f *fixture, s started) map[string]string
-		code     api.Code
-	}{
-		"without a grant": {func(*fixture, started) map[string]string { return nil }, api.ObjectMismatch},
-		"with a grant that does not open": {func(*fixture, started) map[string]string {
+	with := func(change func(*uploadtoken.Claims)) func(*fixture, uploadtoken.Claims) map[string]string {
+		return func(f *fixture, claims uploadtoken.Claims) map[string]string {
+			change(&claims)
+			return map[string]string{grant.MetaGrant: f.seal(uploadtoken.Grant, claims)}
+		}
+	}
+	for name, metadata := range map[string]func(*fixture, uploadtoken.Claims) map[string]string{
+		"without a grant": func(*fixture, uploadtoken.Claims) map[string]string { return nil },
+		"with a grant that does not open": func(*fixture, uploadtoken.Claims) map[string]string {
 			return map[string]string{grant.MetaGrant: "v1.k1.AAAA"}
-		}, api.ObjectMismatch},
-		"with another upload's grant": {func(f *fixture, s started) map[string]string {
-			other := s.claims
-			other.ID = "another"
-			return map[string]string{grant.MetaGrant: f.seal(uploadtoken.Grant, other)}
-		}, api.ObjectMismatch},
-		"with the grant of another key": {func(f *fixture, s started) map[string]string {
-			other := s.claims
-			other.Key += "x"
-			return map[string]string{grant.MetaGrant: f.seal(uploadtoken.Grant, other)}
-		}, api.ObjectMismatch},
+		},
+		"with another upload's grant":   with(func(c *uploadtoken.Claims) { c.ID = "another" }),
+		"with the grant of another key": with(func(c *uploadtoken.Claims) { c.Key += "x" }),
 	} {
 		t.Run(name, func(t *testing.T) {
 			f := newFixture(t)
 			s := f.start(sized(5))
 			f.fill(s, 5)
-			f.bucket.Store(s.Key, storage.Object{Size: 5, ETag: "OTHER", Type: "Normal", ContentType: "image/png", LastModified: today, Metadata: tt.metadata(f, s)})
-			f.as("alice", "POST", s.path("/complete"), "").refused(tt.code)
+			f.bucket.Store(s.Key, storage.Object{Size: 5, ETag: "OTHER", Type: "Normal", ContentType: "image/png", LastModified: today, Metadata: metadata(f, s.claims)})
+			f.as("alice", "POST", s.path("/complete"), "").refused(api.ObjectMismatch)
 			f.asked(storagetest.ListParts, storagetest.Complete, storagetest.Head)
 			f.told()
 			if o, _ := f.bucket.Object(s.Key); o.ETag != "OTHER" {

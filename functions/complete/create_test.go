@@ -35,7 +35,7 @@ func TestCreate(t *testing.T) {
 	}
 	want := uploadtoken.Claims{
 		ID: claims.ID, Method: uploadtoken.MultipartPart, Bucket: bucketName, Key: out.Key, Subject: "alice",
-		Size: pointer[int64](250000), MaxSize: maxSize, ContentType: "image/png", CRC64: "42", UploadID: open[0].ID, PartSize: 102400,
+		Size: new(int64(250000)), MaxSize: maxSize, ContentType: "image/png", CRC64: "42", UploadID: open[0].ID, PartSize: 102400,
 		Vars: map[string]string{"order": "7"}, IssuedAt: today.Unix(), ExpiresAt: today.Add(tokenTTL).Unix(),
 	}
 	if got, want := jsonOf(t, claims), jsonOf(t, want); got != want || !strings.Contains(out.Key, claims.ID) {
@@ -134,7 +134,7 @@ func TestUnknownMembers(t *testing.T) {
 func TestCreateIsNarrowedByTheCaller(t *testing.T) {
 	f := newFixture(t, func(f *fixture) {
 		f.settings.Caller = people{"alice": {Subject: "alice", Upload: callerauth.Upload{
-			MaxSize: pointer[int64](1000), ContentTypes: []string{"text/plain"}, Context: json.RawMessage(`{"order":7}`),
+			MaxSize: new(int64(1000)), ContentTypes: []string{"text/plain"}, Context: json.RawMessage(`{"order":7}`),
 		}}}
 	})
 	f.as("alice", "POST", "/s3/multipart", `{"filename":"a.png","type":"image/png","size":1001}`).invalid("type", "your token allows", "size", "at most 1000")

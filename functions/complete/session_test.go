@@ -40,7 +40,7 @@ func (f *fixture) session(change func(*uploadtoken.Session)) string {
 func TestSession(t *testing.T) {
 	f := newFixture(t)
 	base := f.session(func(s *uploadtoken.Session) {
-		s.MaxSize, s.ContentTypes, s.Context = pointer[int64](102405), []string{"image/png"}, json.RawMessage(`{"order":7}`)
+		s.MaxSize, s.ContentTypes, s.Context = new(int64(102405)), []string{"image/png"}, json.RawMessage(`{"order":7}`)
 	})
 	f.as("", "POST", base+"/s3/multipart", `{"filename":"a.png","size":102406}`).invalid("size", "at most 102405")
 	f.as("", "POST", base+"/s3/multipart", `{"filename":"a.txt"}`).invalid("type", "not a type that your token allows")
@@ -129,14 +129,14 @@ func TestSessionRefuses(t *testing.T) {
 func TestAuthenticate(t *testing.T) {
 	f := newFixture(t)
 	base := f.session(func(s *uploadtoken.Session) {
-		s.MaxSize, s.ContentTypes, s.Context = pointer[int64](7), []string{"image/*"}, json.RawMessage(`1`)
+		s.MaxSize, s.ContentTypes, s.Context = new(int64(7)), []string{"image/*"}, json.RawMessage(`1`)
 	})
 	r := httptest.NewRequest("GET", "/", nil)
 	r.SetPathValue("capability", strings.TrimPrefix(base, "/c/"))
 	got, err := f.handler.authenticate(r)
 	want := callerauth.Caller{
 		Subject: "alice", Expires: time.Unix(today.Add(time.Hour).Unix(), 0),
-		Upload: callerauth.Upload{MaxSize: pointer[int64](7), ContentTypes: []string{"image/*"}, Context: json.RawMessage(`1`)},
+		Upload: callerauth.Upload{MaxSize: new(int64(7)), ContentTypes: []string{"image/*"}, Context: json.RawMessage(`1`)},
 	}
 	if err != nil || !reflect.DeepEqual(got, want) {
 		t.Errorf("authenticate = %+v, %v, want %+v", got, err, want)
