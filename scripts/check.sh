@@ -74,6 +74,9 @@ if [ -n "${CHECK_FAST:-}" ]; then
 elif [ "$(go env CGO_ENABLED)" != 1 ]; then
   skip "go test -race" "it needs a C compiler"
 else
-  # The short run leaves out what drives other programs.
+  # The short run leaves out what is end to end. Of that, the detector sees the
+  # stack, which runs in the process of its tests, and not the programs that are
+  # driven there.
   run go test -race -short ./...
+  run go test -race ./scripts/e2e ./scripts/internal/stack ./scripts/local
 fi

@@ -18,9 +18,7 @@ const (
 // The local stack as a person and a browser see it: its page by every method,
 // both versions of Uppy, and OSS's own SDK.
 func TestBrowser(t *testing.T) {
-	if testing.Short() {
-		t.Skip("a browser is not started in short mode")
-	}
+	stacktest.EndToEnd(t)
 	d := start(t)
 	table := stacktest.NewTable(t, title)
 	gateway := newStack(t, d, "apigateway", "uppy6")

@@ -161,9 +161,7 @@ func run(t *testing.T, command ...string) string {
 
 // Every recipe uploads the same file to the local stack.
 func TestRecipes(t *testing.T) {
-	if testing.Short() {
-		t.Skip("it starts the local stack and a dozen compilers and interpreters")
-	}
+	stacktest.EndToEnd(t)
 	stacktest.Watch(t, ".")
 	stack := stacktest.Start(t, stacktest.Options{})
 	content := make([]byte, 1<<20)

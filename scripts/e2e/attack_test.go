@@ -7,6 +7,8 @@ import (
 	"strings"
 	"sync"
 	"testing"
+
+	"ossupload/scripts/internal/stacktest"
 )
 
 // attack is one thing that somebody tries who may not, and beside it the
@@ -65,6 +67,7 @@ type campaign struct {
 // here once more as a row, so that one number can be read off: how many were
 // tried, and that none was accepted.
 func TestAttacks(t *testing.T) {
+	stacktest.EndToEnd(t)
 	t.Parallel()
 	tallies := map[string]*tally{}
 	for _, th := range themes {

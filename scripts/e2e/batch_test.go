@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"ossupload/scripts/internal/stack/fc"
+	"ossupload/scripts/internal/stacktest"
 )
 
 // partURLs is the answer to a batch: whole URLs, or a template with signatures.
@@ -80,6 +81,7 @@ func checkSameURLs(t *testing.T, a, b partURLs, first, last int) {
 }
 
 func TestBatchHasTheURLsOfSingleParts(t *testing.T) {
+	stacktest.EndToEnd(t)
 	t.Parallel()
 	const parts, most = 10_000, 1_000
 	tests := []struct {

@@ -60,6 +60,7 @@ func jwtOf(t *testing.T, method jwt.SigningMethod, key any, claims jwt.MapClaims
 }
 
 func TestForgedTokensAreRefused(t *testing.T) {
+	stacktest.EndToEnd(t)
 	rsaKey, err := rsa.GenerateKey(rand.Reader, 2048)
 	if err != nil {
 		t.Fatal(err)

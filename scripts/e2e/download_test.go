@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"ossupload/scripts/internal/stack/fc"
+	"ossupload/scripts/internal/stacktest"
 )
 
 // signedDownload is the answer to POST /download.
@@ -63,6 +64,7 @@ func (a reply) nothingSigned(t *testing.T, what string) {
 }
 
 func TestDownloadDispositions(t *testing.T) {
+	stacktest.EndToEnd(t)
 	t.Parallel()
 	tests := []struct {
 		name    string

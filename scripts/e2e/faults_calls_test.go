@@ -9,6 +9,7 @@ import (
 
 	"ossupload/scripts/internal/stack/fault"
 	"ossupload/scripts/internal/stack/fc"
+	"ossupload/scripts/internal/stacktest"
 )
 
 // faultCalls are all calls that the functions make for a client, and the one that
@@ -249,6 +250,7 @@ func prepareCompletion(t *testing.T, r *rig) trial {
 
 // Each call has a limit of its own; here many of them reach it in one request.
 func TestAnswersKeepTheirBudgetWhateverIsSlow(t *testing.T) {
+	stacktest.EndToEnd(t)
 	t.Parallel()
 	tests := []struct {
 		name    string

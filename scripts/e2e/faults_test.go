@@ -20,6 +20,7 @@ import (
 
 	"ossupload/scripts/internal/stack/fault"
 	"ossupload/scripts/internal/stack/fc"
+	"ossupload/scripts/internal/stacktest"
 	objectkeys "ossupload/shared/grant"
 )
 
@@ -108,6 +109,7 @@ var faultModes = []struct{ mode, words string }{
 // The lanes spend their time waiting for timeouts, so they do not wait for each
 // other, as parallel tests would on few processors.
 func TestFaultTable(t *testing.T) {
+	stacktest.EndToEnd(t)
 	t.Parallel()
 	rows := make([][]string, len(faultCalls))
 	var lanes sync.WaitGroup

@@ -17,6 +17,7 @@ import (
 
 	"ossupload/scripts/internal/stack"
 	"ossupload/scripts/internal/stack/fault"
+	"ossupload/scripts/internal/stacktest"
 	"ossupload/shared/uploadtoken"
 )
 
@@ -113,6 +114,7 @@ func (v *vault) leaked(text string) []string {
 // place where a secret could be repeated. Then all that was logged is searched
 // for all that was issued; and no refusal may repeat a secret either.
 func TestNoSecretIsLogged(t *testing.T) {
+	stacktest.EndToEnd(t)
 	t.Parallel()
 	for _, trigger := range triggers {
 		t.Run("behind the trigger "+string(trigger), func(t *testing.T) {

@@ -85,6 +85,7 @@ func sharedSite(t *testing.T, trigger fc.Trigger) *site {
 // onBothSites runs a test on the shared sites.
 func onBothSites(t *testing.T, test func(*testing.T, *site)) {
 	t.Helper()
+	stacktest.EndToEnd(t)
 	t.Parallel()
 	for _, trigger := range []fc.Trigger{fc.TriggerAPIGateway, fc.TriggerHTTP} {
 		t.Run("behind the trigger "+string(trigger), func(t *testing.T) {

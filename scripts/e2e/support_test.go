@@ -46,6 +46,7 @@ type rig struct {
 // not hold what opens anything.
 func newRig(t *testing.T, trigger fc.Trigger, overrides map[string]string) *rig {
 	t.Helper()
+	stacktest.EndToEnd(t)
 	r := &rig{logged: &logLines{}}
 	t.Cleanup(func() { r.logged.checkSecrets(t) })
 	r.Stack = stacktest.Start(t, stack.Options{Trigger: trigger, Settings: overrides, Log: io.MultiWriter(r.logged, t.Output())}).Stack
@@ -66,6 +67,8 @@ func newRig(t *testing.T, trigger fc.Trigger, overrides map[string]string) *rig 
 
 // behindBothTriggers runs a test against one stack for each trigger.
 func behindBothTriggers(t *testing.T, test func(t *testing.T, r *rig)) {
+	t.Helper()
+	stacktest.EndToEnd(t)
 	for _, trigger := range []fc.Trigger{fc.TriggerAPIGateway, fc.TriggerHTTP} {
 		t.Run("behind the trigger "+string(trigger), func(t *testing.T) {
 			t.Parallel()

@@ -16,6 +16,7 @@ import (
 
 // One small run of each kind, on a stack of its own.
 func TestLoad(t *testing.T) {
+	stacktest.EndToEnd(t)
 	for _, source := range []string{"go.mod", "functions", "shared", "scripts/local", "scripts/internal/stack"} {
 		stacktest.Watch(t, filepath.Join("..", "..", source))
 	}

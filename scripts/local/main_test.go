@@ -67,6 +67,7 @@ func TestParseFlagsRefuses(t *testing.T) {
 }
 
 func TestRunPrintsOneReadyLineWithRealAddresses(t *testing.T) {
+	stacktest.EndToEnd(t)
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	stdout, printed := io.Pipe()

@@ -9,11 +9,13 @@ import (
 	"testing"
 
 	"ossupload/scripts/internal/stack"
+	"ossupload/scripts/internal/stacktest"
 )
 
 // A script that runs the documented command in the background and kills it
 // afterwards must not leave the stack on its ports.
 func TestEndsWithGoRun(t *testing.T) {
+	stacktest.EndToEnd(t)
 	if runtime.GOOS == "windows" {
 		t.Skip("there is no SIGTERM")
 	}

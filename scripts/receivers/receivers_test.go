@@ -149,9 +149,7 @@ const (
 
 // Every receiver is the backend of the local stack for a while.
 func TestReceivers(t *testing.T) {
-	if testing.Short() {
-		t.Skip("it starts the local stack and six servers")
-	}
+	stacktest.EndToEnd(t)
 	stacktest.Watch(t, ".")
 	backend := new(backend)
 	front := httptest.NewServer(backend)

@@ -95,9 +95,7 @@ func (l *line) sent() (parts int, size int64) {
 }
 
 func startProgram(t *testing.T) *program {
-	if testing.Short() {
-		t.Skip("it builds and runs the local stack")
-	}
+	stacktest.EndToEnd(t)
 	p := &program{path: filepath.Join(t.TempDir(), "upload.exe")}
 	build := exec.CommandContext(t.Context(), "go", "build", "-buildvcs=false", "-o", p.path, ".")
 	if out, err := build.CombinedOutput(); err != nil {

@@ -1,7 +1,9 @@
 // Package stacktest runs the local stack in a test: its servers in the process
 // of the test, the functions as processes of their own.
 //
-// The TestMain of a package that uses it calls [Main].
+// The TestMain of a package that uses it calls [Main]. Its tests that need the
+// built functions, or drive other programs, are skipped by "go test -short":
+// see [EndToEnd].
 package stacktest
 
 import (
@@ -58,10 +60,21 @@ func Main(m *testing.M) {
 	}())
 }
 
+// EndToEnd skips the test in the short run, which tells within a minute
+// whether a change is sound. [Binaries] and [Start] call it; so does a test that
+// builds or drives other programs.
+func EndToEnd(t *testing.T) {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("-short leaves out the end-to-end tests")
+	}
+}
+
 // Binaries returns the folder of the built functions. The first call builds
 // them.
 func Binaries(t *testing.T) string {
 	t.Helper()
+	EndToEnd(t)
 	if binaries.dir == "" {
 		t.Fatal("the TestMain of this package does not call stacktest.Main")
 	}
@@ -80,6 +93,7 @@ func Binaries(t *testing.T) string {
 // logs to the test's output.
 func Start(t *testing.T, o Options) *Stack {
 	t.Helper()
+	EndToEnd(t)
 	if o.Binaries == "" {
 		o.Binaries = Binaries(t)
 	}
