@@ -65,7 +65,7 @@ func parseFlags(args []string, stderr io.Writer) (options, error) {
 	}
 	err := o.parseSteps(*steps)
 	if err == nil && flags.NArg() > 0 {
-		err = fmt.Errorf("unexpected argument %q: there are only flags", flags.Arg(0))
+		err = fmt.Errorf("unexpected argument %q: only flags are accepted", flags.Arg(0))
 	}
 	if err == nil {
 		err = o.checkStack()
