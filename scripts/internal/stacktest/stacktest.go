@@ -8,7 +8,6 @@ package stacktest
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -23,6 +22,7 @@ import (
 	"github.com/aliyun/alibabacloud-oss-go-sdk-v2/oss"
 	"github.com/aliyun/alibabacloud-oss-go-sdk-v2/oss/credentials"
 
+	"ossupload/scripts/internal/client"
 	"ossupload/scripts/internal/stack"
 	"ossupload/scripts/internal/stack/fault"
 )
@@ -162,6 +162,11 @@ func watch(root string) error {
 	})
 }
 
+// Client is the stack's caller, who tries everything once.
+func (s *Stack) Client() *client.Client {
+	return &client.Client{Endpoint: s.Ready.Gateway, Token: s.Ready.CallerToken, HTTP: http.DefaultClient, Timeout: 30 * time.Second}
+}
+
 // Fail makes the next call of an operation of a target fail.
 func (s *Stack) Fail(t *testing.T, target, operation, mode string) {
 	t.Helper()
@@ -180,20 +185,9 @@ func (s *Stack) FaultsLeft() int {
 // Events returns what the stack's own receiver got, newest last.
 func (s *Stack) Events(t *testing.T) []Event {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
-	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, s.Ready.Gateway+"/_local/events", nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	res, err := http.DefaultClient.Do(req)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer res.Body.Close()
 	var events []Event
-	if err := json.NewDecoder(res.Body).Decode(&events); err != nil {
-		t.Fatalf("reading the events: %v", err)
+	if err := s.Client().Call(t.Context(), "reading the events", http.MethodGet, "/_local/events", nil, &events); err != nil {
+		t.Fatal(err)
 	}
 	return events
 }
