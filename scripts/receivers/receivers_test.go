@@ -403,13 +403,15 @@ func launch(t *testing.T, dir string, command []string, secrets string) *server 
 	return s
 }
 
-// serve launches a receiver that has to come up.
+// serve launches a receiver that has to come up, and to take an event: a cold
+// one may need longer for its first than the functions wait for any.
 func serve(t *testing.T, dir string, command []string, secrets string) *server {
 	t.Helper()
 	s := launch(t, dir, command, secrets)
 	if !s.ready() {
 		t.Fatalf("%s does not listen:\n%s", command[0], s.log)
 	}
+	s.want(t, http.StatusNoContent, made("evt_first", `{"type":"upload.completed","data":{"key":"k"}}`, nextSecret, time.Now()))
 	return s
 }
 
