@@ -2,7 +2,6 @@ package receivers_test
 
 import (
 	"bytes"
-	"encoding/json"
 	"errors"
 	"io"
 	"net"
@@ -20,6 +19,7 @@ import (
 
 	standardwebhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
 
+	"ossupload/scripts/internal/client"
 	"ossupload/scripts/internal/stacktest"
 )
 
@@ -328,34 +328,12 @@ func (b *backend) deliver(t *testing.T, url string, stack *stacktest.Stack) deli
 // event id of its receipt.
 func upload(t *testing.T, stack *stacktest.Stack) string {
 	t.Helper()
-	do := func(method, url, token, contentType, body string, out any) {
-		t.Helper()
-		req, err := http.NewRequestWithContext(t.Context(), method, url, strings.NewReader(body))
-		if err != nil {
-			t.Fatal(err)
-		}
-		req.Header.Set("Content-Type", contentType)
-		if token != "" {
-			req.Header.Set("Authorization", "Bearer "+token)
-		}
-		res, err := http.DefaultClient.Do(req)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer res.Body.Close()
-		answer, err := io.ReadAll(res.Body)
-		if err != nil || res.StatusCode != http.StatusOK {
-			t.Fatalf("%s = %d %s, %v; want 200", method, res.StatusCode, answer, err)
-		}
-		if err := json.Unmarshal(answer, out); err != nil {
-			t.Fatal(err)
-		}
+	receipt, err := stack.Client().Put(t.Context(), client.PresignRequest{
+		Filename: "报告 <é>.txt", As: "url", ContentType: "text/plain", Vars: map[string]string{"note": `ünïcode & \u2028`},
+	}, client.Bytes([]byte("hello\n")))
+	if err != nil {
+		t.Fatal(err)
 	}
-	var presigned struct{ URL string }
-	do(http.MethodPost, stack.Ready.Gateway+"/presign", stack.Ready.CallerToken, "application/json",
-		`{"filename":"报告 <é>.txt","size":6,"as":"url","contentType":"text/plain","vars":{"note":"ünïcode & \\u2028"}}`, &presigned)
-	var receipt struct{ EventID string }
-	do(http.MethodPut, presigned.URL, "", "text/plain", "hello\n", &receipt)
 	return receipt.EventID
 }
 
@@ -445,7 +423,7 @@ func (s *server) eventually(limit time.Duration, ask func() bool) bool {
 	return true
 }
 
-var client = &http.Client{
+var poster = &http.Client{
 	Timeout:   30 * time.Second,
 	Transport: &http.Transport{DisableKeepAlives: true},
 }
@@ -457,7 +435,7 @@ func (s *server) post(d delivery) (int, error) {
 		return 0, err
 	}
 	req.Header = d.header.Clone()
-	res, err := client.Do(req)
+	res, err := poster.Do(req)
 	if err != nil {
 		return 0, err
 	}
