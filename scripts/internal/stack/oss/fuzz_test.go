@@ -8,7 +8,6 @@ import (
 	"strings"
 	"testing"
 	"time"
-	"unicode/utf8"
 
 	"github.com/aliyun/alibabacloud-oss-go-sdk-v2/oss"
 	"github.com/aliyun/alibabacloud-oss-go-sdk-v2/oss/credentials"
@@ -43,7 +42,7 @@ func FuzzSDKSignature(f *testing.F) {
 	f.Add("1234+-/123/1.txt", "image/png", "a,  b", "%25", "", false, uint(17))
 	f.Add("~!*'()/./../%2F", "x", "é", "é", "t", false, uint(5))
 	f.Fuzz(func(t *testing.T, key, contentType, meta, param, token string, inURL bool, place uint) {
-		if checkKey(key) != nil || !headerSafe(contentType) || !headerSafe(meta) || !headerSafe(token) || !utf8.ValidString(param) {
+		if checkKey(key) != nil || !headerSafe(contentType) || !headerSafe(meta) || !headerSafe(token) {
 			t.Skip()
 		}
 		segments := strings.Split(key, "/")
@@ -103,8 +102,8 @@ func FuzzSDKSignature(f *testing.F) {
 		changed := bytes.Clone(wire)
 		i := at + int(place%uint(len(chosen.value)))
 		changed[i] ^= 1
-		if c := changed[i]; c <= ' ' || c == 0x7f {
-			t.Skip() // the line would end, or the value be trimmed
+		if c := changed[i]; c == ' ' || c == 0x7f {
+			changed[i] ^= 3 // a space may be trimmed, and no header holds DEL
 		}
 		if p, fault := presentedOf(t, changed); fault == nil && p.verify("sk") == nil {
 			t.Errorf("%q verifies after byte %d was changed", wire, i)
