@@ -20,7 +20,6 @@ import (
 	"time"
 
 	"github.com/aliyun/alibabacloud-oss-go-sdk-v2/oss"
-	"github.com/aliyun/alibabacloud-oss-go-sdk-v2/oss/credentials"
 
 	"ossupload/scripts/internal/client"
 	"ossupload/scripts/internal/stack"
@@ -32,12 +31,6 @@ type Options = stack.Options
 
 // Stack is a running local stack, and what tests of its clients ask of it.
 type Stack struct{ *stack.Stack }
-
-// Event is a delivery that the stack's own receiver got.
-type Event struct {
-	ID       string
-	Verified bool
-}
 
 // binaries are the functions, which all tests of a process share.
 var binaries struct {
@@ -164,7 +157,9 @@ func watch(root string) error {
 
 // Client is the stack's caller, who tries everything once.
 func (s *Stack) Client() *client.Client {
-	return &client.Client{Endpoint: s.Ready.Gateway, Token: s.Ready.CallerToken, HTTP: http.DefaultClient, Timeout: 30 * time.Second}
+	c := s.Ready.Client(http.DefaultClient)
+	c.Timeout = 30 * time.Second
+	return c
 }
 
 // Fail makes the next call of an operation of a target fail.
@@ -183,10 +178,10 @@ func (s *Stack) FaultsLeft() int {
 }
 
 // Events returns what the stack's own receiver got, newest last.
-func (s *Stack) Events(t *testing.T) []Event {
+func (s *Stack) Events(t *testing.T) []stack.Event {
 	t.Helper()
-	var events []Event
-	if err := s.Client().Call(t.Context(), "reading the events", http.MethodGet, "/_local/events", nil, &events); err != nil {
+	events, err := stack.Events(t.Context(), s.Client())
+	if err != nil {
 		t.Fatal(err)
 	}
 	return events
@@ -195,12 +190,7 @@ func (s *Stack) Events(t *testing.T) []Event {
 // Object returns the bytes of an object.
 func (s *Stack) Object(t *testing.T, key string) []byte {
 	t.Helper()
-	client := oss.NewClient(oss.LoadDefaultConfig().
-		WithRegion(s.Ready.Region).
-		WithEndpoint(s.Ready.OSS).
-		WithUsePathStyle(true).
-		WithCredentialsProvider(credentials.NewStaticCredentialsProvider(s.Ready.AccessKeyID, s.Ready.AccessKeySecret)))
-	res, err := client.GetObject(t.Context(), &oss.GetObjectRequest{Bucket: &s.Ready.Bucket, Key: &key})
+	res, err := s.Ready.Developer(http.DefaultClient).GetObject(t.Context(), &oss.GetObjectRequest{Bucket: &s.Ready.Bucket, Key: &key})
 	if err != nil {
 		t.Fatalf("getting object %q: %v", key, err)
 	}
