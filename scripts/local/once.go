@@ -4,61 +4,47 @@ import (
 	"bytes"
 	"context"
 	"crypto/rand"
-	"encoding/json"
-	"encoding/xml"
 	"errors"
 	"fmt"
 	"io"
-	"maps"
-	"mime/multipart"
-	"net/http"
-	"net/url"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/aliyun/alibabacloud-oss-go-sdk-v2/oss"
-	"github.com/aliyun/alibabacloud-oss-go-sdk-v2/oss/credentials"
 
+	"ossupload/scripts/internal/client"
 	"ossupload/scripts/internal/stack"
 )
 
-// rehearsal uploads by every method as a client does: over HTTP, with nothing
-// but the standard library and what the ready line says. Only what it checks
-// afterwards is read with the developer's own access key, through the SDK of
-// OSS, which shares no code with what signed the uploads.
+// rehearsal uploads by every method as the stack's caller, and tries everything
+// once. What it checks afterwards is read as the developer.
 type rehearsal struct {
-	ready   stack.Ready
-	client  *http.Client
-	out     io.Writer
-	uploads []uploaded
-	faults  int
+	caller    *client.Client
+	developer *oss.Client
+	bucket    string
+	out       io.Writer
+	uploads   []uploaded
+	faults    int
 }
 
-// uploaded is an upload of which a receipt was had.
+// uploaded is an upload that was answered with its receipt.
 type uploaded struct {
 	method  string
-	receipt receipt
+	receipt client.Receipt
 	content []byte
 }
 
-// receipt is what the rehearsal reads of a receipt.
-type receipt struct {
-	Bucket  string `json:"bucket"`
-	Key     string `json:"key"`
-	Size    int64  `json:"size"`
-	EventID string `json:"eventId"`
+func newRehearsal(ready stack.Ready, out io.Writer) *rehearsal {
+	h := client.NewHTTP(client.NewTransport(1))
+	r := &rehearsal{caller: ready.Client(h), developer: ready.Developer(h), bucket: ready.Bucket, out: out}
+	r.caller.Timeout = 30 * time.Second
+	return r
 }
 
 // rehearse prints a line for each step. It fails if a step did.
 func rehearse(ctx context.Context, s *stack.Stack, out io.Writer) error {
-	transport := &http.Transport{MaxIdleConnsPerHost: 2}
-	defer transport.CloseIdleConnections()
-	r := &rehearsal{
-		ready:  s.Ready,
-		client: &http.Client{Transport: transport, Timeout: 30 * time.Second},
-		out:    out,
-	}
+	r := newRehearsal(s.Ready, out)
+	defer r.caller.HTTP.CloseIdleConnections()
 	began := time.Now()
 	methods := []struct {
 		name   string
@@ -104,78 +90,57 @@ func (r *rehearsal) step(method, what string, do func() (result string, err erro
 	return err
 }
 
-// offer is what the rehearsal reads of an answer to POST /presign.
-type offer struct {
-	Method  string            `json:"method"`
-	URL     string            `json:"url"`
-	Headers map[string]string `json:"headers"` // of a PUT
-	Fields  map[string]string `json:"fields"`  // of a form
-	Key     string            `json:"key"`
-}
-
 // put uploads with a presigned PUT; OSS answers it with the receipt that the
 // callback function made.
 func (r *rehearsal) put(ctx context.Context) error {
-	return r.presigned(ctx, "put", map[string]any{
-		"filename":    "holiday ☀.png",
-		"contentType": "image/png",
-		"metadata":    map[string]string{"camera": "Übersee"},
+	return r.presigned(ctx, "put", client.PresignRequest{
+		Filename:    "holiday ☀.png",
+		ContentType: "image/png",
+		Metadata:    map[string]string{"camera": "Übersee"},
 	}, randomBytes(1<<20))
 }
 
 // form uploads as a browser's form does.
 func (r *rehearsal) form(ctx context.Context) error {
-	return r.presigned(ctx, "form", map[string]any{"filename": "notes.txt", "as": "form"}, randomBytes(50_000))
+	return r.presigned(ctx, "form", client.PresignRequest{Filename: "notes.txt", As: "form"}, randomBytes(50_000))
 }
 
 // url uploads with a URL that needs no headers, as curl -T does.
 func (r *rehearsal) url(ctx context.Context) error {
-	return r.presigned(ctx, "url", map[string]any{"filename": "report.pdf", "as": "url"}, randomBytes(100_000))
+	return r.presigned(ctx, "url", client.PresignRequest{Filename: "report.pdf", As: "url"}, randomBytes(100_000))
 }
 
-func (r *rehearsal) presigned(ctx context.Context, method string, wish map[string]any, content []byte) error {
-	wish["size"] = len(content)
-	var g offer
-	err := r.step(method, "ask for a URL", func() (string, error) {
-		err := r.callFunction(ctx, http.MethodPost, "/presign", wish, &g)
+func (r *rehearsal) presigned(ctx context.Context, method string, in client.PresignRequest, content []byte) error {
+	in.Size = new(int64(len(content)))
+	var g client.Grant
+	err := r.step(method, "ask for a URL", func() (_ string, err error) {
+		g, err = r.caller.Presign(ctx, in)
 		return g.Key, err
 	})
 	if err != nil {
 		return err
 	}
-	return r.step(method, fmt.Sprintf("send %d bytes", len(content)), func() (string, error) {
-		headers, body := g.Headers, content
+	return r.step(method, fmt.Sprintf("send %d bytes", len(content)), func() (_ string, err error) {
+		headers, source := g.Headers, client.Bytes(content)
 		if g.Fields != nil {
-			var err error
-			if headers, body, err = formData(g.Fields, content); err != nil {
+			if headers, source, err = g.Form(in.Filename, source); err != nil {
 				return "", err
 			}
 		}
-		var answer receipt
-		if _, err := r.send(ctx, g.Method, g.URL, headers, body, &answer); err != nil {
+		// Not SendPut, which would mend an upload that is stored without a receipt.
+		a, err := r.caller.Send(ctx, g.Method, g.URL, headers, source)
+		if err == nil {
+			err = a.Into(nil)
+		}
+		if err != nil {
 			return "", err
 		}
-		return r.keep(method, g.Key, answer, content)
-	})
-}
-
-// formData is a form as multipart/form-data: every field, and the file last.
-func formData(fields map[string]string, content []byte) (headers map[string]string, body []byte, err error) {
-	var b bytes.Buffer
-	form := multipart.NewWriter(&b)
-	for name, value := range fields {
-		if err := form.WriteField(name, value); err != nil {
-			return nil, nil, fmt.Errorf("writing a form: %w", err)
+		receipt, err := client.ParseReceipt(a.Body)
+		if err != nil {
+			return "", err
 		}
-	}
-	file, err := form.CreateFormFile("file", "notes.txt")
-	if err == nil {
-		_, err = file.Write(content)
-	}
-	if err = errors.Join(err, form.Close()); err != nil {
-		return nil, nil, fmt.Errorf("writing a form: %w", err)
-	}
-	return map[string]string{"Content-Type": form.FormDataContentType()}, b.Bytes(), nil
+		return r.keep(method, g.Key, receipt, content)
+	})
 }
 
 // multipart uploads three parts, the last of them shorter.
@@ -185,16 +150,11 @@ func (r *rehearsal) multipart(ctx context.Context) error {
 		partSize = 1 << 20
 	)
 	content := randomBytes(2*partSize + 12_345)
-	var created struct {
-		Key       string `json:"key"`
-		UploadID  string `json:"uploadId"`
-		PartSize  int    `json:"partSize"`
-		PartCount int    `json:"partCount"`
-	}
-	err := r.step(method, "start an upload", func() (string, error) {
-		err := r.callFunction(ctx, http.MethodPost, "/s3/multipart", map[string]any{
-			"filename": "film.mp4", "type": "video/mp4", "size": len(content), "partSize": partSize,
-		}, &created)
+	var created client.Multipart
+	err := r.step(method, "start an upload", func() (_ string, err error) {
+		created, err = r.caller.CreateMultipart(ctx, client.CreateRequest{
+			Filename: "film.mp4", Type: "video/mp4", Size: new(int64(len(content))), PartSize: partSize,
+		})
 		if err == nil && (created.PartSize != partSize || created.PartCount != 3) {
 			err = fmt.Errorf("it has %d parts of %d bytes, not 3 of %d", created.PartCount, created.PartSize, partSize)
 		}
@@ -203,62 +163,46 @@ func (r *rehearsal) multipart(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	upload := "/s3/multipart/" + url.PathEscape(created.UploadID)
-	type part struct {
-		PartNumber int
-		ETag       string
+	sign := func(ctx context.Context, number int, _ bool) (string, error) {
+		u, err := r.caller.PartURL(ctx, created.UploadID, number)
+		return u.URL, err
 	}
-	var parts []part
+	var parts []client.Part
 	for chunk := range slices.Chunk(content, partSize) {
-		number := len(parts) + 1
-		err := r.step(method, fmt.Sprintf("send part %d of %d", number, created.PartCount), func() (string, error) {
-			var g offer
-			if err := r.callFunction(ctx, http.MethodGet, fmt.Sprintf("%s/%d", upload, number), nil, &g); err != nil {
-				return "", err
-			}
-			header, err := r.send(ctx, g.Method, g.URL, nil, chunk, nil)
-			if err != nil {
-				return "", err
-			}
-			parts = append(parts, part{number, header.Get("ETag")})
-			return "ETag " + header.Get("ETag"), nil
+		number, of := len(parts)+1, int(created.PartCount)
+		err := r.step(method, fmt.Sprintf("send part %d of %d", number, of), func() (string, error) {
+			part, _, err := r.caller.SendPart(ctx, number, of, sign, client.Bytes(chunk))
+			parts = append(parts, part)
+			return "ETag " + part.ETag, err
 		})
 		if err != nil {
 			return err
 		}
 	}
 	return r.step(method, "complete it", func() (string, error) {
-		var answer receipt
-		if err := r.callFunction(ctx, http.MethodPost, upload+"/complete", map[string]any{"parts": parts}, &answer); err != nil {
+		receipt, err := r.caller.Complete(ctx, created.UploadID, client.CompleteRequest{Parts: parts})
+		if err != nil {
 			return "", err
 		}
-		return r.keep(method, created.Key, answer, content)
+		return r.keep(method, created.Key, receipt, content)
 	})
 }
 
 // keep holds a receipt against the upload, and remembers both.
-func (r *rehearsal) keep(method, key string, answer receipt, content []byte) (string, error) {
-	switch {
-	case answer.Bucket != r.ready.Bucket || answer.Key != key:
-		return "", fmt.Errorf("the receipt names %q in %q, not %q", answer.Key, answer.Bucket, key)
-	case answer.Size != int64(len(content)):
-		return "", fmt.Errorf("the receipt says %d bytes, not %d", answer.Size, len(content))
-	case answer.EventID == "":
-		return "", errors.New("the receipt has no event id")
+func (r *rehearsal) keep(method, key string, receipt client.Receipt, content []byte) (string, error) {
+	if receipt.Bucket != r.bucket {
+		return "", fmt.Errorf("the receipt names the bucket %q, not %q", receipt.Bucket, r.bucket)
 	}
-	r.uploads = append(r.uploads, uploaded{method, answer, content})
-	return "receipt of " + answer.EventID, nil
+	if err := receipt.Check(key, int64(len(content)), ""); err != nil {
+		return "", err
+	}
+	r.uploads = append(r.uploads, uploaded{method, receipt, content})
+	return "receipt of " + receipt.EventID, nil
 }
 
 // compare reads the object with the developer's key.
 func (r *rehearsal) compare(ctx context.Context, u uploaded) (string, error) {
-	client := oss.NewClient(oss.LoadDefaultConfig().
-		WithRegion(r.ready.Region).
-		WithEndpoint(r.ready.OSS).
-		WithUsePathStyle(true).
-		WithRetryMaxAttempts(1).
-		WithCredentialsProvider(credentials.NewStaticCredentialsProvider(r.ready.AccessKeyID, r.ready.AccessKeySecret)))
-	object, err := client.GetObject(ctx, &oss.GetObjectRequest{Bucket: oss.Ptr(u.receipt.Bucket), Key: oss.Ptr(u.receipt.Key)})
+	object, err := r.developer.GetObject(ctx, &oss.GetObjectRequest{Bucket: &u.receipt.Bucket, Key: &u.receipt.Key})
 	if err != nil {
 		return "", err
 	}
@@ -275,15 +219,8 @@ func (r *rehearsal) compare(ctx context.Context, u uploaded) (string, error) {
 
 // findEvent asks the webhook receiver, which has verified the signatures.
 func (r *rehearsal) findEvent(ctx context.Context, u uploaded) (string, error) {
-	var events []struct {
-		ID       string `json:"id"`
-		Verified bool   `json:"verified"`
-		Body     struct {
-			Type string  `json:"type"`
-			Data receipt `json:"data"`
-		} `json:"body"`
-	}
-	if err := r.callFunction(ctx, http.MethodGet, "/_local/events", nil, &events); err != nil {
+	events, err := stack.Events(ctx, r.caller)
+	if err != nil {
 		return "", err
 	}
 	found := 0
@@ -293,86 +230,14 @@ func (r *rehearsal) findEvent(ctx context.Context, u uploaded) (string, error) {
 			continue
 		}
 		found++
-		switch {
-		case !e.Verified:
-			return "", errors.New("its signature does not verify")
-		case e.Body.Type != "upload.completed" || e.Body.Data != u.receipt || e.ID != u.receipt.EventID:
-			return "", errors.New("it says something else than the receipt")
+		if err := e.Check(u.receipt); err != nil {
+			return "", err
 		}
 	}
 	if found != 1 {
 		return "", fmt.Errorf("it was delivered %d times, not once", found)
 	}
 	return u.receipt.EventID + ", delivered once, signature verified", nil
-}
-
-// callFunction asks the gateway as the caller of the ready line.
-func (r *rehearsal) callFunction(ctx context.Context, method, path string, in, out any) error {
-	header := map[string]string{}
-	if r.ready.CallerToken != "" {
-		header["Authorization"] = "Bearer " + r.ready.CallerToken
-	}
-	var body []byte
-	if in != nil {
-		header["Content-Type"] = "application/json"
-		var err error
-		if body, err = json.Marshal(in); err != nil {
-			return fmt.Errorf("encoding the request: %w", err)
-		}
-	}
-	_, err := r.send(ctx, method, r.ready.Gateway+path, header, body, out)
-	return err
-}
-
-// maxAnswer bounds what is read of an answer.
-const maxAnswer = 1 << 20
-
-// send makes a request and reads the JSON of its answer into out unless that
-// is nil. Any status but 200 is an error, also 203, by which OSS says that the
-// object is stored and its callback failed.
-func (r *rehearsal) send(ctx context.Context, method, target string, header map[string]string, body []byte, out any) (http.Header, error) {
-	req, err := http.NewRequestWithContext(ctx, method, target, bytes.NewReader(body))
-	if err != nil {
-		return nil, errors.New("the answer's URL or method is none")
-	}
-	for _, name := range slices.Sorted(maps.Keys(header)) {
-		req.Header.Set(name, header[name])
-	}
-	res, err := r.client.Do(req)
-	if err != nil {
-		// net/http's error has the URL, and that has a signature.
-		if u := (*url.Error)(nil); errors.As(err, &u) {
-			err = u.Err
-		}
-		return nil, err
-	}
-	defer res.Body.Close()
-	answer, err := io.ReadAll(io.LimitReader(res.Body, maxAnswer))
-	if err != nil {
-		return nil, fmt.Errorf("reading the answer: %w", err)
-	}
-	if res.StatusCode != http.StatusOK {
-		return nil, fmt.Errorf("status %d%s", res.StatusCode, refusal(answer))
-	}
-	if out != nil {
-		if err := json.Unmarshal(answer, out); err != nil {
-			return nil, fmt.Errorf("reading the answer: %w", err)
-		}
-	}
-	return res.Header, nil
-}
-
-// refusal reads the error of a function, which is JSON, or of OSS, which is
-// XML, and leaves out all but code and message.
-func refusal(answer []byte) string {
-	var e struct {
-		Code    string `json:"code" xml:"Code"`
-		Message string `json:"message" xml:"Message"`
-	}
-	if json.Unmarshal(answer, &e) != nil && xml.Unmarshal(answer, &e) != nil || e.Code == "" {
-		return ""
-	}
-	return fmt.Sprintf(": %s: %s", e.Code, strings.TrimSpace(e.Message))
 }
 
 func randomBytes(n int) []byte {

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"io"
 	"net/http"
 	"os"
@@ -10,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"ossupload/scripts/internal/client"
 	"ossupload/scripts/internal/stack"
 	"ossupload/scripts/internal/stack/fault"
 	"ossupload/scripts/internal/stack/fc"
@@ -45,7 +45,7 @@ func TestRehearsalFails(t *testing.T) {
 		{
 			name:  "when a callback is lost, and goes on with the other methods",
 			fault: fault.Fault{Target: "callback", Operation: "*", Mode: "reset"},
-			say:   []string{"FAULT: status 203: CallbackFailed", "multipart  find its event"},
+			say:   []string{"FAULT: storage answered 203 CallbackFailed", "multipart  find its event"},
 		},
 		{
 			name:  "when an event is delivered twice",
@@ -55,7 +55,7 @@ func TestRehearsalFails(t *testing.T) {
 		{
 			name:     "when a method is refused",
 			settings: map[string]string{"UPLOAD_MAX_SIZE": "500000"},
-			say:      []string{"FAULT: status 400: invalid_request", "url        find its event"},
+			say:      []string{"FAULT: asking for a URL: the endpoint answered 400 invalid_request", "url        find its event"},
 		},
 	}
 	for _, tt := range tests {
@@ -91,29 +91,14 @@ func TestDataSurvivesARestart(t *testing.T) {
 	if err := before.Faults.Set(fault.Fault{Target: "callback", Operation: "*", Mode: "reset"}); err != nil {
 		t.Fatal(err)
 	}
-	asker := &rehearsal{ready: before.Ready, client: http.DefaultClient, out: io.Discard}
-	var granted struct {
-		URL, Key, UploadToken string
-		Headers               map[string]string
-	}
-	err := asker.callFunction(t.Context(), http.MethodPost, "/presign", map[string]any{"filename": "a.txt", "contentType": "text/plain", "size": len(content)}, &granted)
-	if err != nil {
-		t.Fatalf("POST /presign: %v", err)
-	}
-	req, err := http.NewRequestWithContext(t.Context(), http.MethodPut, granted.URL, bytes.NewReader(content))
+	caller := before.Client()
+	granted, err := caller.Presign(t.Context(), client.PresignRequest{Filename: "a.txt", ContentType: "text/plain", Size: new(int64(len(content)))})
 	if err != nil {
 		t.Fatal(err)
 	}
-	for name, value := range granted.Headers {
-		req.Header.Set(name, value)
-	}
-	res, err := http.DefaultClient.Do(req)
-	if err != nil {
-		t.Fatal(err)
-	}
-	res.Body.Close()
-	if res.StatusCode != http.StatusNonAuthoritativeInfo {
-		t.Fatalf("PUT with a lost callback = %d, want 203", res.StatusCode)
+	sent, err := caller.Send(t.Context(), granted.Method, granted.URL, granted.Headers, client.Bytes(content))
+	if err != nil || sent.Status != http.StatusNonAuthoritativeInfo {
+		t.Fatalf("PUT with a lost callback = %v, %v, want 203", sent, err)
 	}
 	if err := before.Close(); err != nil {
 		t.Fatalf("Close() = %v", err)
@@ -124,12 +109,13 @@ func TestDataSurvivesARestart(t *testing.T) {
 		t.Error("the access key is another after the restart")
 	}
 	// What the caller and the functions hold from before is still good.
-	r := &rehearsal{ready: after.Ready, client: http.DefaultClient, out: io.Discard}
-	r.ready.CallerToken = before.Ready.CallerToken
-	confirmed := uploaded{content: content}
-	if err := r.callFunction(t.Context(), http.MethodPost, "/confirm", map[string]any{"uploadToken": granted.UploadToken}, &confirmed.receipt); err != nil {
-		t.Fatalf("POST /confirm: %v", err)
+	r := newRehearsal(after.Ready, io.Discard)
+	r.caller.Token = before.Ready.CallerToken
+	receipt, err := r.caller.Confirm(t.Context(), granted.UploadToken)
+	if err != nil {
+		t.Fatal(err)
 	}
+	confirmed := uploaded{receipt: receipt, content: content}
 	if _, err := r.compare(t.Context(), confirmed); err != nil {
 		t.Errorf("comparing the object after the restart: %v", err)
 	}
