@@ -14,7 +14,7 @@ import (
 	"ossupload/shared/uploadtoken"
 )
 
-func jsonOf(a reply, out any) error { return json.Unmarshal(a.body, out) }
+func jsonOf(a reply, out any) error { return json.Unmarshal(a.Body, out) }
 
 // forgery is a callback that its key signed and that must not count. Whoever
 // has a bucket of their own can make OSS sign such a body, and whoever factors

@@ -63,8 +63,8 @@ func downloadAttacks(t *testing.T, c *campaign) []attack {
 	whole := map[string]any{"key": mine.key, "filename": "my \"holiday\" ☀.png"}
 	control := func(t *testing.T) string {
 		a := c.sendChanged(t, c.signedGet(t, whole))
-		if kind, parameters, err := mime.ParseMediaType(a.header.Get("Content-Disposition")); !bytes.Equal(a.body, mine.content) || err != nil || kind != "attachment" || parameters["filename"] != whole["filename"] {
-			return fmt.Sprintf("OSS answered %v with %q", a, a.header.Get("Content-Disposition"))
+		if kind, parameters, err := mime.ParseMediaType(a.Header.Get("Content-Disposition")); !bytes.Equal(a.Body, mine.content) || err != nil || kind != "attachment" || parameters["filename"] != whole["filename"] {
+			return fmt.Sprintf("OSS answered %v with %q", a, a.Header.Get("Content-Disposition"))
 		}
 		return ""
 	}
@@ -85,11 +85,11 @@ func downloadAttacks(t *testing.T, c *campaign) []attack {
 	for _, name := range filenameTricks {
 		add(fmt.Sprintf("the file name %.30q", name), func(t *testing.T) string {
 			a := c.sendChanged(t, c.signedGet(t, map[string]any{"key": mine.key, "filename": name}))
-			dispositions := a.header.Values("Content-Disposition")
+			dispositions := a.Header.Values("Content-Disposition")
 			kind, parameters, err := mime.ParseMediaType(strings.Join(dispositions, "|"))
-			if a.status != http.StatusOK || err != nil || len(dispositions) != 1 || kind != "attachment" || len(parameters) != 1 || parameters["filename"] != name ||
-				a.header.Get("Content-Type") != "image/png" || a.header.Get("X-Evil") != "" {
-				return fmt.Sprintf("OSS answered %d with %q, want one attachment of this name", a.status, dispositions)
+			if a.Status != http.StatusOK || err != nil || len(dispositions) != 1 || kind != "attachment" || len(parameters) != 1 || parameters["filename"] != name ||
+				a.Header.Get("Content-Type") != "image/png" || a.Header.Get("X-Evil") != "" {
+				return fmt.Sprintf("OSS answered %d with %q, want one attachment of this name", a.Status, dispositions)
 			}
 			return ""
 		})
@@ -121,7 +121,7 @@ func downloadAttacks(t *testing.T, c *campaign) []attack {
 		// Stored as what nobody granted: shown as what its name says.
 		key := "uploads/demo/2026/01/page.png"
 		c.store(t, key, map[string]string{"Content-Type": "text/html"}, []byte("<script>"))
-		if got := c.sendChanged(t, c.signedGet(t, map[string]any{"key": key, "inline": true})).header.Get("Content-Type"); got != "image/png" {
+		if got := c.sendChanged(t, c.signedGet(t, map[string]any{"key": key, "inline": true})).Header.Get("Content-Type"); got != "image/png" {
 			return "OSS answers it as " + got
 		}
 		return ""
@@ -166,7 +166,7 @@ func TestDownloadFollowsALinkOfTheBucketsOwner(t *testing.T) {
 	u := r.grantPut(t, nil)
 	for _, key := range []string{key, u.key} {
 		r.link(t, key, target, u.header)
-		if got := r.sendChanged(t, r.signedGet(t, map[string]any{"key": key})); !bytes.Equal(got.body, theirs) {
+		if got := r.sendChanged(t, r.signedGet(t, map[string]any{"key": key})); !bytes.Equal(got.Body, theirs) {
 			t.Errorf("a link's download = %v, want what it leads to", got)
 		}
 		r.confirmKey(t, key).refused(t, "a link's confirmation", http.StatusUnprocessableEntity, "object_mismatch")
@@ -188,7 +188,7 @@ func stsAttacks(t *testing.T, c *campaign) []attack {
 		c.call(t, http.MethodPost, "/sts", c.Ready.CallerToken, in).into(t, "POST /sts", &g)
 		c.logged.secret(g.AccessKeySecret, g.SecurityToken)
 		return g, oss.NewClient(oss.LoadDefaultConfig().WithRegion(c.Ready.Region).WithEndpoint(c.Ready.OSS).WithUsePathStyle(true).WithRetryMaxAttempts(1).
-			WithHttpClient(c.client).WithCredentialsProvider(credentials.NewStaticCredentialsProvider(g.AccessKeyID, g.AccessKeySecret, g.SecurityToken)))
+			WithHttpClient(c.client.HTTP).WithCredentialsProvider(credentials.NewStaticCredentialsProvider(g.AccessKeyID, g.AccessKeySecret, g.SecurityToken)))
 	}
 	g, client := issue(t, map[string]any{})
 	u := c.grantPut(t, nil)

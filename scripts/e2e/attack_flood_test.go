@@ -84,7 +84,7 @@ func floodAttacks(t *testing.T, c *campaign) []attack {
 					a, err := c.fetch(t.Context(), method, target, header, body)
 					ok := false
 					for _, status := range statuses {
-						ok = ok || err == nil && a.status == status
+						ok = ok || err == nil && a.Status == status
 					}
 					if !ok {
 						wrong.Add(1)

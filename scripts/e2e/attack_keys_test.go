@@ -256,7 +256,7 @@ func keyServerAttacks(t *testing.T, c *campaign) []attack {
 				return fmt.Sprintf("it took %v, want at most %v", took, most)
 			case stranger.connections.Load() > 0:
 				return "a redirect was followed to a stranger"
-			case a.status == http.StatusForbidden && l.reason(t, a) == "signature":
+			case a.Status == http.StatusForbidden && l.reason(t, a) == "signature":
 				return "" // a key was had, and it was not the stranger's
 			}
 			return denied(a, "storage_error")

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"ossupload/scripts/internal/client"
 	"ossupload/scripts/internal/stack/fc"
 )
 
@@ -23,7 +24,7 @@ var subjects = []string{
 // reach asks for an object in both ways that take a key, and says what a caller
 // got of somebody else's.
 func (c *campaign) reach(t *testing.T, caller, key string, theirs []byte) string {
-	if a := c.confirmAs(t, caller, map[string]string{"key": key}); a.status < 400 {
+	if a := c.confirmAs(t, caller, map[string]string{"key": key}); a.Status < 400 {
 		return fmt.Sprintf("/confirm answered %v", a)
 	}
 	return c.download(t, caller, key, theirs)
@@ -33,12 +34,12 @@ func (c *campaign) reach(t *testing.T, caller, key string, theirs []byte) string
 func (c *campaign) download(t *testing.T, caller, key string, theirs []byte) string {
 	a := c.call(t, http.MethodPost, "/download", caller, map[string]string{"key": key})
 	var signed struct{ URL string }
-	if a.status != http.StatusOK || jsonOf(a, &signed) != nil {
+	if a.Status != http.StatusOK || jsonOf(a, &signed) != nil {
 		return ""
 	}
 	c.logged.secret(signed.URL)
 	got := c.request(t, http.MethodGet, signed.URL, nil, nil)
-	if got.status == http.StatusOK && bytes.Equal(got.body, theirs) {
+	if got.Status == http.StatusOK && bytes.Equal(got.Body, theirs) {
 		return "/download gave another's bytes"
 	}
 	return ""
@@ -204,7 +205,7 @@ func headerAttacks(t *testing.T, c *campaign) []attack {
 		"the identity as a list of values": {"X-User", "[\"alice\"]", "X-User-Secret", secret},
 	} {
 		rows = append(rows, attack{name, func(t *testing.T) string {
-			if a := ask(t, headers...); a.status < 400 || a.status >= 500 {
+			if a := ask(t, headers...); a.Status < 400 || a.Status >= 500 {
 				return fmt.Sprintf("answered %v, want a refusal", a)
 			}
 			return ""
@@ -251,5 +252,5 @@ func (r *rig) invokeWith(t *testing.T, headers []string, path string, in any) re
 	if err != nil {
 		t.Fatal(err)
 	}
-	return reply{answer.Status, answer.Header, answer.Body}
+	return reply{client.Answer{Status: answer.Status, Header: answer.Header, Body: answer.Body}}
 }

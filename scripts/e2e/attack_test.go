@@ -8,6 +8,7 @@ import (
 	"sync"
 	"testing"
 
+	"ossupload/scripts/internal/stack"
 	"ossupload/scripts/internal/stacktest"
 )
 
@@ -162,8 +163,10 @@ func (c *campaign) keepSilent(key, attack string) {
 
 // checkSilence looks once, at the end, because a late event is one too.
 func (c *campaign) checkSilence(t *testing.T) {
-	var all []delivered
-	c.request(t, http.MethodGet, c.Ready.Gateway+"/_local/events", nil, nil).into(t, "GET /_local/events", &all)
+	all, err := stack.Events(t.Context(), c.client)
+	if err != nil {
+		t.Fatal(err)
+	}
 	if len(all) == 0 || len(c.silent) == 0 {
 		t.Errorf("%d events, %d keys that must have none: the check says nothing", len(all), len(c.silent))
 	}
@@ -178,7 +181,7 @@ func (c *campaign) checkSilence(t *testing.T) {
 // denied is "" for a refusal of one of codes, and else what was answered.
 func denied(a reply, codes ...string) string {
 	var c complaint
-	if err := jsonOf(a, &c); err == nil && slices.Contains(codes, c.Code) && a.status == statusOf[c.Code] && c.Details == nil {
+	if err := jsonOf(a, &c); err == nil && slices.Contains(codes, c.Code) && a.Status == statusOf[c.Code] && c.Details == nil {
 		return ""
 	}
 	return fmt.Sprintf("answered %v, want one of %q without details", a, codes)
@@ -190,7 +193,7 @@ func faulty(a reply, field string) string {
 		Code    string
 		Details []struct{ Field string }
 	}
-	if err := jsonOf(a, &c); err == nil && a.status == http.StatusBadRequest && len(c.Details) > 0 && c.Details[0].Field == field {
+	if err := jsonOf(a, &c); err == nil && a.Status == http.StatusBadRequest && len(c.Details) > 0 && c.Details[0].Field == field {
 		return ""
 	}
 	return fmt.Sprintf("answered %v, want 400 for %s", a, field)
@@ -198,7 +201,7 @@ func faulty(a reply, field string) string {
 
 // passed is "" for status 200, and else what was answered.
 func passed(a reply) string {
-	if a.status == http.StatusOK {
+	if a.Status == http.StatusOK {
 		return ""
 	}
 	return fmt.Sprintf("answered %v, want 200", a)
@@ -206,9 +209,9 @@ func passed(a reply) string {
 
 // deniedByOSS is "" for a refusal of OSS with one of codes.
 func deniedByOSS(a reply, codes ...string) string {
-	got := answered(a).ossCode()
-	if a.status >= 400 && a.status < 500 && slices.Contains(codes, got) || a.status == http.StatusNotImplemented {
+	got := a.ossCode()
+	if a.Status >= 400 && a.Status < 500 && slices.Contains(codes, got) || a.Status == http.StatusNotImplemented {
 		return "" // the stand-in says so before it looks at a signature
 	}
-	return fmt.Sprintf("OSS answered %d %s, want one of %q", a.status, answered(a).ossCode(), codes)
+	return fmt.Sprintf("OSS answered %d %s, want one of %q", a.Status, a.ossCode(), codes)
 }

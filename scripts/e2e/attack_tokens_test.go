@@ -10,6 +10,7 @@ import (
 
 	"github.com/golang-jwt/jwt/v5"
 
+	"ossupload/scripts/internal/client"
 	"ossupload/scripts/internal/stack"
 	"ossupload/shared/uploadtoken"
 )
@@ -238,7 +239,7 @@ func tokenMatrix(t *testing.T, c *campaign) []attack {
 	c.note("token matrix: %d cells of %d routes, %d callers, %d capabilities and %d tokens", len(rows), 2*len(tokenRoutes)+1, len(callers), len(capabilities), len(tokens))
 	// Last: after all of it the upload that everybody tried is as it was.
 	return append(rows, attack{name: "the upload that was tried", control: func(t *testing.T) string {
-		m := &transfer{r: c.rig, caller: w.owner, UploadID: w.uploadID}
+		m := &transfer{r: c.rig, caller: w.owner, Multipart: client.Multipart{UploadID: w.uploadID}}
 		m.send(t, 1, []byte("a part"))
 		return passed(m.complete(t, nil))
 	}})

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"ossupload/scripts/internal/client"
 	"ossupload/shared/uploadtoken"
 )
 
@@ -25,28 +26,23 @@ func (r *rig) sendChanged(t *testing.T, s storageRequest) reply {
 		t.Fatal("the URL or method of a request under test is none")
 	}
 	maps.Copy(req.Header, s.header)
-	res, err := r.client.Do(req)
+	a, err := r.client.Do(req)
 	if err != nil {
-		t.Fatalf("sending a changed %s", s.method) // its error has the URL
+		t.Fatalf("sending a changed %s: %v", s.method, err)
 	}
-	defer res.Body.Close()
-	answer, err := io.ReadAll(res.Body)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return reply{res.StatusCode, res.Header, answer}
+	return reply{a}
 }
 
 // presigned is the upload as the changes of the cross matrix take it.
 func (u grantedPut) presigned() presigned {
-	return presigned{Method: http.MethodPut, URL: u.url, Headers: u.header, Key: u.key, UploadToken: u.token}
+	return presigned{client.Grant{Method: http.MethodPut, URL: u.url, Headers: u.header, Key: u.key, UploadToken: u.token}}
 }
 
 // notAnnounced is "" unless OSS or the callback took an upload for the one that
 // was granted. Content that is stored and not announced is no breach: V4 leaves
 // some headers unsigned, and the sweep finds what has no event.
 func notAnnounced(a reply) string {
-	if a.status == http.StatusNonAuthoritativeInfo && answered(a).ossCode() == "CallbackFailed" || a.status >= 400 && a.status < 500 || a.status == http.StatusNotImplemented {
+	if a.Status == http.StatusNonAuthoritativeInfo && a.ossCode() == "CallbackFailed" || a.Status >= 400 && a.Status < 500 || a.Status == http.StatusNotImplemented {
 		return ""
 	}
 	return fmt.Sprintf("OSS answered %v", a)
@@ -84,7 +80,7 @@ func putAttacks(t *testing.T, c *campaign) []attack {
 			changed := p.with(u.content)
 			ch.do(&changed)
 			a := c.sendChanged(t, changed)
-			if a.status < 400 {
+			if a.Status < 400 {
 				// Stored: the key is used up, and must stay silent.
 				c.keepSilent(u.key, "a PUT with "+ch.name)
 				honest = c.grantPut(t, nil)
@@ -122,7 +118,7 @@ func putAttacks(t *testing.T, c *campaign) []attack {
 			}
 			taken := 0
 			for _, a := range c.atOnce(t, 20, http.MethodPut, u.url, header, u.content) {
-				if a.status == http.StatusOK {
+				if a.Status == http.StatusOK {
 					taken++
 				}
 			}
@@ -332,13 +328,13 @@ func signatureOf(signed string) string {
 func swapAttacks(_ *testing.T, c *campaign) []attack {
 	reconfirmed := func(t *testing.T, u grantedPut, old string, codes ...string) string {
 		for what, a := range map[string]reply{"token": c.confirmToken(t, u.token), "key": c.confirmKey(t, u.key)} {
-			var got fullReceipt
+			var got client.Receipt
 			switch {
 			case len(codes) > 0:
 				if breach := denied(a, codes...); breach != "" {
 					return "by " + what + " " + breach
 				}
-			case a.status != http.StatusOK || jsonOf(a, &got) != nil || got.EventID == "" || got.EventID == old:
+			case a.Status != http.StatusOK || jsonOf(a, &got) != nil || got.EventID == "" || got.EventID == old:
 				return fmt.Sprintf("by %s: answered %v, want a receipt of another id than %s", what, a, old)
 			}
 		}
@@ -424,8 +420,8 @@ func swapAttacks(_ *testing.T, c *campaign) []attack {
 			claims := c.open(t, uploadtoken.Multipart, m.UploadID)
 			claims.UploadID = ""
 			c.store(t, m.Key, map[string]string{"Content-Type": "video/mp4", metaGrant: c.seal(t, uploadtoken.Grant, claims)}, []byte("the other bytes"))
-			var got fullReceipt
-			if a := m.complete(t, nil); a.status != http.StatusOK || jsonOf(a, &got) != nil || got.EventID == first.EventID {
+			var got client.Receipt
+			if a := m.complete(t, nil); a.Status != http.StatusOK || jsonOf(a, &got) != nil || got.EventID == first.EventID {
 				return fmt.Sprintf("answered %v, want a receipt of another id", a)
 			}
 			return ""

@@ -30,11 +30,11 @@ type partURLs struct {
 func (m *transfer) batch(t *testing.T, query string) partURLs {
 	t.Helper()
 	a := m.ask(t, http.MethodGet, "/batch?"+query, nil)
-	if a.status != http.StatusOK {
+	if a.Status != http.StatusOK {
 		t.Fatalf("GET of a batch = %v, want 200", a)
 	}
-	b := partURLs{size: len(a.body)}
-	strict := json.NewDecoder(bytes.NewReader(a.body))
+	b := partURLs{size: len(a.Body)}
+	strict := json.NewDecoder(bytes.NewReader(a.Body))
 	strict.DisallowUnknownFields()
 	if err := strict.Decode(&b); err != nil {
 		t.Fatalf("decoding a batch: %v", err)
@@ -299,10 +299,10 @@ func TestUploadThroughABatch(t *testing.T) {
 					swap := strings.Replace(b.url(n), "partNumber="+strconv.Itoa(n)+"&", "partNumber=9&", 1)
 					r.request(t, http.MethodPut, swap, nil, content).wantStorageError(t, "as another part", http.StatusForbidden, mismatch)
 					a := put(n, nil, content)
-					if a.status != http.StatusOK {
+					if a.Status != http.StatusOK {
 						t.Fatalf("PUT of part %d = %v, want 200", n, a)
 					}
-					sent = append(sent, sentPart{n, a.header.Get("ETag")})
+					sent = append(sent, sentPart{n, a.Header.Get("ETag")})
 				}
 				r.wantEvents(t, m.complete(t, sent).receipt(t, "complete", m.Key, whole), 1)
 			})

@@ -347,7 +347,7 @@ func TestCallbackAnswersOnlyItsRequests(t *testing.T) {
 			m.method = method
 			a := r.deliver(t, m)
 			a.refused(t, method+" of a callback", http.StatusMethodNotAllowed, "method_not_allowed")
-			if got := a.header.Get("Allow"); got != "OPTIONS, POST" {
+			if got := a.Header.Get("Allow"); got != "OPTIONS, POST" {
 				t.Errorf("%s: Allow = %q, want OPTIONS, POST", method, got)
 			}
 		}
@@ -424,7 +424,7 @@ func TestCallbackThatFailsIsRepaired(t *testing.T) {
 				r.fail(t, tt.fault)
 				since := r.logged.length()
 				a := u.put(t)
-				if a.status != http.StatusNonAuthoritativeInfo || !bytes.Contains(a.body, []byte("<Code>CallbackFailed</Code>")) {
+				if a.Status != http.StatusNonAuthoritativeInfo || !bytes.Contains(a.Body, []byte("<Code>CallbackFailed</Code>")) {
 					t.Fatalf("PUT = %v, want 203 CallbackFailed", a)
 				}
 				if tt.code != "" {

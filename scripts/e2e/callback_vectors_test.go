@@ -20,6 +20,7 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"ossupload/scripts/internal/client"
 	"ossupload/scripts/internal/stack"
 	"ossupload/scripts/internal/stack/fc"
 	"ossupload/scripts/internal/stacktest"
@@ -126,8 +127,8 @@ type lone struct {
 // so with the built-in key and without GODEBUG.
 func startCallback(t *testing.T, callbackURL string, settings map[string]string) *lone {
 	t.Helper()
-	l := &lone{rig: &rig{logged: &logLines{}, client: &http.Client{Transport: &http.Transport{}}}, outside: newTrap(t, "")}
-	t.Cleanup(l.client.CloseIdleConnections)
+	l := &lone{rig: &rig{logged: &logLines{}, client: &client.Client{HTTP: &http.Client{Transport: &http.Transport{}}}}, outside: newTrap(t, "")}
+	t.Cleanup(l.client.HTTP.CloseIdleConnections)
 	environment := map[string]string{
 		"OSS_REGION":           "cn-hangzhou",
 		"OSS_BUCKET":           "ossupload-local",
@@ -387,7 +388,7 @@ func (l *lone) invoke(t *testing.T, trigger fc.Trigger, event []byte) (reason st
 	if err != nil {
 		t.Fatal(err)
 	}
-	return l.reason(t, reply{answer.Status, answer.Header, answer.Body})
+	return l.reason(t, reply{client.Answer{Status: answer.Status, Header: answer.Header, Body: answer.Body}})
 }
 
 // A parameter that a query has twice, or in an order that is not the

@@ -18,6 +18,7 @@ import (
 
 	"github.com/golang-jwt/jwt/v5"
 
+	"ossupload/scripts/internal/client"
 	"ossupload/scripts/internal/stack"
 	"ossupload/scripts/internal/stack/fc"
 	"ossupload/scripts/internal/stacktest"
@@ -26,7 +27,7 @@ import (
 var callerWish = wish{"filename": "a.txt", "size": 5}
 
 // presignWith asks with any header.
-func (s *site) presignWith(t *testing.T, header http.Header) answered {
+func (s *site) presignWith(t *testing.T, header http.Header) reply {
 	t.Helper()
 	body, err := json.Marshal(callerWish)
 	if err != nil {
@@ -38,12 +39,12 @@ func (s *site) presignWith(t *testing.T, header http.Header) answered {
 }
 
 // checkUnauthenticated holds that a caller was refused as every other is.
-func checkUnauthenticated(t *testing.T, a answered) {
+func checkUnauthenticated(t *testing.T, a reply) {
 	t.Helper()
-	if a.status != http.StatusUnauthorized {
-		t.Fatalf("POST /presign = %d, want 401", a.status)
+	if a.Status != http.StatusUnauthorized {
+		t.Fatalf("POST /presign = %d, want 401", a.Status)
 	}
-	r := a.refusal(t)
+	r := a.problem(t)
 	if want := "The request is not authenticated."; r.Code != "unauthenticated" || r.Message != want || r.Details != nil {
 		t.Errorf("the refusal is %v, want unauthenticated, %q and no details", a, want)
 	}
@@ -127,7 +128,7 @@ func TestForgedTokensAreRefused(t *testing.T) {
 			"a context of 512 bytes":        hs256(jwt.MapClaims{"upload": map[string]any{"context": strings.Repeat("a", 510)}}),
 			"a token with unrelated claims": hs256(jwt.MapClaims{"roles": []string{"admin"}, "nbf": in(-time.Hour)}),
 		} {
-			if a := s.presignWith(t, holderOf(token)); a.status != http.StatusOK {
+			if a := s.presignWith(t, holderOf(token)); a.Status != http.StatusOK {
 				t.Errorf("%s = %v, want 200", name, a)
 			} else {
 				s.readPresigned(t, a)
@@ -198,7 +199,7 @@ func TestSubjectsGiveSafeKeys(t *testing.T) {
 				}
 				put := s.send(t, p.with(content))
 				s.checkAnnounced(t, put, p.Key, content)
-				checkEventTellsReceipt(t, s, put.body, tt.subject)
+				checkEventTellsReceipt(t, s, put.Body, tt.subject)
 			})
 		}
 	})
@@ -233,14 +234,14 @@ func TestUploadClaimNarrows(t *testing.T) {
 			caller := s.tokenFor(t, "user-7", jwt.MapClaims{"upload": tt.claim})
 			a := s.tryPresign(t, caller, callerWish.and(tt.wish))
 			if tt.fields == nil {
-				if a.status != http.StatusOK {
+				if a.Status != http.StatusOK {
 					t.Fatalf("POST /presign = %v, want 200", a)
 				}
 				p := s.readPresigned(t, a)
 				s.checkAnnounced(t, s.send(t, p.with([]byte("hello"))), p.Key, []byte("hello"))
 				return
 			}
-			if got := a.refusal(t).fields(); a.status != http.StatusBadRequest || !slices.Equal(got, tt.fields) {
+			if got := slices.Sorted(slices.Values(a.problem(t).fields(t))); a.Status != http.StatusBadRequest || !slices.Equal(got, tt.fields) {
 				t.Errorf("POST /presign = %v naming %q, want 400 naming %q", a, got, tt.fields)
 			}
 			checkNothingGranted(t, a)
@@ -299,7 +300,7 @@ func (s *site) direct(t *testing.T, trigger fc.Trigger, header map[string]string
 		t.Fatal(err)
 	}
 	if a.StatusCode == http.StatusOK {
-		s.readPresigned(t, answered{status: a.StatusCode, body: []byte(a.Body)})
+		s.readPresigned(t, reply{client.Answer{Status: a.StatusCode, Body: []byte(a.Body)}})
 	}
 	return a.StatusCode
 }
@@ -375,13 +376,13 @@ func TestHeaderModeNeedsItsSecret(t *testing.T) {
 						checkUnauthenticated(t, a)
 						return
 					}
-					if a.status != http.StatusOK {
+					if a.Status != http.StatusOK {
 						t.Fatalf("POST /presign = %v, want 200", a)
 					}
 					p := s.readPresigned(t, a)
 					put := s.send(t, p.with([]byte("hello")))
 					s.checkAnnounced(t, put, p.Key, []byte("hello"))
-					checkEventTellsReceipt(t, s, put.body, "alice")
+					checkEventTellsReceipt(t, s, put.Body, "alice")
 				})
 			}
 			for name, tt := range map[string]struct {
@@ -426,7 +427,7 @@ func TestNoneModeMustBeAllowed(t *testing.T) {
 
 	s := newSite(t, settingsOf(map[string]string{"AUTH_MODE": "none", "AUTH_ALLOW_NONE": "true"}))
 	a := s.presignWith(t, nil)
-	if a.status != http.StatusOK {
+	if a.Status != http.StatusOK {
 		t.Fatalf("POST /presign as nobody = %v, want 200", a)
 	}
 	p := s.readPresigned(t, a)
@@ -435,7 +436,7 @@ func TestNoneModeMustBeAllowed(t *testing.T) {
 	}
 	put := s.send(t, p.with([]byte("hello")))
 	s.checkAnnounced(t, put, p.Key, []byte("hello"))
-	checkEventTellsReceipt(t, s, put.body, "anonymous")
+	checkEventTellsReceipt(t, s, put.Body, "anonymous")
 	if !slices.ContainsFunc(s.log.lines(t), func(l siteLogLine) bool {
 		return l.Level == "WARN" && strings.Contains(l.Msg, "AUTH_MODE is none")
 	}) {

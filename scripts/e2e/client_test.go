@@ -5,9 +5,7 @@ import (
 	"context"
 	"encoding/base64"
 	"encoding/json"
-	"encoding/xml"
 	"errors"
-	"fmt"
 	"io"
 	"maps"
 	"net/http"
@@ -18,84 +16,41 @@ import (
 	"time"
 
 	"github.com/aliyun/alibabacloud-oss-go-sdk-v2/oss"
-	"github.com/aliyun/alibabacloud-oss-go-sdk-v2/oss/credentials"
 	"github.com/golang-jwt/jwt/v5"
 
+	"ossupload/scripts/internal/client"
 	"ossupload/scripts/internal/stack"
 )
 
-// answered is what came back for a request.
-type answered struct {
-	status int
-	header http.Header
-	body   []byte
-}
-
-func (a answered) String() string { return fmt.Sprintf("%d %s", a.status, a.body) }
-
 // ossCode is the code of OSS's error document, or "".
-func (a answered) ossCode() string {
-	var e struct{ Code string }
-	body := a.body
-	if encoded := a.header.Get("x-oss-err"); len(body) == 0 && encoded != "" {
-		body, _ = base64.StdEncoding.DecodeString(encoded)
+func (a reply) ossCode() string {
+	if bytes.HasPrefix(a.Body, []byte("{")) {
+		return "" // a function's
 	}
-	if xml.Unmarshal(body, &e) != nil {
-		return ""
-	}
-	return e.Code
+	return a.Problem().Code
 }
 
-// refused is the error of a function.
-type refused struct {
-	Code      string
-	Message   string
-	RequestID string
-	Error     string
-	Details   []struct{ Field, Reason string }
-}
-
-// refusal decodes the error of a function.
-func (a answered) refusal(t *testing.T) refused {
+// problem is the error of a function.
+func (a reply) problem(t *testing.T) complaint {
 	t.Helper()
-	var r refused
-	if err := json.Unmarshal(a.body, &r); err != nil {
-		t.Fatalf("the answer %v is no error of a function: %v", a, err)
+	if !bytes.HasPrefix(a.Body, []byte("{")) {
+		t.Fatalf("the answer %v is no error of a function", a)
 	}
-	return r
+	return complaint{a.Problem()}
 }
 
-// fields are those that an error names, sorted.
-func (r refused) fields() []string {
-	var names []string
-	for _, d := range r.Details {
-		names = append(names, d.Field)
-	}
-	slices.Sort(names)
-	return names
-}
-
-func (s *site) do(t *testing.T, req *http.Request) answered {
+func (s *site) do(t *testing.T, req *http.Request) reply {
 	t.Helper()
-	res, err := s.client.Do(req)
+	a, err := s.client.Do(req)
 	if err != nil {
-		// net/http's error has the URL, and that has a signature.
-		if u := (*url.Error)(nil); errors.As(err, &u) {
-			err = u.Err
-		}
 		t.Fatalf("sending a %s: %v", req.Method, err)
 	}
-	defer res.Body.Close()
-	body, err := io.ReadAll(res.Body)
-	if err != nil {
-		t.Fatalf("reading the answer to a %s: %v", req.Method, err)
-	}
-	return answered{res.StatusCode, res.Header, body}
+	return reply{a}
 }
 
 // ask calls a function through the gateway and holds the answer against what
 // is promised of every answer.
-func (s *site) ask(t *testing.T, method, path string, header http.Header, body []byte) answered {
+func (s *site) ask(t *testing.T, method, path string, header http.Header, body []byte) reply {
 	t.Helper()
 	req, err := http.NewRequestWithContext(t.Context(), method, s.Ready.Gateway+path, bytes.NewReader(body))
 	if err != nil {
@@ -117,33 +72,33 @@ var statusOf = map[string]int{
 	"credentials_expiring": 503, "throttled": 503, "storage_timeout": 504,
 }
 
-func checkFunctionAnswer(t *testing.T, method string, a answered) {
+func checkFunctionAnswer(t *testing.T, method string, a reply) {
 	t.Helper()
 	for name, want := range map[string]string{"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer"} {
-		if got := a.header.Values(name); !slices.Equal(got, []string{want}) {
-			t.Errorf("%s of the answer %d = %q, want %q once", name, a.status, got, want)
+		if got := a.Header.Values(name); !slices.Equal(got, []string{want}) {
+			t.Errorf("%s of the answer %d = %q, want %q once", name, a.Status, got, want)
 		}
 	}
-	id := a.header.Get("X-Request-Id")
-	if id == "" || id != a.header.Get("X-Ca-Request-Id")+a.header.Get("X-Fc-Request-Id") {
-		t.Errorf("X-Request-Id of the answer %d = %q, want the gateway's id", a.status, id)
+	id := a.Header.Get("X-Request-Id")
+	if id == "" || id != a.Header.Get("X-Ca-Request-Id")+a.Header.Get("X-Fc-Request-Id") {
+		t.Errorf("X-Request-Id of the answer %d = %q, want the gateway's id", a.Status, id)
 	}
 	for _, name := range []string{"Set-Cookie", "Access-Control-Allow-Credentials"} {
-		if got := a.header.Values(name); got != nil {
-			t.Errorf("%s of the answer %d = %q, want none", name, a.status, got)
+		if got := a.Header.Values(name); got != nil {
+			t.Errorf("%s of the answer %d = %q, want none", name, a.Status, got)
 		}
 	}
-	if a.status == http.StatusNoContent || method == http.MethodHead {
+	if a.Status == http.StatusNoContent || method == http.MethodHead {
 		return
 	}
-	if got := a.header.Get("Content-Type"); got != "application/json" {
-		t.Errorf("Content-Type of the answer %d = %q, want application/json", a.status, got)
+	if got := a.Header.Get("Content-Type"); got != "application/json" {
+		t.Errorf("Content-Type of the answer %d = %q, want application/json", a.Status, got)
 	}
 	var members map[string]json.RawMessage
-	if err := json.Unmarshal(a.body, &members); err != nil {
+	if err := json.Unmarshal(a.Body, &members); err != nil {
 		t.Fatalf("the answer %v is no JSON object: %v", a, err)
 	}
-	if a.status < 300 {
+	if a.Status < 300 {
 		if _, ok := members["error"]; ok {
 			t.Errorf("the answer %v has an error on a 2xx", a)
 		}
@@ -154,12 +109,12 @@ func checkFunctionAnswer(t *testing.T, method string, a answered) {
 			t.Errorf("the error %v has a member %q", a, name)
 		}
 	}
-	r := a.refusal(t)
+	r := a.problem(t)
 	if r.Message == "" || r.Error != r.Message || r.RequestID != id {
 		t.Errorf("the error %v does not repeat its message, or has not the id %q", a, id)
 	}
-	if want := statusOf[r.Code]; a.status != want {
-		t.Errorf("the error %s has status %d, want %d", r.Code, a.status, want)
+	if want := statusOf[r.Code]; a.Status != want {
+		t.Errorf("the error %s has status %d, want %d", r.Code, a.Status, want)
 	}
 }
 
@@ -200,19 +155,11 @@ func (w wish) and(more wish) wish {
 	return w
 }
 
-// presigned is the answer to POST /presign.
-type presigned struct {
-	Method      string            `json:"method"`
-	URL         string            `json:"url"`
-	Headers     map[string]string `json:"headers"`
-	Key         string            `json:"key"`
-	Expires     int64             `json:"expires"`
-	ExpiresAt   time.Time         `json:"expiresAt"`
-	UploadToken string            `json:"uploadToken"`
-}
+// presigned is a signed PUT.
+type presigned struct{ client.Grant }
 
 // tryPresign asks for a signed PUT as the holder of token.
-func (s *site) tryPresign(t *testing.T, token string, w wish) answered {
+func (s *site) tryPresign(t *testing.T, token string, w wish) reply {
 	t.Helper()
 	body, err := json.Marshal(w)
 	if err != nil {
@@ -225,19 +172,22 @@ func (s *site) tryPresign(t *testing.T, token string, w wish) answered {
 func (s *site) presign(t *testing.T, token string, w wish) presigned {
 	t.Helper()
 	a := s.tryPresign(t, token, w)
-	if a.status != http.StatusOK {
+	if a.Status != http.StatusOK {
 		t.Fatalf("POST /presign = %v, want 200", a)
 	}
 	return s.readPresigned(t, a)
 }
 
-func (s *site) readPresigned(t *testing.T, a answered) presigned {
+func (s *site) readPresigned(t *testing.T, a reply) presigned {
 	t.Helper()
 	var p presigned
-	strict := json.NewDecoder(bytes.NewReader(a.body))
+	strict := json.NewDecoder(bytes.NewReader(a.Body))
 	strict.DisallowUnknownFields()
 	if err := strict.Decode(&p); err != nil {
 		t.Fatalf("decoding the answer of /presign: %v", err)
+	}
+	if p.Fields != nil {
+		t.Errorf("a PUT has the fields of a form: %v", p.Fields)
 	}
 	s.keepURL(p.URL)
 	s.keepSecret("an upload token", p.UploadToken)
@@ -274,7 +224,7 @@ func (r *storageRequest) editURL(edit func(u *url.URL, query url.Values)) {
 	r.url = u.String()
 }
 
-func (s *site) send(t *testing.T, r storageRequest) answered {
+func (s *site) send(t *testing.T, r storageRequest) reply {
 	t.Helper()
 	var body io.Reader = bytes.NewReader(r.body)
 	if r.chunked {
@@ -288,80 +238,30 @@ func (s *site) send(t *testing.T, r storageRequest) answered {
 	return s.do(t, req)
 }
 
-// putReceipt is every field of a receipt.
-type putReceipt struct {
-	Location     string            `json:"location"`
-	Bucket       string            `json:"bucket"`
-	Key          string            `json:"key"`
-	Size         int64             `json:"size"`
-	ETag         string            `json:"etag"`
-	CRC64        string            `json:"crc64"`
-	ContentType  string            `json:"contentType"`
-	VersionID    string            `json:"versionId,omitempty"`
-	Filename     string            `json:"filename"`
-	Metadata     map[string]string `json:"metadata"`
-	Vars         map[string]string `json:"vars"`
-	Context      json.RawMessage   `json:"context,omitempty"`
-	UploadedAt   time.Time         `json:"uploadedAt"`
-	EventID      string            `json:"eventId"`
-	ReceiptToken string            `json:"receiptToken,omitempty"`
-}
-
 // receipt reads the answer to a PUT that was announced.
-func (s *site) receipt(t *testing.T, a answered) putReceipt {
+func (s *site) receipt(t *testing.T, a reply) client.Receipt {
 	t.Helper()
-	if a.status != http.StatusOK {
-		t.Fatalf("PUT = %d %s, want 200 and a receipt", a.status, a.ossCode())
+	if a.Status != http.StatusOK {
+		t.Fatalf("PUT = %d %s, want 200 and a receipt", a.Status, a.ossCode())
 	}
-	var r putReceipt
-	strict := json.NewDecoder(bytes.NewReader(a.body))
+	var r client.Receipt
+	strict := json.NewDecoder(bytes.NewReader(a.Body))
 	strict.DisallowUnknownFields()
 	if err := strict.Decode(&r); err != nil {
-		t.Fatalf("decoding the receipt %s: %v", a.body, err)
+		t.Fatalf("decoding the receipt %s: %v", a.Body, err)
 	}
 	s.keepSecret("a receipt token", r.ReceiptToken)
 	return r
 }
 
-// hookEvent is one entry of /_local/events.
-type hookEvent struct {
-	ID       string `json:"id"`
-	Verified bool   `json:"verified"`
-	Body     struct {
-		Type      string          `json:"type"`
-		Timestamp time.Time       `json:"timestamp"`
-		Data      json.RawMessage `json:"data"`
-	} `json:"body"`
-}
-
 // eventsOf returns the deliveries about keys.
-func (s *site) eventsOf(t *testing.T, keys ...string) []hookEvent {
+func (s *site) eventsOf(t *testing.T, keys ...string) []stack.Event {
 	t.Helper()
-	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, s.Ready.Gateway+"/_local/events", nil)
+	events, err := stack.Events(t.Context(), s.client)
 	if err != nil {
 		t.Fatal(err)
 	}
-	var all []hookEvent
-	if a := s.do(t, req); json.Unmarshal(a.body, &all) != nil {
-		t.Fatalf("GET /_local/events = %v, want a list", a)
-	}
-	return slices.DeleteFunc(all, func(e hookEvent) bool {
-		// What cannot be read is kept: it could be about anything.
-		var data struct{ Key string }
-		return json.Unmarshal(e.Body.Data, &data) == nil && !slices.Contains(keys, data.Key)
-	})
-}
-
-// newDeveloper is a client with the developer's own key. It is the SDK's, which
-// shares no code with what signs uploads.
-func newDeveloper(r stack.Ready, client *http.Client) *oss.Client {
-	return oss.NewClient(oss.LoadDefaultConfig().
-		WithRegion(r.Region).
-		WithEndpoint(r.OSS).
-		WithUsePathStyle(true).
-		WithRetryMaxAttempts(1).
-		WithHttpClient(client).
-		WithCredentialsProvider(credentials.NewStaticCredentialsProvider(r.AccessKeyID, r.AccessKeySecret)))
+	return slices.DeleteFunc(events, func(e stack.Event) bool { return !slices.Contains(keys, e.Body.Data.Key) })
 }
 
 // stored returns an object's headers and bytes; ok is false if there is none.
@@ -397,7 +297,7 @@ func (s *site) checkNothingHappened(t *testing.T, keys ...string) {
 
 // checkAnnounced holds that an answer is the receipt of content under key, that
 // the object has just these bytes, and that it was announced once.
-func (s *site) checkAnnounced(t *testing.T, a answered, key string, content []byte) putReceipt {
+func (s *site) checkAnnounced(t *testing.T, a reply, key string, content []byte) client.Receipt {
 	t.Helper()
 	r := s.receipt(t, a)
 	if r.Key != key || r.Size != int64(len(content)) {
@@ -415,10 +315,10 @@ func (s *site) checkAnnounced(t *testing.T, a answered, key string, content []by
 
 // checkNotAnnounced holds that content was stored, and that neither the uploader
 // nor the application was told that this is an upload.
-func (s *site) checkNotAnnounced(t *testing.T, a answered, key string, content []byte) {
+func (s *site) checkNotAnnounced(t *testing.T, a reply, key string, content []byte) {
 	t.Helper()
-	if a.status != http.StatusNonAuthoritativeInfo || a.ossCode() != "CallbackFailed" {
-		t.Errorf("PUT = %d %s, want 203 CallbackFailed", a.status, a.ossCode())
+	if a.Status != http.StatusNonAuthoritativeInfo || a.ossCode() != "CallbackFailed" {
+		t.Errorf("PUT = %d %s, want 203 CallbackFailed", a.Status, a.ossCode())
 	}
 	if _, got, ok := s.stored(t, key); !ok || !bytes.Equal(got, content) {
 		t.Errorf("other bytes are stored under %q than were sent", key)

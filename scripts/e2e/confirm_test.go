@@ -231,7 +231,7 @@ func TestConfirmRefuses(t *testing.T) {
 				"uploads/demo/../somebody/x", "uploads/demo", "uploads/demo2/x", "uploads/", "..",
 			} {
 				a := r.confirmKey(t, key)
-				if !slices.Contains([]int{http.StatusForbidden, http.StatusNotFound}, a.status) {
+				if !slices.Contains([]int{http.StatusForbidden, http.StatusNotFound}, a.Status) {
 					t.Errorf("confirming %q = %v, want 403 or 404", key, a)
 				}
 			}
@@ -250,7 +250,7 @@ func TestConfirmAsksNothingAboutAnothersKey(t *testing.T) {
 	other := r.caller(t, "somebody", nil)
 	r.fail(t, fault.Fault{Target: "oss", Operation: "*", Mode: "500", Count: many})
 	for _, in := range []map[string]string{{"key": u.key}, {"key": "elsewhere"}, {"uploadToken": u.token}} {
-		if a := r.confirmAs(t, other, in); a.status != http.StatusForbidden {
+		if a := r.confirmAs(t, other, in); a.Status != http.StatusForbidden {
 			t.Errorf("confirming %v of another = %v, want 403", slices.Sorted(maps.Keys(in)), a)
 		}
 	}
@@ -307,7 +307,7 @@ func TestRefusedHeadIsNotAnAbsentObject(t *testing.T) {
 		a.refused(t, what, http.StatusBadGateway, "storage_denied")
 	}
 	since := r.logged.length()
-	if a := u.put(t); a.status != http.StatusNonAuthoritativeInfo {
+	if a := u.put(t); a.Status != http.StatusNonAuthoritativeInfo {
 		t.Errorf("PUT = %v, want 203", a)
 	}
 	r.logged.want(t, since, `"route":"/{path...}"`, `"code":"storage_denied"`)

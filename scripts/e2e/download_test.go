@@ -29,7 +29,7 @@ func (r *rig) download(t *testing.T, in map[string]any) signedDownload {
 	a := r.call(t, http.MethodPost, "/download", r.Ready.CallerToken, in)
 	var d signedDownload
 	a.into(t, "POST /download", &d)
-	if got, want := memberNames(t, a.body), []string{"expires", "expiresAt", "method", "url"}; d.Method != http.MethodGet || !slices.Equal(got, want) {
+	if got, want := memberNames(t, a.Body), []string{"expires", "expiresAt", "method", "url"}; d.Method != http.MethodGet || !slices.Equal(got, want) {
 		t.Errorf("POST /download answers %q for a %s, want %q for a GET", got, d.Method, want)
 	}
 	checkEnd(t, d.URL, d.ExpiresAt)
@@ -47,7 +47,7 @@ func (r *rig) get(t *testing.T, target string) reply {
 func (r *rig) uploaded(t *testing.T, wish map[string]any) grantedPut {
 	t.Helper()
 	u := r.grantPut(t, wish)
-	if a := u.put(t); a.status != http.StatusOK {
+	if a := u.put(t); a.Status != http.StatusOK {
 		t.Fatalf("PUT = %v, want 200", a)
 	}
 	return u
@@ -57,7 +57,7 @@ func (r *rig) uploaded(t *testing.T, wish map[string]any) grantedPut {
 func (a reply) nothingSigned(t *testing.T, what string) {
 	t.Helper()
 	for _, text := range []string{"x-oss-signature", "x-oss-credential", "://"} {
-		if strings.Contains(strings.ToLower(string(a.body)), text) {
+		if strings.Contains(strings.ToLower(string(a.Body)), text) {
 			t.Errorf("%s: the refusal holds %q", what, text)
 		}
 	}
@@ -122,21 +122,21 @@ func TestDownloadDispositions(t *testing.T) {
 						in = map[string]any{"key": u.key} // the honest control
 					}
 					a := r.get(t, r.download(t, in).URL)
-					if a.status != http.StatusOK || string(a.body) != string(u.content) {
+					if a.Status != http.StatusOK || string(a.Body) != string(u.content) {
 						t.Fatalf("GET = %v, want the object", a)
 					}
 					if tt.want == "" {
 						return
 					}
-					checkDisposition(t, a.header.Values("Content-Disposition"), tt.want, tt.plain, tt.full)
+					checkDisposition(t, a.Header.Values("Content-Disposition"), tt.want, tt.plain, tt.full)
 					want := tt.shownAs
 					if want == "" {
 						want = u.header["Content-Type"]
 					}
-					if got := a.header.Get("Content-Type"); got != want {
+					if got := a.Header.Get("Content-Type"); got != want {
 						t.Errorf("Content-Type = %q, want %q", got, want)
 					}
-					if got := a.header.Values("Set-Cookie"); got != nil {
+					if got := a.Header.Values("Set-Cookie"); got != nil {
 						t.Errorf("Set-Cookie = %q, want none", got)
 					}
 				})
@@ -207,8 +207,8 @@ func TestDownloadProcess(t *testing.T) {
 				d := r.download(t, map[string]any{"key": u.key, "process": value, "inline": inline})
 				a := r.get(t, d.URL)
 				kind := map[bool]string{false: "attachment", true: "inline"}[inline]
-				if got := a.header.Get("x-oss-local-process"); a.status != http.StatusOK || got != value || a.header.Get("Content-Disposition") != kind {
-					t.Errorf("process %q arrives as %q with status %d, %s; want it unchanged, %s", value, got, a.status, a.header.Get("Content-Disposition"), kind)
+				if got := a.Header.Get("x-oss-local-process"); a.Status != http.StatusOK || got != value || a.Header.Get("Content-Disposition") != kind {
+					t.Errorf("process %q arrives as %q with status %d, %s; want it unchanged, %s", value, got, a.Status, a.Header.Get("Content-Disposition"), kind)
 				}
 			}
 		}
@@ -220,8 +220,8 @@ func TestDownloadProcess(t *testing.T) {
 			a.nothingSigned(t, name)
 		}
 		// Without one, nothing is processed.
-		if a := r.get(t, r.download(t, map[string]any{"key": u.key, "process": ""}).URL); a.status != http.StatusOK || a.header.Get("x-oss-local-process") != "" {
-			t.Errorf("GET without process = %d, process %q, want 200 and none", a.status, a.header.Get("x-oss-local-process"))
+		if a := r.get(t, r.download(t, map[string]any{"key": u.key, "process": ""}).URL); a.Status != http.StatusOK || a.Header.Get("x-oss-local-process") != "" {
+			t.Errorf("GET without process = %d, process %q, want 200 and none", a.Status, a.Header.Get("x-oss-local-process"))
 		}
 	})
 }
@@ -291,12 +291,12 @@ func TestDownloadKeysOfOthers(t *testing.T) {
 		} {
 			r.get(t, r.download(t, map[string]any{"key": key}).URL).wantStorageError(t, "GET of a key "+what, http.StatusNotFound, "NoSuchKey")
 		}
-		if a := r.get(t, r.download(t, map[string]any{"key": own.key}).URL); string(a.body) != string(own.content) {
+		if a := r.get(t, r.download(t, map[string]any{"key": own.key}).URL); string(a.Body) != string(own.content) {
 			t.Errorf("GET of the own key = %v, want the object", a)
 		}
 		strange := "uploads/demo/a+b c&d=e#f?g%20'h'(i)假.png"
 		r.store(t, strange, nil, []byte("strange"))
-		if a := r.get(t, r.download(t, map[string]any{"key": strange}).URL); string(a.body) != "strange" {
+		if a := r.get(t, r.download(t, map[string]any{"key": strange}).URL); string(a.Body) != "strange" {
 			t.Errorf("GET of a key of all kinds of characters = %v, want the object", a)
 		}
 	})
@@ -366,14 +366,14 @@ func TestDownloadURLCannotBeChanged(t *testing.T) {
 				status = http.StatusBadRequest
 			}
 			a.wantStorageError(t, "the changed URL", status, code)
-			if strings.Contains(string(a.body), "a picture of") {
+			if strings.Contains(string(a.Body), "a picture of") {
 				t.Errorf("the refusal holds the object")
 			}
 			r.wantStored(t, own.key, own.content)
 		})
 	}
 	for name, d := range map[string]signedDownload{"with everything": full, "plain": plain} {
-		if a := r.get(t, d.URL); a.status != http.StatusOK || string(a.body) != string(own.content) {
+		if a := r.get(t, d.URL); a.Status != http.StatusOK || string(a.Body) != string(own.content) {
 			t.Errorf("the URL %s as it was signed = %v, want the object", name, a)
 		}
 	}
@@ -409,7 +409,7 @@ func TestDownloadEndsWhenItSays(t *testing.T) {
 	r.call(t, http.MethodPost, "/download", r.Ready.CallerToken, "").refused(t, "no body", http.StatusBadRequest, "invalid_json")
 
 	d := r.download(t, map[string]any{"key": u.key, "expiresIn": 2})
-	if a := r.get(t, d.URL); a.status != http.StatusOK {
+	if a := r.get(t, d.URL); a.Status != http.StatusOK {
 		t.Errorf("GET before expiresAt = %v, want 200", a)
 	}
 	<-time.After(time.Until(d.ExpiresAt)) // under two seconds

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"ossupload/scripts/internal/client"
 	"ossupload/scripts/internal/stack/fault"
 	"ossupload/scripts/internal/stack/fc"
 	"ossupload/scripts/internal/stacktest"
@@ -66,7 +67,7 @@ var faultCalls = []faultCall{
 				return r.call(t, http.MethodPost, "/presign", r.Ready.CallerToken,
 					map[string]any{"filename": "a.png", "contentType": "image/png", "size": len(content)})
 			}
-			return trial{content: content, act: ask, again: ask, finish: func(t *testing.T, a reply) fullReceipt {
+			return trial{content: content, act: ask, again: ask, finish: func(t *testing.T, a reply) client.Receipt {
 				var out struct {
 					Key, URL string
 					Headers  map[string]string
@@ -98,7 +99,7 @@ var faultCalls = []faultCall{
 			m, content := r.begin(t, nil), []byte("content")
 			r.forget(t, "complete")
 			ask := func(t *testing.T) reply { return m.ask(t, http.MethodGet, "/1", nil) }
-			return trial{key: m.Key, content: content, act: ask, again: ask, finish: func(t *testing.T, _ reply) fullReceipt {
+			return trial{key: m.Key, content: content, act: ask, again: ask, finish: func(t *testing.T, _ reply) client.Receipt {
 				return m.complete(t, m.send(t, 1, content)).receipt(t, "complete", m.Key, content)
 			}}
 		},
@@ -112,7 +113,7 @@ var faultCalls = []faultCall{
 			ask := func(t *testing.T) reply {
 				return r.call(t, http.MethodPost, "/s3/multipart", r.Ready.CallerToken, map[string]any{"filename": "a"})
 			}
-			return trial{content: content, act: ask, again: ask, finish: func(t *testing.T, a reply) fullReceipt {
+			return trial{content: content, act: ask, again: ask, finish: func(t *testing.T, a reply) client.Receipt {
 				m := &transfer{r: r, caller: r.Ready.CallerToken}
 				a.into(t, "POST /s3/multipart", m)
 				return m.complete(t, m.send(t, 1, content)).receipt(t, "complete", m.Key, content)
@@ -127,7 +128,7 @@ var faultCalls = []faultCall{
 			m, content := r.begin(t, nil), []byte("content")
 			sent := m.send(t, 1, content)
 			ask := func(t *testing.T) reply { return m.ask(t, http.MethodGet, "", nil) }
-			return trial{key: m.Key, content: content, act: ask, again: ask, finish: func(t *testing.T, a reply) fullReceipt {
+			return trial{key: m.Key, content: content, act: ask, again: ask, finish: func(t *testing.T, a reply) client.Receipt {
 				var list []sentPart
 				a.into(t, "GET of the list", &list)
 				if len(list) != 1 || list[0].ETag != sent[0].ETag {
@@ -198,9 +199,9 @@ var faultCalls = []faultCall{
 			return trial{
 				key: x.key, content: x.content, act: ask, again: ask,
 				success: func(a reply) bool {
-					return a.status == http.StatusConflict && bytes.Contains(a.body, []byte(`"already_completed"`))
+					return a.Status == http.StatusConflict && bytes.Contains(a.Body, []byte(`"already_completed"`))
 				},
-				finish: func(*testing.T, reply) fullReceipt { return receipt },
+				finish: func(*testing.T, reply) client.Receipt { return receipt },
 			}
 		},
 	},

@@ -18,6 +18,7 @@ import (
 
 	"github.com/aliyun/alibabacloud-oss-go-sdk-v2/oss"
 
+	"ossupload/scripts/internal/client"
 	"ossupload/scripts/internal/stack/fault"
 	"ossupload/scripts/internal/stack/fc"
 	"ossupload/scripts/internal/stacktest"
@@ -62,7 +63,7 @@ type trial struct {
 	success func(reply) bool
 	// finish brings the upload to its end after such an answer, and returns the
 	// receipt. nil: the answer is the receipt, and asking again answers it too.
-	finish func(t *testing.T, a reply) fullReceipt
+	finish func(t *testing.T, a reply) client.Receipt
 	// ended checks an upload that ends without a receipt, instead of finish.
 	ended func(t *testing.T)
 }
@@ -71,7 +72,7 @@ func (x trial) good(a reply) bool {
 	if x.success != nil {
 		return x.success(a)
 	}
-	return a.status == http.StatusOK
+	return a.Status == http.StatusOK
 }
 
 // faultOutcome is what was seen of one trial.
@@ -214,7 +215,7 @@ func (c faultCall) check(t *testing.T, r *rig, x trial, answer reply, delivered 
 		x.ended(t)
 		return
 	}
-	var receipt fullReceipt
+	var receipt client.Receipt
 	if x.finish != nil {
 		receipt = x.finish(t, answer)
 	} else {
@@ -285,22 +286,22 @@ func (r *rig) whatIs(t *testing.T, x trial, orphans int) string {
 // say when to ask again.
 func (a reply) refusal(t *testing.T) string {
 	t.Helper()
-	if a.status == http.StatusNonAuthoritativeInfo {
+	if a.Status == http.StatusNonAuthoritativeInfo {
 		var e struct{ Code string }
-		if err := xml.Unmarshal(a.body, &e); err != nil {
+		if err := xml.Unmarshal(a.Body, &e); err != nil {
 			t.Fatalf("answer = %v: %v", a, err)
 		}
 		return fmt.Sprintf("203 `%s`", e.Code)
 	}
 	var c complaint
-	if err := json.Unmarshal(a.body, &c); err != nil {
+	if err := json.Unmarshal(a.Body, &c); err != nil {
 		t.Fatalf("answer = %v: %v", a, err)
 	}
-	a.refused(t, "the answer", a.status, c.Code)
-	if a.status < 500 || a.header.Get("Retry-After") == "" {
-		t.Errorf("answer = %v, Retry-After %q, want one of ours that asks to try again", a, a.header.Get("Retry-After"))
+	a.refused(t, "the answer", a.Status, c.Code)
+	if a.Status < 500 || a.Header.Get("Retry-After") == "" {
+		t.Errorf("answer = %v, Retry-After %q, want one of ours that asks to try again", a, a.Header.Get("Retry-After"))
 	}
-	return fmt.Sprintf("%d `%s`", a.status, c.Code)
+	return fmt.Sprintf("%d `%s`", a.Status, c.Code)
 }
 
 // within is empty for the three seconds that most answers keep to. The limits lie

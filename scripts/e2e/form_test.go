@@ -15,6 +15,7 @@ import (
 
 	"github.com/aliyun/alibabacloud-oss-go-sdk-v2/oss"
 
+	"ossupload/scripts/internal/client"
 	"ossupload/scripts/internal/stack/fault"
 	"ossupload/scripts/internal/stack/fc"
 )
@@ -31,13 +32,13 @@ func TestForm(t *testing.T) {
 			low, high int64
 			content   []byte
 			item      func(file *formItem) // changes what the browser says of the file
-			check     func(t *testing.T, got fullReceipt)
+			check     func(t *testing.T, got client.Receipt)
 		}{
 			{
 				name:  "of exactly a size",
 				issue: func(t *testing.T) issuedForm { return r.form(t, limited, map[string]any{"size": 1234}) },
 				low:   1234, high: 1234, content: full[:1234],
-				check: func(t *testing.T, got fullReceipt) {
+				check: func(t *testing.T, got client.Receipt) {
 					if string(got.Context) != `{"order":7}` || got.ContentType != "image/png" {
 						t.Errorf("receipt = %+v, want the context of the token and the type of the name", got)
 					}
@@ -73,7 +74,7 @@ func TestForm(t *testing.T) {
 					})
 				},
 				low: 77, high: 77, content: full[:77],
-				check: func(t *testing.T, got fullReceipt) {
+				check: func(t *testing.T, got client.Receipt) {
 					if got.Filename != "Grüße & mehr.PNG" || got.ContentType != "image/webp" || got.Metadata["camera"] != "Übersee ☀ 100%" || got.Vars["note"] != `<ä> & "b" $` {
 						t.Errorf("receipt = %+v, want what was asked for", got)
 					}
@@ -91,7 +92,7 @@ func TestForm(t *testing.T) {
 				issue: func(t *testing.T) issuedForm { return r.form(t, limited, map[string]any{"size": 10}) },
 				low:   10, high: 10, content: full[:10],
 				item: func(file *formItem) { file.contentType, file.filename = "text/html", `../"evil".html` },
-				check: func(t *testing.T, got fullReceipt) {
+				check: func(t *testing.T, got client.Receipt) {
 					if got.ContentType != "image/png" || got.Filename != "holiday.png" {
 						t.Errorf("receipt = %+v, want type and name that were granted", got)
 					}
@@ -109,7 +110,7 @@ func TestForm(t *testing.T) {
 				},
 				low: 0, high: limit, content: full[:99],
 				item: func(file *formItem) { file.contentType, file.filename = "image/jpeg", "假日 照片 (1) & a+b.jpg" },
-				check: func(t *testing.T, got fullReceipt) {
+				check: func(t *testing.T, got client.Receipt) {
 					if got.Filename != "假日 照片 (1) & a+b.jpg" || got.ContentType != "image/jpeg" || !strings.HasSuffix(got.Key, ".jpg") ||
 						!maps.Equal(got.Metadata, map[string]string{"caption": "Übung & ☀ 100%"}) || string(got.Context) != `{"order":7}` {
 						t.Errorf("receipt = %+v, want name, type and the one metadata that is the user's", got)
@@ -122,7 +123,7 @@ func TestForm(t *testing.T) {
 					return r.params(t, r.Ready.Gateway, limited, "filename=notes&type=&metadata%5BrelativePath%5D=null")
 				},
 				low: 0, high: limit, content: full[:5],
-				check: func(t *testing.T, got fullReceipt) {
+				check: func(t *testing.T, got client.Receipt) {
 					if got.ContentType != "application/octet-stream" || got.Filename != "notes" || len(got.Metadata) != 0 {
 						t.Errorf("receipt = %+v, want a file of no known type", got)
 					}
@@ -422,8 +423,8 @@ func TestFormThroughCurl(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		a := reply{header: http.Header{}, body: body}
-		if _, err := fmt.Sscan(string(out), &a.status); err != nil {
+		a := reply{client.Answer{Header: http.Header{}, Body: body}}
+		if _, err := fmt.Sscan(string(out), &a.Status); err != nil {
 			t.Fatalf("curl printed %q, want a status", out)
 		}
 		return a

@@ -59,7 +59,7 @@ func (r *rig) readForm(t *testing.T, a reply, members ...string) issuedForm {
 	t.Helper()
 	var f issuedForm
 	a.into(t, "asking for a form", &f)
-	if got := memberNames(t, a.body); !slices.Equal(got, members) {
+	if got := memberNames(t, a.Body); !slices.Equal(got, members) {
 		t.Errorf("the answer has %q, want %q", got, members)
 	}
 	r.logged.secret(f.UploadToken)
@@ -151,8 +151,8 @@ func (r *rig) post(t *testing.T, target string, items []formItem) reply {
 // wantStorageError checks the status and code of OSS's error document.
 func (a reply) wantStorageError(t *testing.T, what string, status int, code string) {
 	t.Helper()
-	if got := answered(a).ossCode(); a.status != status || got != code {
-		t.Errorf("%s = %d %s, want %d %s", what, a.status, got, status, code)
+	if got := a.ossCode(); a.Status != status || got != code {
+		t.Errorf("%s = %d %s, want %d %s", what, a.Status, got, status, code)
 	}
 }
 

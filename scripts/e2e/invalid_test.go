@@ -11,10 +11,10 @@ import (
 )
 
 // checkNothingGranted holds that a refusal gives away nothing to upload with.
-func checkNothingGranted(t *testing.T, a answered) {
+func checkNothingGranted(t *testing.T, a reply) {
 	t.Helper()
 	for _, text := range []string{"x-oss-signature", "uploadToken", "x-oss-security-token", "stack", ".go:"} {
-		if strings.Contains(string(a.body), text) {
+		if strings.Contains(string(a.Body), text) {
 			t.Errorf("the refusal %v holds %q", a, text)
 		}
 	}
@@ -134,22 +134,22 @@ func TestPresignNamesEveryFieldAtFault(t *testing.T) {
 		for _, tt := range tests {
 			t.Run(tt.name, func(t *testing.T) {
 				a := s.tryPresign(t, s.Ready.CallerToken, good.and(tt.change))
-				r := a.refusal(t)
-				if a.status != http.StatusBadRequest || r.Code != "invalid_request" {
-					t.Errorf("POST /presign = %d %s, want 400 invalid_request", a.status, r.Code)
+				r := a.problem(t)
+				if a.Status != http.StatusBadRequest || r.Code != "invalid_request" {
+					t.Errorf("POST /presign = %d %s, want 400 invalid_request", a.Status, r.Code)
 				}
-				if got := r.fields(); !slices.Equal(got, tt.fields) {
+				if got := slices.Sorted(slices.Values(r.fields(t))); !slices.Equal(got, tt.fields) {
 					t.Errorf("details name %q, want %q", got, tt.fields)
 				}
-				for _, d := range r.Details {
-					if d.Reason == "" || strings.ContainsAny(d.Reason, "\r\n") {
+				for _, d := range r.faults(t) {
+					if strings.ContainsAny(d.Reason, "\r\n") {
 						t.Errorf("the reason for %q is %q, want a sentence", d.Field, d.Reason)
 					}
 				}
 				checkNothingGranted(t, a)
 			})
 		}
-		if a := s.tryPresign(t, s.Ready.CallerToken, good); a.status != http.StatusOK {
+		if a := s.tryPresign(t, s.Ready.CallerToken, good); a.Status != http.StatusOK {
 			t.Errorf("the wish without a change = %v, want 200", a)
 		}
 	})
@@ -233,18 +233,18 @@ func TestPresignRefusesRequests(t *testing.T) {
 					header.Del("Content-Type")
 				}
 				a := s.ask(t, tt.method, tt.path, header, tt.body)
-				if a.status != tt.status || a.header.Get("Allow") != tt.allow {
-					t.Errorf("%s %s = %v with Allow %q, want %d and %q", tt.method, tt.path, a, a.header.Get("Allow"), tt.status, tt.allow)
+				if a.Status != tt.status || a.Header.Get("Allow") != tt.allow {
+					t.Errorf("%s %s = %v with Allow %q, want %d and %q", tt.method, tt.path, a, a.Header.Get("Allow"), tt.status, tt.allow)
 				}
 				switch {
-				case a.status == http.StatusOK:
+				case a.Status == http.StatusOK:
 					s.readPresigned(t, a)
 				case tt.method == "HEAD":
-					if len(a.body) != 0 {
+					if len(a.Body) != 0 {
 						t.Errorf("the answer to HEAD has a body: %v", a)
 					}
 				default:
-					if r := a.refusal(t); r.Code != tt.code {
+					if r := a.problem(t); r.Code != tt.code {
 						t.Errorf("code = %s, want %s", r.Code, tt.code)
 					}
 					checkNothingGranted(t, a)
@@ -276,20 +276,20 @@ func TestPresignAnswersPages(t *testing.T) {
 			preflight := maps.Clone(origin)
 			preflight["Access-Control-Request-Method"] = []string{"POST"}
 			preflight["Access-Control-Request-Headers"] = []string{"authorization,content-type,x-trace"}
-			answers := map[string]answered{
+			answers := map[string]reply{
 				"a preflight": s.ask(t, "OPTIONS", "/presign", preflight, nil),
 				"a refusal":   s.ask(t, "POST", "/presign", origin, good),
 			}
-			if status := answers["a preflight"].status; status != http.StatusNoContent {
+			if status := answers["a preflight"].Status; status != http.StatusNoContent {
 				t.Errorf("a preflight without authentication = %d, want 204", status)
 			}
-			if status := answers["a refusal"].status; status != http.StatusUnauthorized {
+			if status := answers["a refusal"].Status; status != http.StatusUnauthorized {
 				t.Errorf("a POST without authentication = %d, want 401", status)
 			}
 			authorized := holderOf(s.Ready.CallerToken)
 			authorized.Set("Origin", tt.origin)
 			answers["a grant"] = s.ask(t, "POST", "/presign", authorized, good)
-			if answers["a grant"].status == http.StatusOK {
+			if answers["a grant"].Status == http.StatusOK {
 				s.readPresigned(t, answers["a grant"])
 			}
 			// Read before the function is asked, and refused all the same.
@@ -299,18 +299,18 @@ func TestPresignAnswersPages(t *testing.T) {
 				if tt.allowed {
 					want = tt.origin
 				}
-				if got := a.header.Get("Access-Control-Allow-Origin"); got != want {
+				if got := a.Header.Get("Access-Control-Allow-Origin"); got != want {
 					t.Errorf("Access-Control-Allow-Origin of %s = %q, want %q", name, got, want)
 				}
-				if got := a.header.Get("Vary"); got != "Origin" {
+				if got := a.Header.Get("Vary"); got != "Origin" {
 					t.Errorf("Vary of %s = %q, want Origin", name, got)
 				}
-				if got := a.header.Get("Access-Control-Expose-Headers"); strings.Contains(got, "X-Request-Id") != tt.allowed {
+				if got := a.Header.Get("Access-Control-Expose-Headers"); strings.Contains(got, "X-Request-Id") != tt.allowed {
 					t.Errorf("Access-Control-Expose-Headers of %s = %q", name, got)
 				}
 			}
-			allowed := strings.ToLower(answers["a preflight"].header.Get("Access-Control-Allow-Headers"))
-			methods := answers["a preflight"].header.Get("Access-Control-Allow-Methods")
+			allowed := strings.ToLower(answers["a preflight"].Header.Get("Access-Control-Allow-Headers"))
+			methods := answers["a preflight"].Header.Get("Access-Control-Allow-Methods")
 			for _, name := range []string{"authorization", "content-type", "x-trace"} {
 				if strings.Contains(allowed, name) != tt.allowed {
 					t.Errorf("Access-Control-Allow-Headers = %q, with %s: want %v", allowed, name, tt.allowed)
@@ -335,7 +335,7 @@ func TestPageMaySendThePut(t *testing.T) {
 			"Access-Control-Request-Method":  {"PUT"},
 			"Access-Control-Request-Headers": {strings.ToLower(strings.Join(slices.Sorted(maps.Keys(p.Headers)), ","))},
 		}
-		if a := s.send(t, preflight); a.status != http.StatusOK || a.header.Get("Access-Control-Allow-Headers") == "" {
+		if a := s.send(t, preflight); a.Status != http.StatusOK || a.Header.Get("Access-Control-Allow-Headers") == "" {
 			t.Errorf("the preflight of the PUT = %v, want 200 with headers", a)
 		}
 		put := p.with(content)

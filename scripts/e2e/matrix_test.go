@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"ossupload/scripts/internal/client"
 	"ossupload/scripts/internal/stack/fc"
 )
 
@@ -169,8 +170,8 @@ func TestOneChangeIsRefused(t *testing.T) {
 				changed := p.with(content)
 				c.do(&changed)
 				a := s.send(t, changed)
-				if a.status != c.status || c.code != "" && a.ossCode() != c.code {
-					t.Errorf("%s: %d %s, want %d %s", c.name, a.status, a.ossCode(), c.status, c.code)
+				if a.Status != c.status || c.code != "" && a.ossCode() != c.code {
+					t.Errorf("%s: %d %s, want %d %s", c.name, a.Status, a.ossCode(), c.status, c.code)
 				}
 				s.checkNothingHappened(t, p.Key, p.Key+"x")
 				s.checkAnnounced(t, s.send(t, honest), p.Key, content)
@@ -195,14 +196,14 @@ func TestPutURLOpensNothingElse(t *testing.T) {
 				if r.method = method; bare {
 					r.header = nil
 				}
-				if a := s.send(t, r); a.status < 400 || bytes.Contains(a.body, content) {
-					t.Errorf("%s of a URL for a PUT = %d, want a refusal", method, a.status)
+				if a := s.send(t, r); a.Status < 400 || bytes.Contains(a.Body, content) {
+					t.Errorf("%s of a URL for a PUT = %d, want a refusal", method, a.Status)
 				}
 			}
 		}
 		for _, again := range [][]byte{content, bytes.ToUpper(content)} {
-			if a := s.send(t, p.with(again)); a.status != http.StatusConflict || a.ossCode() != "FileAlreadyExists" {
-				t.Errorf("a second PUT = %d %s, want 409 FileAlreadyExists", a.status, a.ossCode())
+			if a := s.send(t, p.with(again)); a.Status != http.StatusConflict || a.ossCode() != "FileAlreadyExists" {
+				t.Errorf("a second PUT = %d %s, want 409 FileAlreadyExists", a.Status, a.ossCode())
 			}
 		}
 		if _, got, _ := s.stored(t, p.Key); !bytes.Equal(got, content) {
@@ -246,8 +247,8 @@ func TestURLEndsWhenItSays(t *testing.T) {
 				t.Errorf("expires = %d, want 1", p.Expires)
 			}
 			<-time.After(time.Until(p.ExpiresAt)) // under a second: the least life that there is
-			if a := s.send(t, p.with([]byte("x"))); a.status != http.StatusForbidden || a.ossCode() != "AccessDenied" {
-				t.Errorf("a PUT at expiresAt = %d %s, want 403 AccessDenied", a.status, a.ossCode())
+			if a := s.send(t, p.with([]byte("x"))); a.Status != http.StatusForbidden || a.ossCode() != "AccessDenied" {
+				t.Errorf("a PUT at expiresAt = %d %s, want 403 AccessDenied", a.Status, a.ossCode())
 			}
 			s.checkNothingHappened(t, p.Key)
 		})
@@ -308,12 +309,12 @@ func partKind(name string, signsLength bool) matrixKind {
 			t.Fatal(err)
 		}
 		var upload struct{ Key, UploadID string }
-		if a := s.ask(t, "POST", "/s3/multipart", holderOf(s.Ready.CallerToken), body); json.Unmarshal(a.body, &upload) != nil || a.status != 200 {
+		if a := s.ask(t, "POST", "/s3/multipart", holderOf(s.Ready.CallerToken), body); json.Unmarshal(a.Body, &upload) != nil || a.Status != 200 {
 			t.Fatalf("POST /s3/multipart = %v, want 200", a)
 		}
 		s.keepSecret("an upload id", upload.UploadID)
-		p := presigned{Key: upload.Key}
-		if a := s.ask(t, "GET", "/s3/multipart/"+upload.UploadID+"/1", holderOf(s.Ready.CallerToken), nil); json.Unmarshal(a.body, &p) != nil || a.status != 200 {
+		p := presigned{client.Grant{Key: upload.Key}}
+		if a := s.ask(t, "GET", "/s3/multipart/"+upload.UploadID+"/1", holderOf(s.Ready.CallerToken), nil); json.Unmarshal(a.Body, &p) != nil || a.Status != 200 {
 			t.Fatalf("GET of a part = %v, want 200", a)
 		}
 		s.keepURL(p.URL)
@@ -461,12 +462,12 @@ func (m *matrixRun) walk(t *testing.T, s *site, k matrixKind) {
 
 // reach reads from an answer, and from what is stored and announced, what has
 // become of a cell.
-func (k matrixKind) reach(t *testing.T, s *site, cell string, p presigned, a answered, sent []byte) outcome {
+func (k matrixKind) reach(t *testing.T, s *site, cell string, p presigned, a reply, sent []byte) outcome {
 	t.Helper()
-	switch a.status {
+	switch a.Status {
 	case http.StatusOK:
 		if k.part {
-			if got, want := a.header.Get("Content-MD5"), md5Base64(sent); got != want {
+			if got, want := a.Header.Get("Content-MD5"), md5Base64(sent); got != want {
 				t.Errorf("%s: OSS has the MD5 %q of the part, want %q", cell, got, want)
 			}
 		} else {
@@ -477,8 +478,8 @@ func (k matrixKind) reach(t *testing.T, s *site, cell string, p presigned, a ans
 		s.checkNotAnnounced(t, a, p.Key, sent)
 		return storedOnly
 	}
-	if a.status < 400 || a.status >= 500 && a.status != http.StatusNotImplemented {
-		t.Errorf("%s: %d %s, want a refusal", cell, a.status, a.ossCode())
+	if a.Status < 400 || a.Status >= 500 && a.Status != http.StatusNotImplemented {
+		t.Errorf("%s: %d %s, want a refusal", cell, a.Status, a.ossCode())
 	}
 	return refusedByOSS
 }

@@ -39,7 +39,7 @@ func TestMultipartMeetsAnotherObject(t *testing.T) {
 				m.complete(t, sent).refused(t, "complete", http.StatusUnprocessableEntity, "object_mismatch")
 				r.wantStored(t, m.Key, strange)
 
-				if a := m.ask(t, http.MethodDelete, "", nil); a.status != http.StatusOK {
+				if a := m.ask(t, http.MethodDelete, "", nil); a.Status != http.StatusOK {
 					t.Errorf("abort = %v, want 200: the upload was still open", a)
 				}
 				for what, a := range map[string]reply{
@@ -188,7 +188,7 @@ func TestMultipartRefusesToBegin(t *testing.T) {
 			`{"filename":"a","unknown":"` + strings.Repeat("a", 2<<20-len(`{"filename":"a","unknown":""}`)) + `"}`:   http.StatusOK,
 			`{"filename":"a","unknown":"` + strings.Repeat("a", 2<<20-len(`{"filename":"a","unknown":""}`)+1) + `"}`: http.StatusRequestEntityTooLarge,
 		} {
-			if a := r.call(t, http.MethodPost, "/s3/multipart", r.Ready.CallerToken, body); a.status != status {
+			if a := r.call(t, http.MethodPost, "/s3/multipart", r.Ready.CallerToken, body); a.Status != status {
 				t.Errorf("a body of %d bytes = %v, want %d", len(body), a, status)
 			}
 		}

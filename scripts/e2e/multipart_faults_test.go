@@ -67,7 +67,7 @@ func TestMultipartSurvivesFaultsOfCompletion(t *testing.T) {
 				first.receipt(t, "complete", m.Key, whole)
 			} else {
 				first.refused(t, "complete", tt.status, tt.code)
-				if first.header.Get("Retry-After") == "" {
+				if first.Header.Get("Retry-After") == "" {
 					t.Errorf("complete = %v without Retry-After, want one: asking again helps", first)
 				}
 				if got := len(r.events(t, m.Key)); got != events {
@@ -164,7 +164,7 @@ func TestMultipartSurvivesFaultsOfAbortion(t *testing.T) {
 				a.refused(t, "abort", tt.status, tt.code)
 				a = m.ask(t, http.MethodDelete, "", nil)
 			}
-			if a.status != http.StatusOK || string(a.body) != "{}" {
+			if a.Status != http.StatusOK || string(a.Body) != "{}" {
 				t.Errorf("abort = %v, want 200 {}", a)
 			}
 			m.complete(t, sent).refused(t, "complete after the abort", http.StatusGone, "upload_gone")

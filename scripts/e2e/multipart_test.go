@@ -15,6 +15,7 @@ import (
 	"github.com/aliyun/alibabacloud-oss-go-sdk-v2/oss"
 	"golang.org/x/sync/errgroup"
 
+	"ossupload/scripts/internal/client"
 	"ossupload/scripts/internal/stack/fc"
 	"ossupload/shared/uploadtoken"
 )
@@ -48,7 +49,7 @@ func TestMultipart(t *testing.T) {
 		wish     map[string]any
 		count    int64 // of parts, as answered
 		complete func(m *transfer, sent []sentPart) any
-		check    func(t *testing.T, got fullReceipt)
+		check    func(t *testing.T, got client.Receipt)
 	}{
 		{
 			name: "with size and part size", wish: agreed, count: 3,
@@ -75,7 +76,7 @@ func TestMultipart(t *testing.T) {
 			complete: func(_ *transfer, sent []sentPart) any {
 				return map[string]any{"parts": withETags(sent, unquoted)}
 			},
-			check: func(t *testing.T, got fullReceipt) {
+			check: func(t *testing.T, got client.Receipt) {
 				if want := map[string]string{"width": "1920", "ratio": "1.5", "draft": "true", "caption": "Übung ☀"}; !maps.Equal(got.Metadata, want) {
 					t.Errorf("metadata = %q, want %q", got.Metadata, want)
 				}
@@ -110,7 +111,7 @@ func TestMultipart(t *testing.T) {
 				"checksum": map[string]string{"crc64": crcOf(whole)}, "unknown": map[string]int{"field": 1},
 			},
 			complete: func(_ *transfer, sent []sentPart) any { return map[string]any{"parts": sent} },
-			check: func(t *testing.T, got fullReceipt) {
+			check: func(t *testing.T, got client.Receipt) {
 				if got.Filename != "假日.MP4" || got.Vars["room"] != "7" || !strings.HasSuffix(got.Key, ".mp4") {
 					t.Errorf("receipt = %+v, want the file name, its extension and the vars", got)
 				}
@@ -157,7 +158,7 @@ func TestMultipartList(t *testing.T) {
 			t.Helper()
 			a := m.ask(t, http.MethodGet, rest, nil)
 			a.into(t, "list", &parts)
-			if !bytes.HasPrefix(a.body, []byte("[")) {
+			if !bytes.HasPrefix(a.Body, []byte("[")) {
 				t.Errorf("list = %v, want a bare array, also of nothing", a)
 			}
 			return parts
@@ -346,11 +347,11 @@ func TestMultipartPartNumbers(t *testing.T) {
 		// The exact length is signed where it was agreed, and nothing else where it
 		// was not.
 		for _, wrong := range [][]byte{append(bytes.Clone(contents[0]), '!'), contents[0][:minPart-1], {}} {
-			if a := sized.offer(t, 1, wrong); a.status != http.StatusForbidden || !bytes.Contains(a.body, []byte("<Code>SignatureDoesNotMatch</Code>")) {
+			if a := sized.offer(t, 1, wrong); a.Status != http.StatusForbidden || !bytes.Contains(a.Body, []byte("<Code>SignatureDoesNotMatch</Code>")) {
 				t.Errorf("PUT of %d bytes as part of %d = %v, want SignatureDoesNotMatch", len(wrong), minPart, a)
 			}
 		}
-		if a := sized.offer(t, 3, contents[0]); a.status != http.StatusForbidden {
+		if a := sized.offer(t, 3, contents[0]); a.Status != http.StatusForbidden {
 			t.Errorf("PUT of %d bytes as the last part of %d = %v, want 403", minPart, len(contents[2]), a)
 		}
 		sent := sized.send(t, 1, contents...)
@@ -359,7 +360,7 @@ func TestMultipartPartNumbers(t *testing.T) {
 		// A part's URL is good for that part of that upload alone.
 		other := r.begin(t, nil)
 		target := strings.Replace(other.partURL(t, 1), "partNumber=1", "partNumber=2", 1)
-		if a := r.request(t, http.MethodPut, target, nil, []byte("x")); a.status != http.StatusForbidden {
+		if a := r.request(t, http.MethodPut, target, nil, []byte("x")); a.Status != http.StatusForbidden {
 			t.Errorf("PUT of part 2 with the URL of part 1 = %v, want 403", a)
 		}
 	})
@@ -449,11 +450,11 @@ func TestMultipartAbort(t *testing.T) {
 			target := m.partURL(t, 1)
 			for range 2 {
 				a := m.ask(t, http.MethodDelete, "?key="+url.QueryEscape(m.Key), nil)
-				if a.status != http.StatusOK || string(a.body) != "{}" {
+				if a.Status != http.StatusOK || string(a.Body) != "{}" {
 					t.Errorf("abort = %v, want 200 {}", a)
 				}
 			}
-			if a := r.request(t, http.MethodPut, target, nil, contents[0]); a.status != http.StatusNotFound {
+			if a := r.request(t, http.MethodPut, target, nil, contents[0]); a.Status != http.StatusNotFound {
 				t.Errorf("PUT of a part after the abort = %v, want 404", a)
 			}
 			m.complete(t, sent).refused(t, "complete after the abort", http.StatusGone, "upload_gone")
@@ -473,7 +474,7 @@ func TestMultipartAbort(t *testing.T) {
 				m.ask(t, http.MethodDelete, "", nil).refused(t, "abort after completion", http.StatusConflict, "already_completed")
 			}
 			m.ask(t, http.MethodGet, "", nil).refused(t, "list after completion", http.StatusConflict, "already_completed")
-			if a := m.offer(t, 1, contents[0]); a.status != http.StatusNotFound {
+			if a := m.offer(t, 1, contents[0]); a.Status != http.StatusNotFound {
 				t.Errorf("PUT of a part after completion = %v, want 404", a)
 			}
 			r.wantStored(t, m.Key, whole)
@@ -498,7 +499,7 @@ func TestMultipartAbort(t *testing.T) {
 				case there:
 					complete.receipt(t, "complete that won", m.Key, whole)
 					abort.refused(t, "abort that lost", http.StatusConflict, "already_completed")
-				case complete.status == http.StatusGone:
+				case complete.Status == http.StatusGone:
 					complete.refused(t, "complete that lost early", http.StatusGone, "upload_gone")
 				default:
 					complete.refused(t, "complete that lost late", http.StatusConflict, "aborted")

@@ -160,7 +160,7 @@ func TestNoSecretIsLogged(t *testing.T) {
 			refusing.Store(true)
 			u := r.grantPut(t, nil)
 			v.keep("an upload token", u.token)
-			if a := u.put(t); a.status != http.StatusNonAuthoritativeInfo {
+			if a := u.put(t); a.Status != http.StatusNonAuthoritativeInfo {
 				t.Errorf("PUT while the webhook refuses = %v, want 203", a)
 			}
 			l.ask(t, http.MethodPost, "/confirm", map[string]string{"uploadToken": u.token})
@@ -199,15 +199,15 @@ func (l *life) ask(t *testing.T, method, path string, in any) reply {
 
 func (l *life) asked(t *testing.T, a reply) reply {
 	t.Helper()
-	if a.status >= 400 {
-		for _, what := range l.leaked(string(a.body)) {
-			t.Errorf("a refusal with status %d holds %s", a.status, what)
+	if a.Status >= 400 {
+		for _, what := range l.leaked(string(a.Body)) {
+			t.Errorf("a refusal with status %d holds %s", a.Status, what)
 		}
 		return a
 	}
 	var value any
-	if err := json.Unmarshal(a.body, &value); err != nil {
-		t.Errorf("an answer with status %d is no JSON", a.status)
+	if err := json.Unmarshal(a.Body, &value); err != nil {
+		t.Errorf("an answer with status %d is no JSON", a.Status)
 	}
 	l.learn(value)
 	return a
@@ -243,7 +243,7 @@ func (l *life) uploads(t *testing.T) {
 		in["key"] = put.Key
 		var signed struct{ URL string }
 		l.ask(t, http.MethodPost, "/download", in).into(t, "POST /download", &signed)
-		if a := l.request(t, http.MethodGet, signed.URL, nil, nil); a.status != http.StatusOK {
+		if a := l.request(t, http.MethodGet, signed.URL, nil, nil); a.Status != http.StatusOK {
 			t.Errorf("GET of a download = %v, want 200", a)
 		}
 	}
@@ -292,10 +292,10 @@ func (l *life) refusals(t *testing.T) {
 		} {
 			for _, method := range []string{http.MethodGet, http.MethodPost, http.MethodPatch} {
 				a := l.call(t, method, path, l.Ready.CallerToken, nil)
-				if a.status < 400 && !strings.Contains(path, "/s3/params") {
+				if a.Status < 400 && !strings.Contains(path, "/s3/params") {
 					t.Errorf("%s with %s in the path = %v, want a refusal", method, place.name, a)
 				}
-				if a.status >= 400 {
+				if a.Status >= 400 {
 					l.asked(t, a)
 				}
 			}
@@ -305,7 +305,7 @@ func (l *life) refusals(t *testing.T) {
 			`{"filename":"` + token + `\u0000","size":-1,"contentType":"` + token + `","storageClass":"` + token + `","as":"` + token + `","checksum":{"md5":"` + token + `","crc64":"` + token + `"}}`,
 		} {
 			for _, path := range []string{"/presign", "/download", "/sts", "/session", "/confirm", "/s3/multipart", "/s3/multipart/" + w.uploadID + "/complete"} {
-				if a := l.call(t, http.MethodPost, path, l.Ready.CallerToken, body); a.status >= 500 {
+				if a := l.call(t, http.MethodPost, path, l.Ready.CallerToken, body); a.Status >= 500 {
 					t.Errorf("POST %.12s with %s in the body = %v, want no fault of ours", path, place.name, a)
 				}
 			}
@@ -318,7 +318,7 @@ func (l *life) refusals(t *testing.T) {
 			{"Authorization": {"Bearer " + w.owner}, "Content-Type": {token}}, {"Origin": {token}, "Access-Control-Request-Headers": {token}},
 		} {
 			for _, method := range []string{http.MethodPost, http.MethodOptions} {
-				if a := l.request(t, method, l.Ready.Gateway+"/presign", header, []byte("{}")); a.status >= 400 {
+				if a := l.request(t, method, l.Ready.Gateway+"/presign", header, []byte("{}")); a.Status >= 400 {
 					l.asked(t, a)
 				}
 			}
@@ -371,7 +371,7 @@ func (l *life) faults(t *testing.T) {
 			l.keep("a callback's signature", notice.header.Get("Authorization"))
 			l.asked(t, l.deliver(t, notice))
 			l.rig.Faults.Clear()
-			if a := l.ask(t, http.MethodGet, "/s3/multipart/"+m.UploadID, nil); a.status != http.StatusOK {
+			if a := l.ask(t, http.MethodGet, "/s3/multipart/"+m.UploadID, nil); a.Status != http.StatusOK {
 				t.Errorf("after %s: %v, want 200", what, a)
 			}
 		}

@@ -14,15 +14,13 @@ import (
 
 	"github.com/golang-jwt/jwt/v5"
 
+	"ossupload/scripts/internal/client"
 	"ossupload/scripts/internal/stack/fc"
 	"ossupload/shared/uploadtoken"
 )
 
 // openedSession is the answer to POST /session.
-type openedSession struct {
-	Endpoint  string    `json:"endpoint"`
-	ExpiresAt time.Time `json:"expiresAt"`
-}
+type openedSession struct{ client.Session }
 
 // session opens a session as the holder of token.
 func (r *rig) session(t *testing.T, token string, in any) openedSession {
@@ -30,7 +28,7 @@ func (r *rig) session(t *testing.T, token string, in any) openedSession {
 	a := r.call(t, http.MethodPost, "/session", token, in)
 	var s openedSession
 	a.into(t, "POST /session", &s)
-	if got, want := memberNames(t, a.body), []string{"endpoint", "expiresAt"}; !slices.Equal(got, want) {
+	if got, want := memberNames(t, a.Body), []string{"endpoint", "expiresAt"}; !slices.Equal(got, want) {
 		t.Errorf("POST /session answers %q, want %q", got, want)
 	}
 	if !strings.HasPrefix(s.Endpoint, r.Ready.Gateway+"/c/v1.k1.") || len(s.capability()) > 512 || strings.ContainsAny(s.capability(), "/?#%") {
@@ -48,16 +46,11 @@ func (s openedSession) capability() string {
 // a body is sent as JSON, nil is none.
 func (r *rig) below(t *testing.T, method, endpoint, path string, in any) reply {
 	t.Helper()
-	var body []byte
-	header := http.Header{}
-	if in != nil {
-		var err error
-		if body, err = json.Marshal(in); err != nil {
-			t.Fatal(err)
-		}
-		header.Set("Content-Type", "application/json")
+	a, err := (&client.Client{Endpoint: endpoint, HTTP: r.client.HTTP}).Ask(t.Context(), method, path, nil, in)
+	if err != nil {
+		t.Fatal(err)
 	}
-	return r.request(t, method, endpoint+path, header, body)
+	return reply{a}
 }
 
 func TestSessionUploads(t *testing.T) {
@@ -66,7 +59,7 @@ func TestSessionUploads(t *testing.T) {
 	behindBothTriggers(t, func(t *testing.T, r *rig) {
 		upload := map[string]any{"context": map[string]any{"room": "7"}}
 		s := r.session(t, r.caller(t, "demo", upload), nil)
-		wantContext := func(t *testing.T, got fullReceipt) {
+		wantContext := func(t *testing.T, got client.Receipt) {
 			t.Helper()
 			if string(got.Context) != `{"room":"7"}` {
 				t.Errorf("context = %s, want that of the token for which the session was opened", got.Context)
@@ -107,10 +100,10 @@ func TestSessionUploads(t *testing.T) {
 			var sent []sentPart
 			for i, target := range []string{single.URL, batch.url(2), template.url(3)} {
 				a := r.request(t, http.MethodPut, target, nil, contents[i])
-				if a.status != http.StatusOK {
+				if a.Status != http.StatusOK {
 					t.Fatalf("PUT of part %d = %v, want 200", i+1, a)
 				}
-				sent = append(sent, sentPart{i + 1, a.header.Get("ETag")})
+				sent = append(sent, sentPart{i + 1, a.Header.Get("ETag")})
 			}
 			var listed []struct {
 				PartNumber int
@@ -133,7 +126,7 @@ func TestSessionUploads(t *testing.T) {
 			m := begin(t, nil)
 			m.send(t, 1, contents[0])
 			for range 2 {
-				if a := r.below(t, http.MethodDelete, s.Endpoint, m.path(""), nil); a.status != http.StatusOK || string(a.body) != "{}" {
+				if a := r.below(t, http.MethodDelete, s.Endpoint, m.path(""), nil); a.Status != http.StatusOK || string(a.Body) != "{}" {
 					t.Errorf("abort = %v, want 200 {}", a)
 				}
 			}
@@ -170,7 +163,7 @@ func TestSessionHasNoOtherRoutes(t *testing.T) {
 	behindBothTriggers(t, func(t *testing.T, r *rig) {
 		s := r.session(t, r.Ready.CallerToken, nil)
 		u := r.grantPut(t, nil)
-		if a := u.put(t); a.status != http.StatusOK {
+		if a := u.put(t); a.Status != http.StatusOK {
 			t.Fatalf("PUT = %v, want 200", a)
 		}
 		bodies := map[string]any{
@@ -204,8 +197,8 @@ func TestSessionHasNoOtherRoutes(t *testing.T) {
 			if path == "/callback" {
 				continue
 			}
-			if a := r.call(t, http.MethodPost, path, r.Ready.CallerToken, in); a.status != http.StatusOK {
-				t.Errorf("POST %s with the token = %d, want 200", path, a.status)
+			if a := r.call(t, http.MethodPost, path, r.Ready.CallerToken, in); a.Status != http.StatusOK {
+				t.Errorf("POST %s with the token = %d, want 200", path, a.Status)
 			}
 		}
 	})
@@ -332,7 +325,7 @@ func TestSessionCarriesLimits(t *testing.T) {
 		// The limit is the upload's, with which token ever it is completed.
 		m.complete(t, m.send(t, 1, filler(limit+1, 15))).mismatch(t, "a byte too many", "1 total size is 1001, at most 1000 are allowed")
 		multipart := m.complete(t, m.send(t, 1, content)).receipt(t, "complete", m.Key, content)
-		for _, got := range []fullReceipt{form, multipart} {
+		for _, got := range []client.Receipt{form, multipart} {
 			r.wantEvents(t, got, 1)
 			if !sameJSON(t, got.Context, []byte(`{"order":[7],"note":"<ü> & more"}`)) {
 				t.Errorf("context = %s, want that of the token", got.Context)
@@ -439,7 +432,7 @@ func TestWhatIsOffIsForbidden(t *testing.T) {
 	r.call(t, http.MethodPost, "/s3/multipart", r.Ready.CallerToken, map[string]any{"filename": "a.png"}).refused(t, "POST /s3/multipart", http.StatusForbidden, "forbidden")
 	u := r.grantPut(t, nil)
 	r.wantEvents(t, u.put(t).receipt(t, "PUT", u.key, u.content), 1)
-	if a := r.call(t, http.MethodPost, "/download", r.Ready.CallerToken, map[string]any{"key": u.key}); a.status != http.StatusOK {
-		t.Errorf("POST /download = %d, want 200", a.status)
+	if a := r.call(t, http.MethodPost, "/download", r.Ready.CallerToken, map[string]any{"key": u.key}); a.Status != http.StatusOK {
+		t.Errorf("POST /download = %d, want 200", a.Status)
 	}
 }

@@ -14,6 +14,7 @@ import (
 
 	"github.com/aliyun/alibabacloud-oss-go-sdk-v2/oss"
 
+	"ossupload/scripts/internal/client"
 	"ossupload/scripts/internal/stack"
 	"ossupload/scripts/internal/stack/fc"
 	"ossupload/scripts/internal/stacktest"
@@ -24,7 +25,7 @@ import (
 type site struct {
 	*stack.Stack
 	log       *logBook
-	client    *http.Client
+	client    *client.Client
 	developer *oss.Client
 
 	mu      sync.Mutex
@@ -106,12 +107,12 @@ func openSite(t *testing.T, change func(*stack.Options)) *site {
 	if err != nil {
 		t.Fatalf("Start() = %v", err)
 	}
-	client := &http.Client{Transport: &http.Transport{DisableCompression: true, MaxIdleConnsPerHost: 4}, Timeout: 30 * time.Second}
+	h := &http.Client{Transport: &http.Transport{DisableCompression: true, MaxIdleConnsPerHost: 4}, Timeout: 30 * time.Second}
 	s := &site{
 		Stack:     running,
 		log:       log,
-		client:    client,
-		developer: newDeveloper(running.Ready, client),
+		client:    running.Ready.Client(h),
+		developer: running.Ready.Developer(h),
 		secrets:   map[string]string{},
 	}
 	for _, name := range []string{"UPLOAD_TOKEN_SECRETS", "RECEIPT_SECRET", "AUTH_JWT_SECRET", "AUTH_HEADER_SECRET", "WEBHOOK_SECRETS"} {
@@ -129,7 +130,7 @@ func openSite(t *testing.T, change func(*stack.Options)) *site {
 
 func (s *site) close(t *testing.T) {
 	t.Helper()
-	s.client.CloseIdleConnections()
+	s.client.HTTP.CloseIdleConnections()
 	if err := s.Close(); err != nil {
 		t.Errorf("Close() = %v", err)
 	}

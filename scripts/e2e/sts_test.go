@@ -12,22 +12,14 @@ import (
 	"github.com/aliyun/alibabacloud-oss-go-sdk-v2/oss"
 	"github.com/aliyun/alibabacloud-oss-go-sdk-v2/oss/credentials"
 
+	"ossupload/scripts/internal/client"
 	"ossupload/scripts/internal/stack"
 	"ossupload/scripts/internal/stack/fault"
 	"ossupload/scripts/internal/stack/fc"
 )
 
 // stsGrant is the answer to POST /sts.
-type stsGrant struct {
-	AccessKeyID     string    `json:"AccessKeyId"`
-	AccessKeySecret string    `json:"AccessKeySecret"`
-	SecurityToken   string    `json:"SecurityToken"`
-	Expiration      time.Time `json:"Expiration"`
-	Bucket          string    `json:"bucket"`
-	Region          string    `json:"region"`
-	Endpoint        string    `json:"endpoint"`
-	Prefix          string    `json:"prefix"`
-}
+type stsGrant struct{ client.STSCredentials }
 
 // sts asks for credentials as the holder of token.
 func (r *rig) sts(t *testing.T, token string, in any) stsGrant {
@@ -36,7 +28,7 @@ func (r *rig) sts(t *testing.T, token string, in any) stsGrant {
 	var g stsGrant
 	a.into(t, "POST /sts", &g)
 	want := []string{"AccessKeyId", "AccessKeySecret", "Expiration", "SecurityToken", "bucket", "endpoint", "prefix", "region"}
-	if got := memberNames(t, a.body); !slices.Equal(got, want) {
+	if got := memberNames(t, a.Body); !slices.Equal(got, want) {
 		t.Errorf("POST /sts answers %q, want %q", got, want)
 	}
 	if g.Bucket != r.Ready.Bucket || g.Region != r.Ready.Region || g.Endpoint != r.Ready.OSS {
@@ -53,7 +45,7 @@ func (g stsGrant) client(r *rig) *oss.Client {
 		WithEndpoint(g.Endpoint).
 		WithUsePathStyle(true).
 		WithRetryMaxAttempts(1).
-		WithHttpClient(r.client).
+		WithHttpClient(r.client.HTTP).
 		WithCredentialsProvider(credentials.NewStaticCredentialsProvider(g.AccessKeyID, g.AccessKeySecret, g.SecurityToken)))
 }
 
@@ -358,7 +350,7 @@ func TestSTSFails(t *testing.T) {
 			r.fail(t, fault.Fault{Target: "sts", Operation: "*", Mode: mode, Count: 20})
 			a := r.call(t, http.MethodPost, "/sts", r.Ready.CallerToken, nil)
 			a.refused(t, "POST /sts with STS in mode "+mode, http.StatusServiceUnavailable, want)
-			if a.header.Get("Retry-After") == "" {
+			if a.Header.Get("Retry-After") == "" {
 				t.Errorf("POST /sts with STS in mode %s has no Retry-After", mode)
 			}
 			r.Faults.Clear()

@@ -11,7 +11,7 @@ import (
 	"io"
 	"maps"
 	"net/http"
-	"reflect"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -19,9 +19,9 @@ import (
 	"time"
 
 	"github.com/aliyun/alibabacloud-oss-go-sdk-v2/oss"
-	"github.com/aliyun/alibabacloud-oss-go-sdk-v2/oss/credentials"
 	"github.com/golang-jwt/jwt/v5"
 
+	"ossupload/scripts/internal/client"
 	"ossupload/scripts/internal/stack"
 	"ossupload/scripts/internal/stack/fault"
 	"ossupload/scripts/internal/stack/fc"
@@ -38,7 +38,7 @@ type rig struct {
 	*stack.Stack
 	keyring   *uploadtoken.Keyring
 	developer *oss.Client // may do everything, and reads what was stored
-	client    *http.Client
+	client    *client.Client
 	logged    *logLines
 }
 
@@ -53,14 +53,8 @@ func newRig(t *testing.T, trigger fc.Trigger, overrides map[string]string) *rig 
 	r.keyring = newKeyring(t, "k1", r.Identity.TokenSecret)
 	transport := &http.Transport{MaxIdleConnsPerHost: 32}
 	t.Cleanup(transport.CloseIdleConnections)
-	r.client = &http.Client{Transport: transport, Timeout: 20 * time.Second}
-	r.developer = oss.NewClient(oss.LoadDefaultConfig().
-		WithRegion(r.Ready.Region).
-		WithEndpoint(r.Ready.OSS).
-		WithUsePathStyle(true).
-		WithRetryMaxAttempts(1).
-		WithHttpClient(r.client).
-		WithCredentialsProvider(credentials.NewStaticCredentialsProvider(r.Ready.AccessKeyID, r.Ready.AccessKeySecret)))
+	h := &http.Client{Transport: transport, Timeout: 20 * time.Second}
+	r.client, r.developer = r.Ready.Client(h), r.Ready.Developer(h)
 	r.logged.secret(r.Ready.AccessKeySecret, r.Ready.CallerToken)
 	return r
 }
@@ -122,14 +116,10 @@ func (r *rig) caller(t *testing.T, subject string, upload map[string]any) string
 	return token
 }
 
-// reply is an answer over HTTP.
-type reply struct {
-	status int
-	header http.Header
-	body   []byte
-}
+// reply is an answer, with what tests expect of one.
+type reply struct{ client.Answer }
 
-func (a reply) String() string { return fmt.Sprintf("%d %.300s", a.status, a.body) }
+func (a reply) String() string { return fmt.Sprintf("%d %.300s", a.Status, a.Body) }
 
 // fetch makes a request. It is for goroutines, in which a test must not end.
 func (r *rig) fetch(ctx context.Context, method, target string, header http.Header, body []byte) (reply, error) {
@@ -138,13 +128,8 @@ func (r *rig) fetch(ctx context.Context, method, target string, header http.Head
 		return reply{}, err
 	}
 	maps.Copy(req.Header, header)
-	res, err := r.client.Do(req)
-	if err != nil {
-		return reply{}, err
-	}
-	defer res.Body.Close()
-	answer, err := io.ReadAll(res.Body)
-	return reply{res.StatusCode, res.Header, answer}, err
+	a, err := r.client.Do(req)
+	return reply{a}, err
 }
 
 // request is fetch for a test that cannot go on without an answer.
@@ -166,18 +151,14 @@ func bearer(token string) http.Header {
 // nil is none, and anything else is sent as JSON.
 func (r *rig) call(t *testing.T, method, path, token string, in any) reply {
 	t.Helper()
-	var body []byte
-	switch in := in.(type) {
-	case nil:
-	case string:
-		body = []byte(in)
-	default:
-		var err error
-		if body, err = json.Marshal(in); err != nil {
-			t.Fatal(err)
-		}
+	if text, ok := in.(string); ok {
+		in = []byte(text)
 	}
-	return r.request(t, method, r.Ready.Gateway+path, bearer(token), body)
+	a, err := r.client.Ask(t.Context(), method, path, bearer(token), in)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return reply{a}
 }
 
 // atOnce makes n requests together and returns all answers.
@@ -198,79 +179,62 @@ func (r *rig) atOnce(t *testing.T, n int, method, target string, header http.Hea
 // into reads the JSON of an answer of status 200.
 func (a reply) into(t *testing.T, what string, out any) {
 	t.Helper()
-	if a.status != http.StatusOK {
-		t.Fatalf("%s = %v, want 200", what, a)
+	if err := a.Into(out); err != nil {
+		t.Fatalf("%s = %v, want 200: %v", what, a, err)
 	}
-	if err := json.Unmarshal(a.body, out); err != nil {
-		t.Fatalf("%s = %v: %v", what, a, err)
-	}
-}
-
-// complaint is the body of a refusal.
-type complaint struct {
-	Code      string          `json:"code"`
-	Message   string          `json:"message"`
-	RequestID string          `json:"requestId"`
-	Error     string          `json:"error"`
-	Details   json.RawMessage `json:"details"`
 }
 
 // refused checks that an answer refuses with one status and code, in the form
 // that every refusal has.
 func (a reply) refused(t *testing.T, what string, status int, code string) complaint {
 	t.Helper()
-	var c complaint
-	if err := json.Unmarshal(a.body, &c); err != nil || a.status != status || c.Code != code {
+	p := a.Problem()
+	if a.Status != status || p.Code != code {
 		t.Fatalf("%s = %v, want %d %s", what, a, status, code)
 	}
-	if c.Message == "" || c.Error != c.Message || c.RequestID == "" {
+	if p.Message == "" || p.Error != p.Message || p.RequestID == "" {
 		t.Errorf("%s = %v, want a message, the same as error, and a request id", what, a)
 	}
-	if got := a.header.Get("Cache-Control"); got != "no-store" {
+	if got := a.Header.Get("Cache-Control"); got != "no-store" {
 		t.Errorf("%s: Cache-Control = %q, want no-store", what, got)
 	}
-	return c
+	return complaint{p}
 }
 
-// fields are the names that an invalid_request finds fault with.
-func (c complaint) fields(t *testing.T) []string {
+// complaint is what a function says when it refuses.
+type complaint struct{ client.Problem }
+
+// faults are what an invalid_request finds fault with.
+func (c complaint) faults(t *testing.T) []fieldFault {
 	t.Helper()
-	var faults []struct{ Field, Reason string }
+	var faults []fieldFault
 	if err := json.Unmarshal(c.Details, &faults); err != nil {
 		t.Fatalf("details = %s: %v", c.Details, err)
 	}
-	var names []string
 	for _, f := range faults {
 		if f.Reason == "" {
 			t.Errorf("details = %s, want a reason for each field", c.Details)
 		}
+	}
+	return faults
+}
+
+type fieldFault struct{ Field, Reason string }
+
+// fields are the names of the faults.
+func (c complaint) fields(t *testing.T) []string {
+	t.Helper()
+	var names []string
+	for _, f := range c.faults(t) {
 		names = append(names, f.Field)
 	}
 	return names
 }
 
-// fullReceipt is a receipt in all its fields.
-type fullReceipt struct {
-	Location     string            `json:"location"`
-	Bucket       string            `json:"bucket"`
-	Key          string            `json:"key"`
-	Size         int64             `json:"size"`
-	ETag         string            `json:"etag"`
-	CRC64        string            `json:"crc64"`
-	ContentType  string            `json:"contentType"`
-	Filename     string            `json:"filename"`
-	Metadata     map[string]string `json:"metadata"`
-	Vars         map[string]string `json:"vars"`
-	Context      json.RawMessage   `json:"context"`
-	UploadedAt   time.Time         `json:"uploadedAt"`
-	EventID      string            `json:"eventId"`
-	ReceiptToken string            `json:"receiptToken"`
-}
-
 // receipt reads a receipt and holds it against what was uploaded.
-func (a reply) receipt(t *testing.T, what, key string, content []byte) fullReceipt {
+func (a reply) receipt(t *testing.T, what, key string, content []byte) client.Receipt {
 	t.Helper()
-	var got fullReceipt
+	var got client.Receipt
 	a.into(t, what, &got)
 	if got.Key != key || got.Size != int64(len(content)) || got.CRC64 != crcOf(content) || !strings.HasPrefix(got.EventID, "evt_") || got.ReceiptToken == "" {
 		t.Fatalf("%s = %v, want the receipt of %d bytes with CRC-64 %s under %s", what, a, len(content), crcOf(content), key)
@@ -283,48 +247,27 @@ func crcOf(content []byte) string {
 	return strconv.FormatUint(crc64.Checksum(content, crc64.MakeTable(crc64.ECMA)), 10)
 }
 
-// delivered is an event as the webhook receiver holds it.
-type delivered struct {
-	ID       string `json:"id"`
-	Verified bool   `json:"verified"`
-	Body     struct {
-		Type string `json:"type"`
-		Data struct {
-			fullReceipt
-			Subject string `json:"subject"`
-		} `json:"data"`
-	} `json:"body"`
-}
-
 // events are all deliveries about one key.
-func (r *rig) events(t *testing.T, key string) []delivered {
+func (r *rig) events(t *testing.T, key string) []stack.Event {
 	t.Helper()
-	var all, about []delivered
-	r.request(t, http.MethodGet, r.Ready.Gateway+"/_local/events", nil, nil).into(t, "GET /_local/events", &all)
-	for _, e := range all {
-		if e.Body.Data.Key == key {
-			about = append(about, e)
-		}
+	all, err := stack.Events(t.Context(), r.client)
+	if err != nil {
+		t.Fatal(err)
 	}
-	return about
+	return slices.DeleteFunc(all, func(e stack.Event) bool { return e.Body.Data.Key != key })
 }
 
 // wantEvents checks that an upload was announced n times, always under one id
 // and in the words of its receipt.
-func (r *rig) wantEvents(t *testing.T, receipt fullReceipt, n int) {
+func (r *rig) wantEvents(t *testing.T, receipt client.Receipt, n int) {
 	t.Helper()
 	events := r.events(t, receipt.Key)
 	if len(events) != n {
 		t.Fatalf("%d events were delivered about %s, want %d", len(events), receipt.Key, n)
 	}
-	want := receipt
-	want.ReceiptToken = ""
 	for _, e := range events {
-		if e.ID != receipt.EventID || !e.Verified || e.Body.Type != "upload.completed" {
-			t.Errorf("event %s, verified %v, type %q, want %s, verified, upload.completed", e.ID, e.Verified, e.Body.Type, receipt.EventID)
-		}
-		if !reflect.DeepEqual(e.Body.Data.fullReceipt, want) {
-			t.Errorf("the event says %+v, the receipt %+v", e.Body.Data.fullReceipt, want)
+		if err := e.Check(receipt); err != nil {
+			t.Errorf("%v: %+v; the receipt is %+v", err, e, receipt)
 		}
 	}
 }
@@ -383,7 +326,7 @@ func (r *rig) store(t *testing.T, key string, header map[string]string, content 
 func (r *rig) fail(t *testing.T, faults ...fault.Fault) {
 	t.Helper()
 	t.Cleanup(r.Faults.Clear)
-	if a := r.call(t, http.MethodPost, "/_local/faults", "", faults); a.status != http.StatusOK {
+	if a := r.call(t, http.MethodPost, "/_local/faults", "", faults); a.Status != http.StatusOK {
 		t.Fatalf("POST /_local/faults = %v, want 200", a)
 	}
 }
@@ -401,7 +344,7 @@ func filler(n int, seed byte) []byte {
 func sameAnswers(t *testing.T, what string, answers []reply) {
 	t.Helper()
 	for i, a := range answers {
-		if first := answers[0]; a.status != http.StatusOK || !bytes.Equal(a.body, first.body) {
+		if first := answers[0]; a.Status != http.StatusOK || !bytes.Equal(a.Body, first.Body) {
 			t.Fatalf("%s: answer %d = %v, the first %v, want equal receipts", what, i, a, first)
 		}
 	}

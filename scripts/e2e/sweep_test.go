@@ -68,7 +68,7 @@ func (r *rig) lose(t *testing.T) grantedPut {
 	r.fail(t, fault.Fault{Target: "webhook", Operation: "*", Mode: fault.InternalError, Count: 1000})
 	defer r.Faults.Clear()
 	u := r.grantPut(t, nil)
-	if a := u.put(t); a.status != http.StatusNonAuthoritativeInfo {
+	if a := u.put(t); a.Status != http.StatusNonAuthoritativeInfo {
 		t.Fatalf("PUT without a webhook = %v, want 203", a)
 	}
 	r.wantNoEvent(t, u.key)
@@ -86,7 +86,7 @@ func TestSweepAnnouncesWhatWasLost(t *testing.T) {
 		r.fail(t, fault.Fault{Target: "webhook", Operation: "*", Mode: fault.InternalError, Count: 1000})
 		m := r.begin(t, nil)
 		m.complete(t, m.send(t, 1, contents...)).refused(t, "completing without a webhook", http.StatusBadGateway, "delivery_failed")
-		if a := r.fire(t, anyAge); a.status != http.StatusOK {
+		if a := r.fire(t, anyAge); a.Status != http.StatusOK {
 			t.Errorf("a sweep that two events fail in = %v, want 200: it takes three", a)
 		}
 		r.Faults.Clear()
@@ -302,7 +302,7 @@ func TestMarkerIsLost(t *testing.T) {
 	r.logged.want(t, 0, `"msg":"mark"`, receipt.EventID)
 	r.Faults.Clear()
 	r.fail(t, fault.Fault{Target: "oss", Operation: "PutObject", Mode: fault.InternalError, Count: 100})
-	if a := r.fire(t, anyAge); a.status != http.StatusBadGateway || !strings.Contains(string(a.body), "was not marked") {
+	if a := r.fire(t, anyAge); a.Status != http.StatusBadGateway || !strings.Contains(string(a.Body), "was not marked") {
 		t.Errorf("a sweep that cannot mark = %v, want 502", a)
 	}
 	r.Faults.Clear()
@@ -349,18 +349,18 @@ func TestTimerRefuses(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, fc.TriggerAPIGateway, nil)
 	for _, payload := range []string{"sweep", `{"dryrunn":true}`, `{"maxObjects":0}`, `[]`} {
-		if a := r.fire(t, payload); a.status != http.StatusBadGateway || !strings.Contains(string(a.body), `"error"`) {
+		if a := r.fire(t, payload); a.Status != http.StatusBadGateway || !strings.Contains(string(a.Body), `"error"`) {
 			t.Errorf("POST /_local/timer %s = %v, want 502", payload, a)
 		}
 	}
-	if a := r.fire(t, strings.Repeat(" ", 5000)); a.status != http.StatusRequestEntityTooLarge {
+	if a := r.fire(t, strings.Repeat(" ", 5000)); a.Status != http.StatusRequestEntityTooLarge {
 		t.Errorf("a payload of 5,000 bytes = %v, want 413", a)
 	}
-	if a := r.request(t, http.MethodGet, r.Ready.Gateway+"/_local/timer", nil, nil); a.status != http.StatusMethodNotAllowed {
+	if a := r.request(t, http.MethodGet, r.Ready.Gateway+"/_local/timer", nil, nil); a.Status != http.StatusMethodNotAllowed {
 		t.Errorf("GET /_local/timer = %v, want 405", a)
 	}
 	r.fail(t, fault.Fault{Target: "oss", Operation: "ListObjectsV2", Mode: fault.InternalError, Count: 10})
-	if a := r.fire(t, ""); a.status != http.StatusBadGateway || !strings.Contains(string(a.body), "listing objects") {
+	if a := r.fire(t, ""); a.Status != http.StatusBadGateway || !strings.Contains(string(a.Body), "listing objects") {
 		t.Errorf("a sweep without lists = %v, want 502", a)
 	}
 }

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"ossupload/scripts/internal/client"
 )
 
 // transfer is a multipart upload as a client sees it.
@@ -16,12 +18,7 @@ type transfer struct {
 	r      *rig
 	caller string
 
-	Key       string    `json:"key"`
-	UploadID  string    `json:"uploadId"`
-	Bucket    string    `json:"bucket"`
-	PartSize  int64     `json:"partSize"`
-	PartCount int64     `json:"partCount"`
-	ExpiresAt time.Time `json:"expiresAt"`
+	client.Multipart
 }
 
 // sentPart is a part in a client's list.
@@ -83,10 +80,10 @@ func (m *transfer) send(t *testing.T, first int, contents ...[]byte) []sentPart 
 	var parts []sentPart
 	for i, content := range contents {
 		a := m.offer(t, first+i, content)
-		if a.status != http.StatusOK || a.header.Get("ETag") == "" {
+		if a.Status != http.StatusOK || a.Header.Get("ETag") == "" {
 			t.Fatalf("PUT of part %d = %v, want 200 and an ETag", first+i, a)
 		}
-		parts = append(parts, sentPart{first + i, a.header.Get("ETag")})
+		parts = append(parts, sentPart{first + i, a.Header.Get("ETag")})
 	}
 	return parts
 }

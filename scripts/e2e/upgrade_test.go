@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"ossupload/scripts/internal/client"
 	"ossupload/scripts/internal/stack"
 	"ossupload/scripts/internal/stacktest"
 )
@@ -19,7 +20,7 @@ type inFlight struct {
 	content    []byte
 	put, url   presigned
 	stored     presigned // announced already
-	receipt    putReceipt
+	receipt    client.Receipt
 	key, id    string // of an upload in parts, the first of which was sent
 	parts      [][]byte
 	capability string
@@ -57,10 +58,10 @@ func (s *site) askJSON(t *testing.T, method, path string, in, out any) []byte {
 		body = nil
 	}
 	a := s.ask(t, method, path, holderOf(s.Ready.CallerToken), body)
-	if a.status != http.StatusOK || json.Unmarshal(a.body, out) != nil {
+	if a.Status != http.StatusOK || json.Unmarshal(a.Body, out) != nil {
 		t.Fatalf("%s of a route = %v, want 200", method, a)
 	}
-	return a.body
+	return a.Body
 }
 
 func (s *site) sendPart(t *testing.T, f inFlight, number int) {
@@ -68,8 +69,8 @@ func (s *site) sendPart(t *testing.T, f inFlight, number int) {
 	var part struct{ URL string }
 	s.askJSON(t, http.MethodGet, "/s3/multipart/"+f.id+"/"+string(rune('0'+number)), nil, &part)
 	s.keepURL(part.URL)
-	if a := s.send(t, storageRequest{method: http.MethodPut, url: part.URL, body: f.parts[number-1]}); a.status != http.StatusOK {
-		t.Fatalf("PUT of part %d = %d %s, want 200", number, a.status, a.ossCode())
+	if a := s.send(t, storageRequest{method: http.MethodPut, url: part.URL, body: f.parts[number-1]}); a.Status != http.StatusOK {
+		t.Fatalf("PUT of part %d = %d %s, want 200", number, a.Status, a.ossCode())
 	}
 }
 
@@ -79,14 +80,14 @@ func (s *site) endParts(t *testing.T, f inFlight) {
 	s.sendPart(t, f, 2)
 	s.sendPart(t, f, 3)
 	body := s.askJSON(t, http.MethodPost, "/s3/multipart/"+f.id+"/complete", wish{}, &struct{}{})
-	s.checkAnnounced(t, answered{http.StatusOK, nil, body}, f.key, bytes.Join(f.parts, nil))
+	s.checkAnnounced(t, reply{client.Answer{Status: http.StatusOK, Body: body}}, f.key, bytes.Join(f.parts, nil))
 }
 
 // again confirms what was announced before the upgrade: it has the same id.
 func (s *site) again(t *testing.T, f inFlight) {
 	t.Helper()
 	for _, in := range []wish{{"uploadToken": f.stored.UploadToken}, {"key": f.stored.Key}} {
-		var got putReceipt
+		var got client.Receipt
 		s.askJSON(t, http.MethodPost, "/confirm", in, &got)
 		s.keepSecret("a receipt token", got.ReceiptToken)
 		if got.EventID != f.receipt.EventID || !got.UploadedAt.Equal(f.receipt.UploadedAt) {
@@ -136,7 +137,7 @@ func TestUpgradeUnderUploads(t *testing.T) {
 	s.checkAnnounced(t, s.send(t, f.url.with(f.content)), f.url.Key, f.content)
 	s.endParts(t, f)
 	s.again(t, f)
-	if a := s.ask(t, http.MethodGet, "/c/"+f.capability+"/s3/params?filename=a.png", nil, nil); a.status != http.StatusOK {
+	if a := s.ask(t, http.MethodGet, "/c/"+f.capability+"/s3/params?filename=a.png", nil, nil); a.Status != http.StatusOK {
 		t.Errorf("a session of before the upgrade = %v, want 200", a)
 	}
 }
