@@ -62,7 +62,7 @@ func downloadAttacks(t *testing.T, c *campaign) []attack {
 	c.store(t, page.key, page.header, page.content)
 	whole := map[string]any{"key": mine.key, "filename": "my \"holiday\" ☀.png"}
 	control := func(t *testing.T) string {
-		a := c.sendChanged(t, c.signedGet(t, whole))
+		a := c.signedGet(t, whole).sendTo(t, c.client)
 		if kind, parameters, err := mime.ParseMediaType(a.Header.Get("Content-Disposition")); !bytes.Equal(a.Body, mine.content) || err != nil || kind != "attachment" || parameters["filename"] != whole["filename"] {
 			return fmt.Sprintf("OSS answered %v with %q", a, a.Header.Get("Content-Disposition"))
 		}
@@ -84,7 +84,7 @@ func downloadAttacks(t *testing.T, c *campaign) []attack {
 	}
 	for _, name := range filenameTricks {
 		add(fmt.Sprintf("the file name %.30q", name), func(t *testing.T) string {
-			a := c.sendChanged(t, c.signedGet(t, map[string]any{"key": mine.key, "filename": name}))
+			a := c.signedGet(t, map[string]any{"key": mine.key, "filename": name}).sendTo(t, c.client)
 			dispositions := a.Header.Values("Content-Disposition")
 			kind, parameters, err := mime.ParseMediaType(strings.Join(dispositions, "|"))
 			if a.Status != http.StatusOK || err != nil || len(dispositions) != 1 || kind != "attachment" || len(parameters) != 1 || parameters["filename"] != name ||
@@ -121,7 +121,7 @@ func downloadAttacks(t *testing.T, c *campaign) []attack {
 		// Stored as what nobody granted: shown as what its name says.
 		key := "uploads/demo/2026/01/page.png"
 		c.store(t, key, map[string]string{"Content-Type": "text/html"}, []byte("<script>"))
-		if got := c.sendChanged(t, c.signedGet(t, map[string]any{"key": key, "inline": true})).Header.Get("Content-Type"); got != "image/png" {
+		if got := c.signedGet(t, map[string]any{"key": key, "inline": true}).sendTo(t, c.client).Header.Get("Content-Type"); got != "image/png" {
 			return "OSS answers it as " + got
 		}
 		return ""
@@ -148,7 +148,7 @@ func downloadAttacks(t *testing.T, c *campaign) []attack {
 		add(ch.name+" in a signed URL", func(t *testing.T) string {
 			s := c.signedGet(t, whole)
 			ch.do(&s)
-			return deniedByOSS(c.sendChanged(t, s), mismatch, "InvalidAccessKeyId", "AccessDenied")
+			return deniedByOSS(s.sendTo(t, c.client), mismatch, "InvalidAccessKeyId", "AccessDenied")
 		})
 	}
 	return rows
@@ -166,7 +166,7 @@ func TestDownloadFollowsALinkOfTheBucketsOwner(t *testing.T) {
 	u := r.grantPut(t, nil)
 	for _, key := range []string{key, u.key} {
 		r.link(t, key, target, u.header)
-		if got := r.sendChanged(t, r.signedGet(t, map[string]any{"key": key})); !bytes.Equal(got.Body, theirs) {
+		if got := r.signedGet(t, map[string]any{"key": key}).sendTo(t, r.client); !bytes.Equal(got.Body, theirs) {
 			t.Errorf("a link's download = %v, want what it leads to", got)
 		}
 		r.confirmKey(t, key).refused(t, "a link's confirmation", http.StatusUnprocessableEntity, "object_mismatch")

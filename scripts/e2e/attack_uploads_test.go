@@ -3,7 +3,6 @@ package e2e
 import (
 	"bytes"
 	"fmt"
-	"io"
 	"maps"
 	"net/http"
 	"slices"
@@ -13,25 +12,6 @@ import (
 	"ossupload/scripts/internal/client"
 	"ossupload/shared/uploadtoken"
 )
-
-// sendChanged sends a request to OSS as it was changed.
-func (r *rig) sendChanged(t *testing.T, s storageRequest) reply {
-	t.Helper()
-	var body io.Reader = bytes.NewReader(s.body)
-	if s.chunked {
-		body = struct{ io.Reader }{body}
-	}
-	req, err := http.NewRequestWithContext(t.Context(), s.method, s.url, body)
-	if err != nil {
-		t.Fatal("the URL or method of a request under test is none")
-	}
-	maps.Copy(req.Header, s.header)
-	a, err := r.client.Do(req)
-	if err != nil {
-		t.Fatalf("sending a changed %s: %v", s.method, err)
-	}
-	return reply{a}
-}
 
 // presigned is the upload as the changes of the cross matrix take it.
 func (u grantedPut) presigned() presigned {
@@ -79,7 +59,7 @@ func putAttacks(t *testing.T, c *campaign) []attack {
 		rows = append(rows, attack{ch.name, func(t *testing.T) string {
 			changed := p.with(u.content)
 			ch.do(&changed)
-			a := c.sendChanged(t, changed)
+			a := changed.sendTo(t, c.client)
 			if a.Status < 400 {
 				// Stored: the key is used up, and must stay silent.
 				c.keepSilent(u.key, "a PUT with "+ch.name)
@@ -190,7 +170,7 @@ func partAttacks(t *testing.T, c *campaign) []attack {
 		return func(t *testing.T, m *transfer) string {
 			s := storageRequest{method: http.MethodPut, url: m.partURL(t, 1), header: http.Header{}, body: contents[0]}
 			edit(t, m, &s)
-			return deniedByOSS(c.sendChanged(t, s), mismatch, invalid, "AccessDenied", "MethodNotAllowed", "InvalidRequest")
+			return deniedByOSS(s.sendTo(t, c.client), mismatch, invalid, "AccessDenied", "MethodNotAllowed", "InvalidRequest")
 		}
 	}
 	simply := func(do func(*storageRequest)) func(*testing.T, *transfer) string {

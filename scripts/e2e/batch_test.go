@@ -98,7 +98,7 @@ func TestBatchHasTheURLsOfSingleParts(t *testing.T) {
 			m := newRig(t, tt.trigger, nil).begin(t, tt.wish)
 			// Signatures can be compared that were made in one second. When the
 			// second turned meanwhile, all is asked for again.
-			waitUntil(t, "whole URLs, template and single parts were signed in one second", func() bool {
+			stacktest.Eventually(t, "whole URLs, template and single parts were signed in one second", func() bool {
 				full, template := m.batch(t, "partNumbers=1-1000"), m.batch(t, "partNumbers=1-1000&as=template")
 				if full.count() != most || template.count() != most {
 					t.Fatalf("batches of 1-1000 have %d and %d parts, want %d", full.count(), template.count(), most)
@@ -113,7 +113,7 @@ func TestBatchHasTheURLsOfSingleParts(t *testing.T) {
 				}
 				return true
 			})
-			waitUntil(t, "a batch and single parts were signed in one second", func() bool {
+			stacktest.Eventually(t, "a batch and single parts were signed in one second", func() bool {
 				numbers := []int{1, 2, 99, 500, 9_999, parts} // the last part is shorter
 				batch := m.batch(t, "partNumbers=1,2,99,500,9999,10000")
 				singles := partURLs{PresignedURLs: map[string]string{}}
@@ -135,7 +135,7 @@ func TestBatchHasTheURLsOfSingleParts(t *testing.T) {
 			}
 			checkEnd(t, all.url(1), all.ExpiresAt)
 			for _, first := range []int{1, 4_321, parts - most + 1} {
-				waitUntil(t, "a batch of whole URLs was signed in the second of the template", func() bool {
+				stacktest.Eventually(t, "a batch of whole URLs was signed in the second of the template", func() bool {
 					full := m.batch(t, fmt.Sprintf("partNumbers=%d-%d", first, first+most-1))
 					if signedWith(t, full.url(first)) == signedWith(t, all.url(first)) {
 						checkSameURLs(t, all, full, first, first+most-1)

@@ -2,10 +2,8 @@ package e2e
 
 import (
 	"bytes"
-	"context"
 	"encoding/base64"
 	"encoding/json"
-	"errors"
 	"io"
 	"maps"
 	"net/http"
@@ -15,7 +13,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/aliyun/alibabacloud-oss-go-sdk-v2/oss"
 	"github.com/golang-jwt/jwt/v5"
 
 	"ossupload/scripts/internal/client"
@@ -216,7 +213,7 @@ func (p presigned) with(body []byte) storageRequest {
 func (r *storageRequest) editURL(edit func(u *url.URL, query url.Values)) {
 	u, err := url.Parse(r.url)
 	if err != nil {
-		panic("the URL of a request under test is none")
+		panic("the URL of a request under test is not valid")
 	}
 	query := u.Query()
 	edit(u, query)
@@ -224,7 +221,8 @@ func (r *storageRequest) editURL(edit func(u *url.URL, query url.Values)) {
 	r.url = u.String()
 }
 
-func (s *site) send(t *testing.T, r storageRequest) reply {
+// sendTo sends it as it is now.
+func (r storageRequest) sendTo(t *testing.T, c *client.Client) reply {
 	t.Helper()
 	var body io.Reader = bytes.NewReader(r.body)
 	if r.chunked {
@@ -232,10 +230,19 @@ func (s *site) send(t *testing.T, r storageRequest) reply {
 	}
 	req, err := http.NewRequestWithContext(t.Context(), r.method, r.url, body)
 	if err != nil {
-		t.Fatal("the URL or method of a request under test is none")
+		t.Fatal("the URL or the method of a request under test is not valid")
 	}
 	maps.Copy(req.Header, r.header)
-	return s.do(t, req)
+	a, err := c.Do(req)
+	if err != nil {
+		t.Fatalf("sending a %s: %v", r.method, err)
+	}
+	return reply{a}
+}
+
+func (s *site) send(t *testing.T, r storageRequest) reply {
+	t.Helper()
+	return r.sendTo(t, s.client)
 }
 
 // receipt reads the answer to a PUT that was announced.
@@ -264,21 +271,10 @@ func (s *site) eventsOf(t *testing.T, keys ...string) []stack.Event {
 	return slices.DeleteFunc(events, func(e stack.Event) bool { return !slices.Contains(keys, e.Body.Data.Key) })
 }
 
-// stored returns an object's headers and bytes; ok is false if there is none.
+// stored returns an object's headers and bytes; ok is false when there is none.
 func (s *site) stored(t *testing.T, key string) (header http.Header, content []byte, ok bool) {
 	t.Helper()
-	object, err := s.developer.GetObject(context.WithoutCancel(t.Context()), &oss.GetObjectRequest{Bucket: oss.Ptr(s.Ready.Bucket), Key: oss.Ptr(key)})
-	if e := (*oss.ServiceError)(nil); errors.As(err, &e) && e.Code == "NoSuchKey" {
-		return nil, nil, false
-	}
-	if err != nil {
-		t.Fatalf("reading the object: %v", err)
-	}
-	defer object.Body.Close()
-	if content, err = io.ReadAll(object.Body); err != nil {
-		t.Fatalf("reading the object: %v", err)
-	}
-	return object.Headers, content, true
+	return storedIn(t, s.developer, s.Ready.Bucket, key)
 }
 
 // checkNothingHappened holds that no object is stored under any of keys and

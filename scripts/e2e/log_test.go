@@ -9,6 +9,8 @@ import (
 	"strings"
 	"sync"
 	"testing"
+
+	"ossupload/scripts/internal/stacktest"
 )
 
 // logLine is what a function logs about a request.
@@ -25,7 +27,7 @@ type logLine struct {
 func (l *logLines) line(t *testing.T, requestID string) logLine {
 	t.Helper()
 	var found logLine
-	waitUntil(t, "the log has a line about request "+requestID, func() bool {
+	stacktest.Eventually(t, "the log has a line about request "+requestID, func() bool {
 		l.mu.Lock()
 		defer l.mu.Unlock()
 		for text := range bytes.Lines(l.text.Bytes()) {
@@ -132,7 +134,7 @@ func (l *logLines) length() int {
 // the log had a length of since.
 func (l *logLines) want(t *testing.T, since int, texts ...string) {
 	t.Helper()
-	waitUntil(t, fmt.Sprintf("the log has a line with all of %q", texts), func() bool {
+	stacktest.Eventually(t, fmt.Sprintf("the log has a line with all of %q", texts), func() bool {
 		l.mu.Lock()
 		defer l.mu.Unlock()
 		for line := range bytes.Lines(l.text.Bytes()[since:]) {

@@ -282,18 +282,25 @@ func (r *rig) wantNoEvent(t *testing.T, key string) {
 // stored reads an object as the developer; ok is false when there is none.
 func (r *rig) stored(t *testing.T, key string) (content []byte, ok bool) {
 	t.Helper()
-	object, err := r.developer.GetObject(t.Context(), &oss.GetObjectRequest{Bucket: &r.Ready.Bucket, Key: &key})
-	if service := (*oss.ServiceError)(nil); errors.As(err, &service) && service.Code == "NoSuchKey" {
-		return nil, false
+	_, content, ok = storedIn(t, r.developer, r.Ready.Bucket, key)
+	return content, ok
+}
+
+// storedIn returns an object's headers and bytes; ok is false when there is none.
+func storedIn(t *testing.T, developer *oss.Client, bucket, key string) (header http.Header, content []byte, ok bool) {
+	t.Helper()
+	object, err := developer.GetObject(context.WithoutCancel(t.Context()), &oss.GetObjectRequest{Bucket: &bucket, Key: &key})
+	if e, is := errors.AsType[*oss.ServiceError](err); is && e.Code == "NoSuchKey" {
+		return nil, nil, false
 	}
 	if err != nil {
-		t.Fatal(err)
+		t.Fatalf("reading the object: %v", err)
 	}
 	defer object.Body.Close()
 	if content, err = io.ReadAll(object.Body); err != nil {
-		t.Fatal(err)
+		t.Fatalf("reading the object: %v", err)
 	}
-	return content, true
+	return object.Headers, content, true
 }
 
 // wantStored checks the bytes under key; nil content means that there must be no
@@ -354,18 +361,4 @@ func randomBytes(n int) []byte {
 	b := make([]byte, n)
 	rand.Read(b) // never fails
 	return b
-}
-
-func waitUntil(t *testing.T, what string, condition func() bool) {
-	t.Helper()
-	tick := time.NewTicker(5 * time.Millisecond)
-	defer tick.Stop()
-	deadline := time.After(15 * time.Second)
-	for !condition() {
-		select {
-		case <-tick.C:
-		case <-deadline:
-			t.Fatalf("timed out: %s", what)
-		}
-	}
 }

@@ -11,7 +11,6 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 
 	"ossupload/scripts/internal/stack"
 	"ossupload/scripts/internal/stack/fault"
@@ -66,7 +65,7 @@ func TestCloseLeavesNothing(t *testing.T) {
 		_, err := http.Get(s.Ready.OSS + "/bucket/key")
 		held <- err
 	}()
-	waitUntil(t, "the request is held", func() bool { return len(s.Faults.List()) == 0 })
+	stacktest.Eventually(t, "the request is held", func() bool { return len(s.Faults.List()) == 0 })
 
 	var processes []*os.Process
 	for name, f := range s.Functions {
@@ -97,20 +96,6 @@ func TestCloseLeavesNothing(t *testing.T) {
 	checkEmpty(t, temporary)
 	if err := s.Close(); err != nil {
 		t.Errorf("Close() again = %v, want nil", err)
-	}
-}
-
-func waitUntil(t *testing.T, what string, condition func() bool) {
-	t.Helper()
-	tick := time.NewTicker(5 * time.Millisecond)
-	defer tick.Stop()
-	deadline := time.After(15 * time.Second)
-	for !condition() {
-		select {
-		case <-tick.C:
-		case <-deadline:
-			t.Fatalf("timed out: %s", what)
-		}
 	}
 }
 

@@ -162,6 +162,21 @@ func (s *Stack) Client() *client.Client {
 	return c
 }
 
+// Eventually waits for what happens outside the test's own goroutine.
+func Eventually(t *testing.T, what string, condition func() bool) {
+	t.Helper()
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	deadline := time.After(15 * time.Second)
+	for !condition() {
+		select {
+		case <-tick.C:
+		case <-deadline:
+			t.Fatalf("timed out: %s", what)
+		}
+	}
+}
+
 // Fail makes the next call of an operation of a target fail.
 func (s *Stack) Fail(t *testing.T, target, operation, mode string) {
 	t.Helper()

@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"ossupload/scripts/internal/stack/fc"
+	"ossupload/scripts/internal/stacktest"
 )
 
 func TestInvocationCarriesItsCircumstances(t *testing.T) {
@@ -242,7 +243,7 @@ func TestProcessThatExitsIsReplaced(t *testing.T) {
 		_, err := f.Invoke(t.Context(), []byte(`{"mode":"wait"}`))
 		bystander <- err
 	}()
-	eventually(t, "the bystander runs", func() bool {
+	stacktest.Eventually(t, "the bystander runs", func() bool {
 		return strings.Contains(logs.String(), "FC Invoke Start")
 	})
 	if _, err := f.Invoke(t.Context(), []byte(`{"mode":"exit"}`)); !errors.Is(err, fc.ErrExited) {
@@ -282,7 +283,7 @@ func TestRestart(t *testing.T) {
 			_, err := f.Invoke(t.Context(), []byte(`{"mode":"sleep"}`))
 			inFlight <- err
 		}()
-		eventually(t, "the invocation runs", func() bool {
+		stacktest.Eventually(t, "the invocation runs", func() bool {
 			return strings.Contains(logs.String(), "FC Invoke Start")
 		})
 		if err := f.Restart(); err != nil {
@@ -311,7 +312,7 @@ func TestRestart(t *testing.T) {
 		if !errors.Is(err, fc.ErrExited) || !strings.Contains(err.Error(), "refusing from now on") {
 			t.Errorf("Restart() = %v, want ErrExited and the reason", err)
 		}
-		eventually(t, "another attempt", func() bool {
+		stacktest.Eventually(t, "another attempt", func() bool {
 			return strings.Contains(logs.String(), "function did not start")
 		})
 		if err := os.Remove(obstacle); err != nil {
@@ -396,7 +397,7 @@ func TestStopLeavesNothing(t *testing.T) {
 	if _, err := f.Invoke(t.Context(), []byte(`{}`)); !errors.Is(err, fc.ErrStopped) {
 		t.Errorf("Invoke() = %v, want ErrStopped", err)
 	}
-	eventually(t, "no goroutine is left", func() bool { return runtime.NumGoroutine() <= before })
+	stacktest.Eventually(t, "no goroutine is left", func() bool { return runtime.NumGoroutine() <= before })
 }
 
 func TestStopKillsTheStubborn(t *testing.T) {
@@ -443,7 +444,7 @@ func TestFunctionEndsWithItsParent(t *testing.T) {
 		t.Fatal(err)
 	}
 	io.Copy(io.Discard, stdout)
-	eventually(t, "the orphan ends", func() bool {
+	stacktest.Eventually(t, "the orphan ends", func() bool {
 		stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 		// A zombie has ended, though nobody asked for its status.
 		return err != nil || strings.Contains(string(stat), ") Z ")

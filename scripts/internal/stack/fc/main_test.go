@@ -92,21 +92,6 @@ func invokeReport(t *testing.T, f *fc.Function, event string) report {
 	return r
 }
 
-// eventually waits for what happens outside this process, or after a call.
-func eventually(t *testing.T, what string, condition func() bool) {
-	t.Helper()
-	tick := time.NewTicker(5 * time.Millisecond)
-	defer tick.Stop()
-	deadline := time.After(15 * time.Second)
-	for !condition() {
-		select {
-		case <-tick.C:
-		case <-deadline:
-			t.Fatalf("it never came to be: %s", what)
-		}
-	}
-}
-
 // logBuffer is a writer that a process may write to while a test reads.
 type logBuffer struct {
 	mu     sync.Mutex
