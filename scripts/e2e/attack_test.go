@@ -96,7 +96,7 @@ func TestAttacks(t *testing.T) {
 	report(t, tallies, notes)
 }
 
-// report prints the table, and fails if the proof is none.
+// report prints the table, and fails if it proves nothing.
 func report(t *testing.T, tallies map[string]*tally, notes []string) {
 	var text strings.Builder
 	var total tally

@@ -352,7 +352,7 @@ func TestDownloadURLCannotBeChanged(t *testing.T) {
 			t.Parallel()
 			u, err := url.Parse(tt.of.URL)
 			if err != nil {
-				t.Fatal("the URL is none")
+				t.Fatal("the URL is not valid")
 			}
 			query := u.Query()
 			tt.edit(u, query)
@@ -380,7 +380,7 @@ func TestDownloadURLCannotBeChanged(t *testing.T) {
 	absent := r.download(t, map[string]any{"key": own.key, "versionId": "CAEQNhiBgM0BYiIDc4MGZjZGI2OTBjOTRmNTE5NmU5NmFhZjhjYmY0"})
 	r.get(t, absent.URL).wantStorageError(t, "GET of a version that is not there", http.StatusNotFound, "NoSuchVersion")
 	for _, id := range []string{"a&b", "a b", "../x", strings.Repeat("a", 129), "夏"} {
-		c := r.call(t, http.MethodPost, "/download", r.Ready.CallerToken, map[string]any{"key": own.key, "versionId": id}).refused(t, "a version that is none", http.StatusBadRequest, "invalid_request")
+		c := r.call(t, http.MethodPost, "/download", r.Ready.CallerToken, map[string]any{"key": own.key, "versionId": id}).refused(t, "a malformed version", http.StatusBadRequest, "invalid_request")
 		if got := c.fields(t); !slices.Equal(got, []string{"versionId"}) {
 			t.Errorf("versionId %q: fields = %q, want versionId", id, got)
 		}

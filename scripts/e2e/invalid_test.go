@@ -210,7 +210,7 @@ func TestPresignRefusesRequests(t *testing.T) {
 		{"a string", "POST", "/presign", "application/json", []byte(`"a"`), 400, "invalid_json", ""},
 		{"a form", "POST", "/presign", "application/x-www-form-urlencoded", good, 415, "unsupported_media_type", ""},
 		{"text, which a page can send without preflight", "POST", "/presign", "text/plain", good, 415, "unsupported_media_type", ""},
-		{"a type that is none", "POST", "/presign", "json;;", good, 415, "unsupported_media_type", ""},
+		{"a malformed type", "POST", "/presign", "json;;", good, 415, "unsupported_media_type", ""},
 		{"a body over 2 MiB", "POST", "/presign", "application/json", padded(limit + 1), 413, "too_large", ""},
 		{"a route below it", "POST", "/presign/", "application/json", good, 404, "not_found", ""},
 		{"an unknown route", "POST", "/presign/x", "application/json", good, 404, "not_found", ""},

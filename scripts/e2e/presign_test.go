@@ -154,7 +154,7 @@ func checkURL(t *testing.T, s *site, p presigned, additional string) {
 	t.Helper()
 	u, err := url.Parse(p.URL)
 	if err != nil {
-		t.Fatal("the URL is none")
+		t.Fatal("the URL is not valid")
 	}
 	query := u.Query()
 	if got, want := u.Scheme+"://"+u.Host+u.Path, s.Ready.OSS+"/"+s.Ready.Bucket+"/"+p.Key; got != want {
@@ -172,7 +172,7 @@ func checkExpires(t *testing.T, s *site, p presigned) {
 	t.Helper()
 	u, err := url.Parse(p.URL)
 	if err != nil {
-		t.Fatal("the URL is none")
+		t.Fatal("the URL is not valid")
 	}
 	query := u.Query()
 	signed, err := time.Parse("20060102T150405Z", query.Get("x-oss-date"))

@@ -33,7 +33,8 @@ const (
 )
 
 // startStack builds the local stack, runs it on free ports, and returns when
-// it is ready. Its log goes to a file. Nothing is left behind when that fails.
+// it is ready. It is a process of its own, since its memory is watched, and load
+// that shared it would hide a leak. Its log goes to a file. Nothing is left behind when that fails.
 func startStack(ctx context.Context, logFile string) (_ *stack, err error) {
 	ctx, cancel := context.WithTimeout(ctx, startTimeout)
 	defer cancel()

@@ -220,7 +220,7 @@ func (s *server) refusals(t *testing.T, body []byte) {
 		{"another id", refused, header("webhook-id", "evt_other")},
 		{"no id", refused, header("webhook-id", "")},
 		{"another timestamp", refused, header("webhook-timestamp", strconv.FormatInt(now.Unix()-1, 10))},
-		{"a timestamp that is none", refused, header("webhook-timestamp", "soon")},
+		{"a malformed timestamp", refused, header("webhook-timestamp", "soon")},
 		{"no timestamp", refused, header("webhook-timestamp", "")},
 		{"six minutes old", refused, signed(nextSecret, now.Add(-6*time.Minute))},
 		{"six minutes early", refused, signed(nextSecret, now.Add(6*time.Minute))},

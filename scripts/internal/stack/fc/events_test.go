@@ -73,7 +73,7 @@ func TestHTTPTriggerEventBodies(t *testing.T) {
 		{"an image", "image/png", "", "abc", binary},
 		{"a multipart form", "multipart/form-data; boundary=x", "", "abc", binary},
 		{"bytes", "application/octet-stream", "", "abc", binary},
-		{"a type that is none", ";;", "", "abc", binary},
+		{"a malformed type", ";;", "", "abc", binary},
 		{"compressed text", "text/plain", "gzip", "abc", binary},
 		{"text that is not UTF-8", "text/plain", "", "\xff\x00", `"body":"/wA=","isBase64Encoded":true`},
 	} {
