@@ -4,12 +4,9 @@ import (
 	"bytes"
 	"crypto"
 	"crypto/md5"
-	"crypto/rand"
 	"crypto/rsa"
-	"crypto/x509"
 	"encoding/base64"
 	"encoding/json"
-	"encoding/pem"
 	"maps"
 	"net"
 	"net/http"
@@ -236,15 +233,8 @@ func TestCallbackJudgesRecordedMessages(t *testing.T) {
 // server-side request forgery wants.
 func TestCallbackFetchesNoStrangersKey(t *testing.T) {
 	t.Parallel()
-	key, err := rsa.GenerateKey(rand.Reader, 1024)
-	if err != nil {
-		t.Fatal(err)
-	}
-	der, err := x509.MarshalPKIXPublicKey(&key.PublicKey)
-	if err != nil {
-		t.Fatal(err)
-	}
-	stranger := newTrap(t, string(pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der})))
+	key, document := keyDocument(t)
+	stranger := newTrap(t, document)
 	host := strings.TrimPrefix(stranger.url, "http://")
 	const uri, body = "/callback", "bucket=b&object=o&etag=e&size=1&reqId=r"
 	keyURL := stranger.url + "/callback_pub_key_v1.pem"

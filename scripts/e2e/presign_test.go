@@ -6,7 +6,6 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
-	"hash/crc64"
 	"maps"
 	"net/http"
 	"net/url"
@@ -63,17 +62,13 @@ func md5Base64(content []byte) string {
 	return base64.StdEncoding.EncodeToString(sum[:])
 }
 
-func crc64Decimal(content []byte) string {
-	return strconv.FormatUint(crc64.Checksum(content, crc64.MakeTable(crc64.ECMA)), 10)
-}
-
 // fullWish asks for everything that a PUT can have.
 func fullWish(content []byte) wish {
 	return wish{
 		"filename":     "Grüße & mehr.PNG",
 		"size":         len(content),
 		"contentType":  "image/png",
-		"checksum":     map[string]string{"md5": md5Base64(content), "crc64": crc64Decimal(content)},
+		"checksum":     map[string]string{"md5": md5Base64(content), "crc64": crcOf(content)},
 		"metadata":     map[string]string{"camera": "Übersee ☀ 100%+ä%41", "roll-2": "x y"},
 		"storageClass": "IA",
 		"tags":         map[string]string{"project": "a b/c=d+e"},
@@ -132,7 +127,7 @@ func TestPutIsStoredAndAnnounced(t *testing.T) {
 		wanted := client.Receipt{
 			Location: s.Ready.OSS + "/" + s.Ready.Bucket + "/" + p.Key,
 			Bucket:   s.Ready.Bucket, Key: p.Key, Size: int64(len(content)),
-			ETag: fmt.Sprintf("%X", md5.Sum(content)), CRC64: crc64Decimal(content), ContentType: "image/png",
+			ETag: fmt.Sprintf("%X", md5.Sum(content)), CRC64: crcOf(content), ContentType: "image/png",
 			Filename: "Grüße & mehr.PNG",
 			Metadata: full["metadata"].(map[string]string), Vars: full["vars"].(map[string]string), Context: r.Context,
 			UploadedAt: r.UploadedAt, EventID: r.EventID, ReceiptToken: r.ReceiptToken,
@@ -341,7 +336,7 @@ func TestOtherBytesThanTheCRC64AreNotAnnounced(t *testing.T) {
 	onBothSites(t, func(t *testing.T, s *site) {
 		declared, sent := []byte("declared"), []byte("sent i/o")
 		for _, as := range []string{"put", "url"} {
-			w := wish{"as": as, "filename": "a.txt", "size": len(declared), "checksum": wish{"crc64": crc64Decimal(declared)}}
+			w := wish{"as": as, "filename": "a.txt", "size": len(declared), "checksum": wish{"crc64": crcOf(declared)}}
 			p := s.presign(t, s.Ready.CallerToken, w)
 			s.checkNotAnnounced(t, s.send(t, p.with(sent)), p.Key, sent)
 			p = s.presign(t, s.Ready.CallerToken, w)

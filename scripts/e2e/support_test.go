@@ -12,7 +12,6 @@ import (
 	"maps"
 	"net/http"
 	"slices"
-	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -244,7 +243,7 @@ func (a reply) receipt(t *testing.T, what, key string, content []byte) client.Re
 
 // crcOf is the CRC-64/XZ of content in decimal, which is what OSS computes.
 func crcOf(content []byte) string {
-	return strconv.FormatUint(crc64.Checksum(content, crc64.MakeTable(crc64.ECMA)), 10)
+	return client.Decimal(crc64.Checksum(content, client.CRCTable))
 }
 
 // events are all deliveries about one key.

@@ -1,9 +1,6 @@
 package stack_test
 
 import (
-	"bytes"
-	"encoding/json"
-	"io"
 	"net"
 	"net/http"
 	"os"
@@ -12,6 +9,7 @@ import (
 	"syscall"
 	"testing"
 
+	"ossupload/scripts/internal/client"
 	"ossupload/scripts/internal/stack"
 	"ossupload/scripts/internal/stack/fault"
 	"ossupload/scripts/internal/stacktest"
@@ -23,27 +21,11 @@ func TestMain(m *testing.M) { stacktest.Main(m) }
 // token, and returns status and body.
 func ask(t *testing.T, method, target, token string, in any) (status int, body []byte) {
 	t.Helper()
-	text, err := json.Marshal(in)
+	a, err := (&client.Client{Token: token, HTTP: http.DefaultClient}).Ask(t.Context(), method, target, nil, in)
 	if err != nil {
 		t.Fatal(err)
 	}
-	req, err := http.NewRequestWithContext(t.Context(), method, target, bytes.NewReader(text))
-	if err != nil {
-		t.Fatal(err)
-	}
-	req.Header.Set("Content-Type", "application/json")
-	if token != "" {
-		req.Header.Set("Authorization", "Bearer "+token)
-	}
-	res, err := http.DefaultClient.Do(req)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer res.Body.Close()
-	if body, err = io.ReadAll(res.Body); err != nil {
-		t.Fatal(err)
-	}
-	return res.StatusCode, body
+	return a.Status, a.Body
 }
 
 func TestCloseLeavesNothing(t *testing.T) {
