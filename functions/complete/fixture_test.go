@@ -20,6 +20,7 @@ import (
 	"time"
 
 	"ossupload/shared/api"
+	"ossupload/shared/callerauth"
 	"ossupload/shared/grant"
 	"ossupload/shared/rolecreds"
 	"ossupload/shared/settings"
@@ -47,6 +48,7 @@ type fixture struct {
 	settings settings.Complete
 	outside  outside
 	handler  *handler
+	caller   callerauth.Authenticator // instead of what the settings say
 	bucket   *storagetest.Bucket
 	webhook  *webhook
 	keyring  *uploadtoken.Keyring // over the handler's keys
@@ -67,7 +69,7 @@ func newFixture(t *testing.T, changes ...func(*fixture)) *fixture {
 	if err != nil {
 		t.Fatal(err)
 	}
-	f := &fixture{t: t, clock: today, random: newSource(1), log: new(bytes.Buffer)}
+	f := &fixture{t: t, caller: people{}, clock: today, random: newSource(1), log: new(bytes.Buffer)}
 	f.bucket = storagetest.New(t, f.now)
 	f.bucket.Allow = f.allow
 	f.webhook = &webhook{t: t, secret: []byte(strings.Repeat("w", 32))}
@@ -80,7 +82,7 @@ func newFixture(t *testing.T, changes ...func(*fixture)) *fixture {
 		MaxExpires:  time.Hour,
 		TokenKeys:   []uploadtoken.Key{{ID: "k1", Secret: bytes.Repeat([]byte("s"), 32)}},
 		CallbackURL: callback,
-		Caller:      people{},
+		Caller:      callerauth.Config{None: true}, // replaced by caller
 		Webhook:     settings.Webhook{URL: hook, Secrets: [][]byte{f.webhook.secret}},
 	}
 	f.outside = outside{
@@ -106,6 +108,7 @@ func (f *fixture) again() {
 	if err != nil {
 		f.t.Fatal(err)
 	}
+	h.caller = f.caller
 	f.handler = h
 }
 

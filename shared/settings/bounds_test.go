@@ -152,17 +152,17 @@ func TestFaultsNameTheItem(t *testing.T) {
 
 func TestFaultSaysWhatIsWanted(t *testing.T) {
 	for _, tt := range []struct{ name, value, want string }{
-		{"OSS_BUCKET", "Bucket", `"Bucket" is not a bucket name`},
-		{"OSS_REGION", "cn", `"cn" is not a region id such as cn-hangzhou`},
+		{"OSS_BUCKET", "Bucket", `bucket is not valid: "Bucket"`},
+		{"OSS_REGION", "cn", `region is not valid: "cn" is not an id such as cn-hangzhou`},
 		{"UPLOAD_TOKEN_TTL", "1.5s", `"1.5s" is not whole seconds or a duration such as 1h`},
 		{"UPLOAD_METHODS", "ftp", `"ftp" is not put, form, url or multipart`},
 		{"UPLOAD_STORAGE_CLASSES", "Glacier", `"Glacier" is not one of Standard, IA, Archive, ColdArchive, DeepColdArchive`},
-		{"UPLOAD_ROLE_ARN", "uploader", `"uploader" is not acs:ram::<account>:role/<name>`},
+		{"UPLOAD_ROLE_ARN", "uploader", `role ARN "uploader" is not acs:ram::<account>:role/<name>`},
 		{"UPLOAD_PREFIX", "uploads", `must be empty or end in "/"`},
 		{"AUTH_MODE", "basic", `"basic" is not jwt, header or none`},
 		{"AUTH_JWT_SECRET", "base64:%", "is not base64 behind the prefix base64:"},
-		{"WEBHOOK_URL", "backend.example.com", "is not an http or https URL"},
-		{"WEBHOOK_URL", "https://me@backend.example.com/", "must not have a user or a fragment"},
+		{"WEBHOOK_URL", "backend.example.com", "must be an absolute http or https URL, without user and fragment"},
+		{"WEBHOOK_URL", "https://me@backend.example.com/", "must be an absolute http or https URL, without user and fragment"},
 		{"WEBHOOK_URL", "http://backend.example.com/", "must be https"},
 	} {
 		env := environment()
