@@ -258,34 +258,6 @@ func (c *Confirmer) announce(ctx context.Context, claims uploadtoken.Claims, obj
 	return receipt, nil
 }
 
-// Check holds an object against its claims. It fails with ErrMismatch.
-func Check(claims uploadtoken.Claims, object storage.Object) error {
-	mismatch := func(format string, args ...any) error {
-		return fmt.Errorf("%w: "+format, append([]any{ErrMismatch}, args...)...)
-	}
-	switch {
-	case object.Type != "Normal" && object.Type != "Multipart":
-		// A symlink shows the bytes of another object, and may show others later.
-		return mismatch("it is of type %q", object.Type)
-	case claims.Size != nil && object.Size != *claims.Size:
-		return mismatch("its size is %d, granted was %d", object.Size, *claims.Size)
-	case object.Size > claims.MaxSize:
-		return mismatch("its size is %d, granted were at most %d", object.Size, claims.MaxSize)
-	case claims.ContentType != "" && object.ContentType != claims.ContentType:
-		return mismatch("its content type is %q, granted was %q", object.ContentType, claims.ContentType)
-	case object.ContentEncoding != "" || object.ContentDisposition != "" || object.CacheControl != "" || object.Expires != "":
-		// V4 signs none of these headers, so any holder of the URL could add them;
-		// nothing grants them.
-		return mismatch("it has a Content-Encoding, Content-Disposition, Cache-Control or Expires that nobody granted")
-	case object.Tags > claims.Tags:
-		// A form could have carried them: OSS applies fields that no condition names.
-		return mismatch("it has %d tags, granted were %d", object.Tags, claims.Tags)
-	case claims.CRC64 != "" && object.CRC64 != claims.CRC64:
-		return ChecksumMismatch(claims.CRC64, object.CRC64)
-	}
-	return nil
-}
-
 func (c *Confirmer) receipt(claims uploadtoken.Claims, object storage.Object) Receipt {
 	r := Receipt{
 		Location:    c.config.Location(claims.Key),

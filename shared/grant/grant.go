@@ -237,19 +237,7 @@ func (p Policy) header(w Wish, contentType string, f *faults) map[string]string 
 		h["Content-Type"] = contentType
 	}
 	if w.Method == uploadtoken.URL {
-		const reason = `cannot be used with "url", which sends no headers`
-		if len(w.Metadata) > 0 {
-			f.add("metadata", reason)
-		}
-		if len(w.Tags) > 0 {
-			f.add("tags", reason)
-		}
-		if w.StorageClass != "" {
-			f.add("storageClass", reason)
-		}
-		if w.MD5 != "" {
-			f.add("checksum.md5", reason)
-		}
+		refuseHeaders(w, f)
 		return h
 	}
 	switch {
@@ -268,9 +256,32 @@ func (p Policy) header(w Wish, contentType string, f *faults) map[string]string 
 	if len(w.Tags) > 0 {
 		h["x-oss-tagging"] = p.tagging(w.Tags, f)
 	}
+	addMetadata(h, w.Metadata, f)
+	return h
+}
+
+// refuseHeaders refuses what only headers could carry.
+func refuseHeaders(w Wish, f *faults) {
+	for _, asked := range []struct {
+		field string
+		is    bool
+	}{
+		{"metadata", len(w.Metadata) > 0},
+		{"tags", len(w.Tags) > 0},
+		{"storageClass", w.StorageClass != ""},
+		{"checksum.md5", w.MD5 != ""},
+	} {
+		if asked.is {
+			f.add(asked.field, `cannot be used with "url", which sends no headers`)
+		}
+	}
+}
+
+// addMetadata adds user metadata to headers, as it travels.
+func addMetadata(h, metadata map[string]string, f *faults) {
 	total := 0
-	for _, name := range slices.Sorted(maps.Keys(w.Metadata)) {
-		value := Escape(w.Metadata[name])
+	for _, name := range slices.Sorted(maps.Keys(metadata)) {
+		value := Escape(metadata[name])
 		total += len(name) + len(value)
 		if IsOwnMetadata(name) {
 			f.add("metadata."+name, "is a reserved name")
@@ -280,7 +291,6 @@ func (p Policy) header(w Wish, contentType string, f *faults) map[string]string 
 	if total > maxMetadata {
 		f.add("metadata", fmt.Sprintf("must be at most %d bytes, names and percent-encoded values together", maxMetadata))
 	}
-	return h
 }
 
 // tagging is the value of x-oss-tagging: a=b&c=d with both sides encoded.
