@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"ossupload/shared/api"
 	"ossupload/shared/rolecreds"
 	"ossupload/shared/signing"
 )
@@ -73,7 +74,10 @@ func TestPartRefuses(t *testing.T) {
 	for create, last := range map[string]int{sized(2*100*kib + 5): 3, sized(0): 1, `{"filename":"a"}`: 10000} {
 		s := f.start(create)
 		for _, number := range []string{"0", "-1", strconv.Itoa(last + 1), "01", "+1", "1.0", "x", "%20", "4611686018427387904", "99999999999999999999", "4294967297"} {
-			f.as("alice", "GET", s.path("/"+number), "").invalid("partNumber", fmt.Sprintf("a whole number from 1 to %d", last))
+			details := f.as("alice", "GET", s.path("/"+number), "").refused(api.InvalidRequest)
+			if want := fmt.Sprintf(`[{"field":"partNumber","reason":"must be a whole number from 1 to %d"}]`, last); string(details) != want {
+				t.Errorf("part %s: faults = %s, want %s", number, details, want)
+			}
 		}
 	}
 	f.asked()
