@@ -133,7 +133,7 @@ func TestUnknownMembers(t *testing.T) {
 // The limits of the caller's own token hold.
 func TestCreateIsNarrowedByTheCaller(t *testing.T) {
 	f := newFixture(t, func(f *fixture) {
-		f.caller = people{"alice": {Subject: "alice", Upload: callerauth.Upload{
+		f.caller = people{"alice": {Subject: "alice", Limits: callerauth.Limits{
 			MaxSize: new(int64(1000)), ContentTypes: []string{"text/plain"}, Context: json.RawMessage(`{"order":7}`),
 		}}}
 	})
@@ -175,7 +175,7 @@ func TestCreateFails(t *testing.T) {
 	t.Run("claims that do not fit a token", func(t *testing.T) {
 		context, _ := json.Marshal(strings.Repeat("c", 500))
 		f := newFixture(t, func(f *fixture) {
-			f.caller = people{"alice": {Subject: "alice", Upload: callerauth.Upload{Context: context}}}
+			f.caller = people{"alice": {Subject: "alice", Limits: callerauth.Limits{Context: context}}}
 		})
 		f.as("alice", "POST", "/s3/multipart", `{"filename":"a","vars":{"a":"`+strings.Repeat("x", 1000)+`"}}`).invalid("vars", "does not fit")
 		f.asked()

@@ -148,7 +148,7 @@ func (h *handler) authenticate(r *http.Request) (callerauth.Caller, error) {
 	return callerauth.Caller{
 		Subject: session.Subject,
 		Expires: time.Unix(session.ExpiresAt, 0),
-		Upload:  callerauth.Upload{Context: session.Context, MaxSize: session.MaxSize, ContentTypes: session.ContentTypes},
+		Limits:  callerauth.Limits{Context: session.Context, MaxSize: session.MaxSize, ContentTypes: session.ContentTypes},
 	}, nil
 }
 

@@ -136,7 +136,7 @@ func TestAuthenticate(t *testing.T) {
 	got, err := f.handler.authenticate(r)
 	want := callerauth.Caller{
 		Subject: "alice", Expires: time.Unix(today.Add(time.Hour).Unix(), 0),
-		Upload: callerauth.Upload{MaxSize: new(int64(7)), ContentTypes: []string{"image/*"}, Context: json.RawMessage(`1`)},
+		Limits: callerauth.Limits{MaxSize: new(int64(7)), ContentTypes: []string{"image/*"}, Context: json.RawMessage(`1`)},
 	}
 	if err != nil || !reflect.DeepEqual(got, want) {
 		t.Errorf("authenticate = %+v, %v, want %+v", got, err, want)

@@ -53,10 +53,10 @@ func (h *handler) checkPresign(caller callerauth.Caller, in presignRequest) []ap
 }
 
 // presign answers POST /presign with a signed PUT or form.
-func (h *handler) presign(ctx context.Context, caller callerauth.Caller, in presignRequest) (issuer.Upload, error) {
+func (h *handler) presign(ctx context.Context, caller callerauth.Caller, in presignRequest) (issuer.Issued, error) {
 	granted, err := h.policy.Grant(caller, in.wish(), h.now(), h.random)
 	if err != nil {
-		return issuer.Upload{}, err
+		return issuer.Issued{}, err
 	}
 	if granted.Claims.Method == uploadtoken.Form {
 		return h.issuer.Form(ctx, granted, in.ExpiresIn)

@@ -32,9 +32,9 @@ func (h *handler) session(_ context.Context, caller callerauth.Caller, in sessio
 	end := sessionEnd(caller, in.ExpiresIn, h.now())
 	capability, err := h.keyring.SealSession(uploadtoken.Session{
 		Subject:      caller.Subject,
-		MaxSize:      caller.Upload.MaxSize,
-		ContentTypes: caller.Upload.ContentTypes,
-		Context:      caller.Upload.Context,
+		MaxSize:      caller.Limits.MaxSize,
+		ContentTypes: caller.Limits.ContentTypes,
+		Context:      caller.Limits.Context,
 		ExpiresAt:    end.Unix(),
 	})
 	if err != nil {

@@ -87,16 +87,16 @@ type Caller struct {
 	// Expires is when the caller's proof expires, leeway not included. Zero:
 	// unknown.
 	Expires time.Time
-	Upload  Upload
+	Limits  Limits
 }
 
-// Upload is what the application that issued the caller's token says about the
+// Limits is what the application that issued the caller's token says about the
 // uploads it is for: the claim
 //
 //	"upload": {"context": any, "maxSize": bytes, "contentTypes": ["image/*", …]}
 //
 // Every member is optional, and what is absent does not narrow.
-type Upload struct {
+type Limits struct {
 	// Context is any JSON value in compact form, or nil. It reaches the event
 	// as the application's own word.
 	Context json.RawMessage

@@ -109,21 +109,21 @@ func (c claimSet) caller(subjectClaim string) (Caller, error) {
 	if err != nil {
 		return Caller{}, err
 	}
-	return Caller{Subject: subject, Expires: expires.Time, Upload: upload}, nil
+	return Caller{Subject: subject, Expires: expires.Time, Limits: upload}, nil
 }
 
 // upload reads the claim of that name. What it cannot read it refuses: to
 // ignore a limit would be to lift it.
-func (c claimSet) upload() (Upload, error) {
+func (c claimSet) upload() (Limits, error) {
 	raw, ok := c["upload"]
 	if !ok {
-		return Upload{}, nil
+		return Limits{}, nil
 	}
 	members, err := object(raw)
 	if err != nil {
-		return Upload{}, fmt.Errorf("%w: upload is not a plain object", ErrClaim)
+		return Limits{}, fmt.Errorf("%w: upload is not a plain object", ErrClaim)
 	}
-	var u Upload
+	var u Limits
 	for name, value := range members {
 		var err error
 		switch name {
@@ -137,7 +137,7 @@ func (c claimSet) upload() (Upload, error) {
 			err = fmt.Errorf("%w: upload has an unknown member", ErrClaim)
 		}
 		if err != nil {
-			return Upload{}, err
+			return Limits{}, err
 		}
 	}
 	return u, nil

@@ -24,7 +24,7 @@ func checkAnswer(t *testing.T, got callerauth.Caller, err error) {
 	if s := got.Subject; s == "" || len(s) > 128 || !utf8.ValidString(s) {
 		t.Errorf("accepted the subject %q", s)
 	}
-	if u := got.Upload; len(u.Context) > 512 || u.MaxSize != nil && *u.MaxSize < 0 ||
+	if u := got.Limits; len(u.Context) > 512 || u.MaxSize != nil && *u.MaxSize < 0 ||
 		u.ContentTypes != nil && len(u.ContentTypes) == 0 {
 		t.Errorf("accepted the limits %+v", u)
 	}

@@ -315,7 +315,7 @@ func TestJWKSCaller(t *testing.T) {
 	})
 	token := sealed(t, key, headerOf("EdDSA", "d"), alice(`,"iss":"https://issuer.example.com","uid":"bob","upload":{"context":7}`))
 	got, err := auth.Authenticate(request(t, bearerHeader(token)))
-	want := callerauth.Caller{Subject: "bob", Expires: noon.Add(time.Minute), Upload: callerauth.Upload{Context: []byte("7")}}
+	want := callerauth.Caller{Subject: "bob", Expires: noon.Add(time.Minute), Limits: callerauth.Limits{Context: []byte("7")}}
 	if err != nil || !reflect.DeepEqual(got, want) {
 		t.Errorf("Authenticate() = %+v, %v, want %+v", got, err, want)
 	}

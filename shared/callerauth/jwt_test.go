@@ -334,42 +334,42 @@ func TestJWTUpload(t *testing.T) {
 	context510 := `"` + strings.Repeat("c", 510) + `"` // 512 bytes of JSON
 	for _, c := range []struct {
 		name, members string
-		want          callerauth.Upload
+		want          callerauth.Limits
 		refused       bool
 	}{
-		{"absent", `"x":1`, callerauth.Upload{}, false},
-		{"empty", `"upload":{}`, callerauth.Upload{}, false},
+		{"absent", `"x":1`, callerauth.Limits{}, false},
+		{"empty", `"upload":{}`, callerauth.Limits{}, false},
 		{
 			"all members, context compacted",
 			`"upload":{"context": {"order" : 7, "room":"b"} ,"maxSize": 10,"contentTypes":["image/*", "text/csv"]}`,
-			callerauth.Upload{Context: []byte(`{"order":7,"room":"b"}`), MaxSize: size(10), ContentTypes: []string{"image/*", "text/csv"}},
+			callerauth.Limits{Context: []byte(`{"order":7,"room":"b"}`), MaxSize: size(10), ContentTypes: []string{"image/*", "text/csv"}},
 			false,
 		},
-		{"context is a string", `"upload":{"context":"order 7"}`, callerauth.Upload{Context: []byte(`"order 7"`)}, false},
-		{"context is null", `"upload":{"context":null}`, callerauth.Upload{Context: []byte(`null`)}, false},
-		{"context of 512 bytes", `"upload":{"context":  ` + context510 + `}`, callerauth.Upload{Context: []byte(context510)}, false},
-		{"context of 513 bytes", `"upload":{"context":"c` + context510[1:] + `}`, callerauth.Upload{}, true},
-		{"maxSize 0", `"upload":{"maxSize":0}`, callerauth.Upload{MaxSize: size(0)}, false},
-		{"greatest maxSize", `"upload":{"maxSize":9223372036854775807}`, callerauth.Upload{MaxSize: size(1<<63 - 1)}, false},
+		{"context is a string", `"upload":{"context":"order 7"}`, callerauth.Limits{Context: []byte(`"order 7"`)}, false},
+		{"context is null", `"upload":{"context":null}`, callerauth.Limits{Context: []byte(`null`)}, false},
+		{"context of 512 bytes", `"upload":{"context":  ` + context510 + `}`, callerauth.Limits{Context: []byte(context510)}, false},
+		{"context of 513 bytes", `"upload":{"context":"c` + context510[1:] + `}`, callerauth.Limits{}, true},
+		{"maxSize 0", `"upload":{"maxSize":0}`, callerauth.Limits{MaxSize: size(0)}, false},
+		{"greatest maxSize", `"upload":{"maxSize":9223372036854775807}`, callerauth.Limits{MaxSize: size(1<<63 - 1)}, false},
 
-		{"upload null", `"upload":null`, callerauth.Upload{}, true},
-		{"upload is an array", `"upload":[]`, callerauth.Upload{}, true},
-		{"upload is a string", `"upload":"{}"`, callerauth.Upload{}, true},
-		{"unknown member", `"upload":{"maxsize":10}`, callerauth.Upload{}, true},
-		{"member named twice", `"upload":{"maxSize":10,"maxSize":11}`, callerauth.Upload{}, true},
-		{"maxSize negative", `"upload":{"maxSize":-1}`, callerauth.Upload{}, true},
-		{"maxSize null", `"upload":{"maxSize":null}`, callerauth.Upload{}, true},
-		{"maxSize is a string", `"upload":{"maxSize":"10"}`, callerauth.Upload{}, true},
-		{"maxSize with a fraction", `"upload":{"maxSize":10.5}`, callerauth.Upload{}, true},
-		{"maxSize in powers of ten", `"upload":{"maxSize":1e3}`, callerauth.Upload{}, true},
-		{"maxSize beyond 64 bits", `"upload":{"maxSize":9223372036854775808}`, callerauth.Upload{}, true},
-		{"contentTypes null", `"upload":{"contentTypes":null}`, callerauth.Upload{}, true},
-		{"contentTypes is a string", `"upload":{"contentTypes":"image/png"}`, callerauth.Upload{}, true},
-		{"contentTypes empty", `"upload":{"contentTypes":[]}`, callerauth.Upload{}, true},
-		{"contentTypes with a number", `"upload":{"contentTypes":["image/png",1]}`, callerauth.Upload{}, true},
-		{"contentTypes with null", `"upload":{"contentTypes":[null]}`, callerauth.Upload{}, true},
-		{"contentTypes with an empty type", `"upload":{"contentTypes":[""]}`, callerauth.Upload{}, true},
-		{"contentTypes with a long type", `"upload":{"contentTypes":["a/` + strings.Repeat("b", 254) + `"]}`, callerauth.Upload{}, true},
+		{"upload null", `"upload":null`, callerauth.Limits{}, true},
+		{"upload is an array", `"upload":[]`, callerauth.Limits{}, true},
+		{"upload is a string", `"upload":"{}"`, callerauth.Limits{}, true},
+		{"unknown member", `"upload":{"maxsize":10}`, callerauth.Limits{}, true},
+		{"member named twice", `"upload":{"maxSize":10,"maxSize":11}`, callerauth.Limits{}, true},
+		{"maxSize negative", `"upload":{"maxSize":-1}`, callerauth.Limits{}, true},
+		{"maxSize null", `"upload":{"maxSize":null}`, callerauth.Limits{}, true},
+		{"maxSize is a string", `"upload":{"maxSize":"10"}`, callerauth.Limits{}, true},
+		{"maxSize with a fraction", `"upload":{"maxSize":10.5}`, callerauth.Limits{}, true},
+		{"maxSize in powers of ten", `"upload":{"maxSize":1e3}`, callerauth.Limits{}, true},
+		{"maxSize beyond 64 bits", `"upload":{"maxSize":9223372036854775808}`, callerauth.Limits{}, true},
+		{"contentTypes null", `"upload":{"contentTypes":null}`, callerauth.Limits{}, true},
+		{"contentTypes is a string", `"upload":{"contentTypes":"image/png"}`, callerauth.Limits{}, true},
+		{"contentTypes empty", `"upload":{"contentTypes":[]}`, callerauth.Limits{}, true},
+		{"contentTypes with a number", `"upload":{"contentTypes":["image/png",1]}`, callerauth.Limits{}, true},
+		{"contentTypes with null", `"upload":{"contentTypes":[null]}`, callerauth.Limits{}, true},
+		{"contentTypes with an empty type", `"upload":{"contentTypes":[""]}`, callerauth.Limits{}, true},
+		{"contentTypes with a long type", `"upload":{"contentTypes":["a/` + strings.Repeat("b", 254) + `"]}`, callerauth.Limits{}, true},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			text := token(`"sub":"alice",` + c.members)
@@ -378,8 +378,8 @@ func TestJWTUpload(t *testing.T) {
 				checkRefused(t, got, err, callerauth.ErrClaim, text)
 				return
 			}
-			if err != nil || !reflect.DeepEqual(got.Upload, c.want) {
-				t.Errorf("Authenticate() = %+v, %v, want %+v", got.Upload, err, c.want)
+			if err != nil || !reflect.DeepEqual(got.Limits, c.want) {
+				t.Errorf("Authenticate() = %+v, %v, want %+v", got.Limits, err, c.want)
 			}
 		})
 	}

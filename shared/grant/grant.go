@@ -138,7 +138,7 @@ func (p Policy) Grant(caller callerauth.Caller, w Wish, now time.Time, random io
 		Tags:        len(w.Tags),
 		PartSize:    d.partSize,
 		Vars:        w.Vars,
-		Context:     caller.Upload.Context,
+		Context:     caller.Limits.Context,
 		IssuedAt:    now.Unix(),
 		ExpiresAt:   now.Add(p.TokenTTL).Unix(),
 	}
@@ -178,7 +178,7 @@ func (p Policy) contentType(caller callerauth.Caller, w Wish, f *faults) string 
 		f.add("contentType", "must be one type/subtype without parameters")
 	case !p.ContentTypes.Allow(decide):
 		f.add("contentType", fmt.Sprintf("%q is not an allowed type", decide))
-	case caller.Upload.ContentTypes != nil && !Types(caller.Upload.ContentTypes).Allow(decide):
+	case caller.Limits.ContentTypes != nil && !Types(caller.Limits.ContentTypes).Allow(decide):
 		f.add("contentType", fmt.Sprintf("%q is not a type that your token allows", decide))
 	}
 	if asked == "" && w.Method == uploadtoken.URL {
@@ -190,8 +190,8 @@ func (p Policy) contentType(caller callerauth.Caller, w Wish, f *faults) string 
 // checkSize returns the greatest size that this upload may have.
 func (p Policy) checkSize(caller callerauth.Caller, w Wish, f *faults) int64 {
 	limit := p.MaxSize
-	if caller.Upload.MaxSize != nil {
-		limit = min(limit, *caller.Upload.MaxSize)
+	if caller.Limits.MaxSize != nil {
+		limit = min(limit, *caller.Limits.MaxSize)
 	}
 	if w.Method == uploadtoken.MultipartPart {
 		limit = min(limit, MaxObject)

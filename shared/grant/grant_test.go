@@ -59,7 +59,7 @@ func TestGrantPut(t *testing.T) {
 	w.Tags = map[string]string{"stage": "a b", "project": "x+y/z"}
 	w.Vars = map[string]string{"k": "v"}
 	c := caller()
-	c.Upload.Context = []byte(`{"order":1}`)
+	c.Limits.Context = []byte(`{"order":1}`)
 	g, err := policy().Grant(c, w, now, zeros())
 	if err != nil {
 		t.Fatalf("Grant: %v", err)
@@ -193,7 +193,7 @@ func TestReasons(t *testing.T) {
 		tt.change(&w)
 		p, c := policy(), caller()
 		p.TagKeys = append(p.TagKeys, "OSSupload-x")
-		c.Upload.ContentTypes = []string{"image/png", "image/jpeg", "video/mp4", "text/html"}
+		c.Limits.ContentTypes = []string{"image/png", "image/jpeg", "video/mp4", "text/html"}
 		p.Methods = nil
 		faults := p.Check(c, w)
 		if len(faults) != 1 || faults[0].Field+" "+faults[0].Reason != tt.want {
@@ -241,24 +241,24 @@ func TestMethodThatIsOff(t *testing.T) {
 func TestCallerNarrowsAndNeverWidens(t *testing.T) {
 	tests := []struct {
 		name  string
-		up    callerauth.Upload
+		up    callerauth.Limits
 		size  int64
 		kind  string
 		field string
 	}{
-		{"within both", callerauth.Upload{MaxSize: ptr(10), ContentTypes: []string{"image/*"}}, 10, "image/png", ""},
-		{"over the token's size", callerauth.Upload{MaxSize: ptr(10)}, 11, "image/png", "size"},
-		{"a token's size over the policy's", callerauth.Upload{MaxSize: ptr(1 << 50)}, 5<<30 + 1, "image/png", "size"},
-		{"a type that the token leaves out", callerauth.Upload{ContentTypes: []string{"image/png"}}, 1, "image/gif", "contentType"},
-		{"a type that only the token has", callerauth.Upload{ContentTypes: []string{"text/html"}}, 1, "text/html", "contentType"},
-		{"a token's wildcard does not cover svg", callerauth.Upload{ContentTypes: []string{"*/*"}}, 1, "image/svg+xml", "contentType"},
-		{"a token without any type", callerauth.Upload{ContentTypes: []string{}}, 1, "image/png", "contentType"},
+		{"within both", callerauth.Limits{MaxSize: ptr(10), ContentTypes: []string{"image/*"}}, 10, "image/png", ""},
+		{"over the token's size", callerauth.Limits{MaxSize: ptr(10)}, 11, "image/png", "size"},
+		{"a token's size over the policy's", callerauth.Limits{MaxSize: ptr(1 << 50)}, 5<<30 + 1, "image/png", "size"},
+		{"a type that the token leaves out", callerauth.Limits{ContentTypes: []string{"image/png"}}, 1, "image/gif", "contentType"},
+		{"a type that only the token has", callerauth.Limits{ContentTypes: []string{"text/html"}}, 1, "text/html", "contentType"},
+		{"a token's wildcard does not cover svg", callerauth.Limits{ContentTypes: []string{"*/*"}}, 1, "image/svg+xml", "contentType"},
+		{"a token without any type", callerauth.Limits{ContentTypes: []string{}}, 1, "image/png", "contentType"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			w := wish()
 			w.Size, w.ContentType = &tt.size, tt.kind
-			c := callerauth.Caller{Subject: "alice", Upload: tt.up}
+			c := callerauth.Caller{Subject: "alice", Limits: tt.up}
 			g, err := policy().Grant(c, w, now, zeros())
 			if got := faultFields(t, err); got != tt.field {
 				t.Errorf("Grant refused %q, want %q", got, tt.field)

@@ -13,8 +13,8 @@ import (
 	"ossupload/shared/uploadtoken"
 )
 
-// Upload is what an uploader gets for one object.
-type Upload struct {
+// Issued is what an uploader gets for one object.
+type Issued struct {
 	Signed
 	Headers     map[string]string `json:"headers,omitzero"` // of a PUT, to be sent as they are
 	Fields      map[string]string `json:"fields,omitempty"` // of a form, to be sent as they are, the file last
@@ -24,20 +24,20 @@ type Upload struct {
 
 // Put signs the PUT that was granted. A PUT with headers stores the sealed
 // grant with the object; the url kind has no headers to store it in.
-func (i *Issuer) Put(ctx context.Context, g grant.Grant, asked *int64) (Upload, error) {
+func (i *Issuer) Put(ctx context.Context, g grant.Grant, asked *int64) (Issued, error) {
 	token, callback, err := i.callback(g)
 	if err != nil {
-		return Upload{}, err
+		return Issued{}, err
 	}
 	headers := maps.Clone(g.Header)
 	if g.Claims.Method != uploadtoken.URL {
 		if err := i.storeGrant(g, headers); err != nil {
-			return Upload{}, err
+			return Issued{}, err
 		}
 	}
 	lease, err := i.lease(ctx, asked)
 	if err != nil {
-		return Upload{}, err
+		return Issued{}, err
 	}
 	req := signing.Request{
 		Method:  http.MethodPut,
@@ -55,9 +55,9 @@ func (i *Issuer) Put(ctx context.Context, g grant.Grant, asked *int64) (Upload, 
 	}
 	signed, err := i.uploads.Presign(lease.credentials, req, lease.now)
 	if err != nil {
-		return Upload{}, fmt.Errorf("signing a PUT: %w", err)
+		return Issued{}, fmt.Errorf("signing a PUT: %w", err)
 	}
-	return Upload{
+	return Issued{
 		Signed:  lease.signed(signed.Method, signed.URL, signed.ExpiresAt),
 		Headers: headers, Key: g.Claims.Key, UploadToken: token,
 	}, nil
@@ -65,18 +65,18 @@ func (i *Issuer) Put(ctx context.Context, g grant.Grant, asked *int64) (Upload, 
 
 // Form signs the POST form that was granted: the file is of exactly the granted
 // size, or of anything up to the greatest.
-func (i *Issuer) Form(ctx context.Context, g grant.Grant, asked *int64) (Upload, error) {
+func (i *Issuer) Form(ctx context.Context, g grant.Grant, asked *int64) (Issued, error) {
 	token, callback, err := i.callback(g)
 	if err != nil {
-		return Upload{}, err
+		return Issued{}, err
 	}
 	fields := pinnedFields(g, callback)
 	if err := i.storeGrant(g, fields); err != nil {
-		return Upload{}, err
+		return Issued{}, err
 	}
 	lease, err := i.lease(ctx, asked)
 	if err != nil {
-		return Upload{}, err
+		return Issued{}, err
 	}
 	form := signing.Form{
 		Bucket: g.Claims.Bucket, Key: g.Claims.Key, Fields: fields, MaxSize: g.Claims.MaxSize, Expires: lease.life,
@@ -92,9 +92,9 @@ func (i *Issuer) Form(ctx context.Context, g grant.Grant, asked *int64) (Upload,
 	}
 	signed, err := i.uploads.PresignForm(lease.credentials, form, lease.now)
 	if err != nil {
-		return Upload{}, fmt.Errorf("signing a form: %w", err)
+		return Issued{}, fmt.Errorf("signing a form: %w", err)
 	}
-	return Upload{
+	return Issued{
 		Signed: lease.signed(http.MethodPost, signed.URL, signed.ExpiresAt),
 		Fields: signed.Fields, Key: g.Claims.Key, UploadToken: token,
 	}, nil

@@ -231,9 +231,9 @@ func sealings(n int) *bytes.Reader { return bytes.NewReader(make([]byte, 24*n)) 
 // Without its token, its grant, its callback or a request that OSS would take,
 // nothing is signed.
 func TestUploadsThatCannotBeIssued(t *testing.T) {
-	kinds := map[string]func(*issuer.Issuer, grant.Grant) (issuer.Upload, error){
-		"Put":  func(i *issuer.Issuer, g grant.Grant) (issuer.Upload, error) { return i.Put(t.Context(), g, nil) },
-		"Form": func(i *issuer.Issuer, g grant.Grant) (issuer.Upload, error) { return i.Form(t.Context(), g, nil) },
+	kinds := map[string]func(*issuer.Issuer, grant.Grant) (issuer.Issued, error){
+		"Put":  func(i *issuer.Issuer, g grant.Grant) (issuer.Issued, error) { return i.Put(t.Context(), g, nil) },
+		"Form": func(i *issuer.Issuer, g grant.Grant) (issuer.Issued, error) { return i.Form(t.Context(), g, nil) },
 	}
 	tests := []struct {
 		name   string

@@ -59,22 +59,22 @@ func (c *Client) List(ctx context.Context, prefix, after string, n int) (Page, e
 	return page, nil
 }
 
-// Upload is a multipart upload that was neither completed nor aborted.
-type Upload struct {
+// Unfinished is a multipart upload that was neither completed nor aborted.
+type Unfinished struct {
 	Key       string
 	ID        string // OSS's own
 	Initiated time.Time
 }
 
-// Uploads is a part of a listing.
-type Uploads struct {
-	Uploads []Upload // by key, then by id
-	More    bool     // behind the last of them; then there is one
+// UnfinishedPage is a part of a listing.
+type UnfinishedPage struct {
+	Uploads []Unfinished // by key, then by id
+	More    bool         // behind the last of them; then there is one
 }
 
 // ListUploads returns at most n multipart uploads, n being at most PageSize,
 // whose keys begin with prefix and that are listed behind after.
-func (c *Client) ListUploads(ctx context.Context, prefix string, after Upload, n int) (Uploads, error) {
+func (c *Client) ListUploads(ctx context.Context, prefix string, after Unfinished, n int) (UnfinishedPage, error) {
 	ctx, cancel := twice(ctx, callTimeout)
 	defer cancel()
 	const op = "ListMultipartUploads"
@@ -87,21 +87,21 @@ func (c *Client) ListUploads(ctx context.Context, prefix string, after Upload, n
 	}
 	res, err := c.oss.ListMultipartUploads(ctx, request, attempts(2))
 	if err != nil {
-		return Uploads{}, classify(op, err)
+		return UnfinishedPage{}, classify(op, err)
 	}
-	page := Uploads{Uploads: make([]Upload, 0, len(res.Uploads)), More: res.IsTruncated}
+	page := UnfinishedPage{Uploads: make([]Unfinished, 0, len(res.Uploads)), More: res.IsTruncated}
 	previous := after.Key
 	for _, u := range res.Uploads {
-		listed := Upload{Key: oss.ToString(u.Key), ID: oss.ToString(u.UploadId), Initiated: oss.ToTime(u.Initiated).UTC()}
+		listed := Unfinished{Key: oss.ToString(u.Key), ID: oss.ToString(u.UploadId), Initiated: oss.ToTime(u.Initiated).UTC()}
 		// In which order OSS lists the ids of one key is not documented.
 		if listed.Key < previous || listed.Key == after.Key && listed.ID == after.ID || !strings.HasPrefix(listed.Key, prefix) {
-			return Uploads{}, outOfOrder(op)
+			return UnfinishedPage{}, outOfOrder(op)
 		}
 		previous = listed.Key
 		page.Uploads = append(page.Uploads, listed)
 	}
 	if page.More && len(page.Uploads) == 0 {
-		return Uploads{}, outOfOrder(op)
+		return UnfinishedPage{}, outOfOrder(op)
 	}
 	return page, nil
 }

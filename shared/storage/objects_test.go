@@ -83,8 +83,8 @@ func TestListUploads(t *testing.T) {
 		}
 		io.WriteString(w, "</ListMultipartUploadsResult>")
 	})
-	page, err := c.ListUploads(t.Context(), "u/", storage.Upload{Key: "u/a b", ID: "0"}, 3)
-	want := storage.Uploads{More: true, Uploads: []storage.Upload{{Key: "u/a b", ID: "2", Initiated: listedAt}, {Key: "u/a b", ID: "1", Initiated: listedAt}, {Key: "u/夏", ID: "3", Initiated: listedAt}}}
+	page, err := c.ListUploads(t.Context(), "u/", storage.Unfinished{Key: "u/a b", ID: "0"}, 3)
+	want := storage.UnfinishedPage{More: true, Uploads: []storage.Unfinished{{Key: "u/a b", ID: "2", Initiated: listedAt}, {Key: "u/a b", ID: "1", Initiated: listedAt}, {Key: "u/夏", ID: "3", Initiated: listedAt}}}
 	if err != nil || !reflect.DeepEqual(page, want) {
 		t.Errorf("ListUploads = %+v, %v, want %+v", page, err, want)
 	}
@@ -100,7 +100,7 @@ func TestListUploads(t *testing.T) {
 		"keys beside the prefix": {"v/a", "1"},
 	} {
 		answer = bad
-		if got, err := c.ListUploads(t.Context(), "u/", storage.Upload{Key: "u/a b", ID: "0"}, 3); !errors.Is(err, storage.ErrUnavailable) {
+		if got, err := c.ListUploads(t.Context(), "u/", storage.Unfinished{Key: "u/a b", ID: "0"}, 3); !errors.Is(err, storage.ErrUnavailable) {
 			t.Errorf("%s: ListUploads = %+v, %v, want ErrUnavailable", name, got, err)
 		}
 	}
@@ -141,7 +141,7 @@ func TestReasonsOfObjects(t *testing.T) {
 	calls := map[string]func(context.Context, *storage.Client) error{
 		"List": func(ctx context.Context, c *storage.Client) error { _, err := c.List(ctx, "", "", 1); return err },
 		"ListUploads": func(ctx context.Context, c *storage.Client) error {
-			_, err := c.ListUploads(ctx, "", storage.Upload{}, 1)
+			_, err := c.ListUploads(ctx, "", storage.Unfinished{}, 1)
 			return err
 		},
 		"Get":    func(ctx context.Context, c *storage.Client) error { _, err := c.Get(ctx, "k", 1); return err },

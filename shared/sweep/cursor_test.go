@@ -41,7 +41,7 @@ func TestCursorIsUsed(t *testing.T) {
 		w.multipart(keys[len(keys)-1], 9*day)
 	}
 	slices.Sort(keys)
-	slices.SortFunc(w.uploads, func(a, b storage.Upload) int { return strings.Compare(a.Key, b.Key) })
+	slices.SortFunc(w.uploads, func(a, b storage.Unfinished) int { return strings.Compare(a.Key, b.Key) })
 	uploads := slices.Clone(w.uploads)
 	text, err := json.Marshal(map[string]string{"after": keys[1], "uploadKey": uploads[0].Key, "uploadId": uploads[0].ID})
 	if err != nil {

@@ -75,7 +75,7 @@ import (
 // Storage is what a sweep asks of OSS: storage.Client.
 type Storage interface {
 	List(ctx context.Context, prefix, after string, n int) (storage.Page, error)
-	ListUploads(ctx context.Context, prefix string, after storage.Upload, n int) (storage.Uploads, error)
+	ListUploads(ctx context.Context, prefix string, after storage.Unfinished, n int) (storage.UnfinishedPage, error)
 	Get(ctx context.Context, key string, limit int64) ([]byte, error)
 	Put(ctx context.Context, key string, content []byte) error
 	Delete(ctx context.Context, key string) error

@@ -13,7 +13,7 @@ import (
 func (r *run) uploads(ctx context.Context) (end bool, err error) {
 	r.streak, r.fatal = 0, nil // no goroutine of objects is left
 	for left := r.MaxObjects; left > 0 && ctx.Err() == nil; {
-		after := storage.Upload{Key: r.at.UploadKey, ID: r.at.UploadID}
+		after := storage.Unfinished{Key: r.at.UploadKey, ID: r.at.UploadID}
 		page, err := r.Storage.ListUploads(ctx, r.Prefix, after, min(left, storage.PageSize))
 		if err != nil {
 			return false, unlessOver(ctx, fmt.Errorf("listing multipart uploads: %w", err))
@@ -39,7 +39,7 @@ func (r *run) uploads(ctx context.Context) (end bool, err error) {
 
 // abortIfStale aborts an upload whose token has been of no use for a day. The
 // upload of somebody else is left alone, also below our prefix.
-func (r *run) abortIfStale(ctx context.Context, u storage.Upload) error {
+func (r *run) abortIfStale(ctx context.Context, u storage.Unfinished) error {
 	place, ok := grant.ParseKey(u.Key)
 	if !ok || place.Prefix != r.Prefix || u.Initiated.After(r.stale) {
 		return nil

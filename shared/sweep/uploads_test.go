@@ -14,7 +14,7 @@ import (
 
 // multipart starts an upload as long ago as age.
 func (w *world) multipart(id string, age time.Duration) string {
-	w.uploads = append(w.uploads, storage.Upload{Key: w.grant("alice", age).Key, ID: id, Initiated: now.Add(-age)})
+	w.uploads = append(w.uploads, storage.Unfinished{Key: w.grant("alice", age).Key, ID: id, Initiated: now.Add(-age)})
 	return id
 }
 

@@ -43,7 +43,7 @@ type world struct {
 
 	mu       sync.Mutex
 	objects  map[string]storage.Object
-	uploads  []storage.Upload
+	uploads  []storage.Unfinished
 	kept     map[string][]byte // markers and cursor
 	deleted  []string
 	aborted  []string
@@ -201,12 +201,12 @@ func (w *world) List(ctx context.Context, from, after string, n int) (page stora
 	return page, err
 }
 
-func (w *world) ListUploads(ctx context.Context, from string, after storage.Upload, n int) (page storage.Uploads, err error) {
+func (w *world) ListUploads(ctx context.Context, from string, after storage.Unfinished, n int) (page storage.UnfinishedPage, err error) {
 	if n < 1 || n > storage.PageSize || from != prefix {
 		w.t.Errorf("ListUploads(%q, %+v, %d) is out of bounds", from, after, n)
 	}
 	err = w.call(ctx, "ListUploads", func() {
-		sorted := slices.SortedFunc(slices.Values(w.uploads), func(a, b storage.Upload) int {
+		sorted := slices.SortedFunc(slices.Values(w.uploads), func(a, b storage.Unfinished) int {
 			return cmp.Or(cmp.Compare(a.Key, b.Key), cmp.Compare(a.ID, b.ID))
 		})
 		for _, u := range sorted {
@@ -266,7 +266,7 @@ func (w *world) Delete(ctx context.Context, key string) error {
 func (w *world) Abort(ctx context.Context, key, uploadID string) error {
 	return w.call(ctx, "Abort", func() {
 		w.aborted = append(w.aborted, uploadID)
-		w.uploads = slices.DeleteFunc(w.uploads, func(u storage.Upload) bool { return u.Key == key && u.ID == uploadID })
+		w.uploads = slices.DeleteFunc(w.uploads, func(u storage.Unfinished) bool { return u.Key == key && u.ID == uploadID })
 	})
 }
 
@@ -371,7 +371,7 @@ func (w *world) everyKind() (k everyKind) {
 		k.foreign = append(k.foreign, key)
 	}
 	upload := func(key, id string, age time.Duration) string {
-		w.uploads = append(w.uploads, storage.Upload{Key: key, ID: id, Initiated: now.Add(-age)})
+		w.uploads = append(w.uploads, storage.Unfinished{Key: key, ID: id, Initiated: now.Add(-age)})
 		return id
 	}
 	k.stale = []string{upload(w.grant("alice", 9*day).Key, "S1", 9*day), upload(w.grant("bob", 99*day).Key, "S2", 99*day)}

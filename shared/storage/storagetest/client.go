@@ -97,7 +97,7 @@ func (b *Bucket) List(ctx context.Context, prefix, after string, n int) (page st
 }
 
 // ListUploads is storage.Client's.
-func (b *Bucket) ListUploads(ctx context.Context, prefix string, after storage.Upload, n int) (page storage.Uploads, err error) {
+func (b *Bucket) ListUploads(ctx context.Context, prefix string, after storage.Unfinished, n int) (page storage.UnfinishedPage, err error) {
 	b.t.Helper()
 	b.checkCount(ListUploads, n)
 	err = b.call(ctx, Call{Op: ListUploads, Key: prefix}, func() error {

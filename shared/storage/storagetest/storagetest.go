@@ -103,7 +103,7 @@ type object struct {
 }
 
 type upload struct {
-	storage.Upload
+	storage.Unfinished
 	header map[string]string
 	parts  map[int64]part
 	ended  bool
@@ -199,7 +199,7 @@ func (b *Bucket) Keys(prefix string) []string {
 }
 
 // Open returns the multipart uploads that have not ended, by key and id.
-func (b *Bucket) Open() []storage.Upload {
+func (b *Bucket) Open() []storage.Unfinished {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.open()
@@ -279,20 +279,20 @@ func (b *Bucket) running(key, uploadID string) (*upload, error) {
 func (b *Bucket) start(key string, header map[string]string, began time.Time) string {
 	id := fmt.Sprintf("%032X", len(b.uploads)+1) // OSS's have 32 characters
 	b.uploads[id] = &upload{
-		Upload: storage.Upload{Key: key, ID: id, Initiated: began.UTC().Truncate(time.Millisecond)},
-		header: maps.Clone(header), parts: make(map[int64]part),
+		Unfinished: storage.Unfinished{Key: key, ID: id, Initiated: began.UTC().Truncate(time.Millisecond)},
+		header:     maps.Clone(header), parts: make(map[int64]part),
 	}
 	return id
 }
 
-func (b *Bucket) open() []storage.Upload {
-	var list []storage.Upload
+func (b *Bucket) open() []storage.Unfinished {
+	var list []storage.Unfinished
 	for _, id := range slices.Sorted(maps.Keys(b.uploads)) {
 		if u := b.uploads[id]; !u.ended {
-			list = append(list, u.Upload)
+			list = append(list, u.Unfinished)
 		}
 	}
-	slices.SortStableFunc(list, func(x, y storage.Upload) int { return strings.Compare(x.Key, y.Key) })
+	slices.SortStableFunc(list, func(x, y storage.Unfinished) int { return strings.Compare(x.Key, y.Key) })
 	return list
 }
 

@@ -26,7 +26,7 @@ type client interface {
 	Put(ctx context.Context, key string, content []byte) error
 	Delete(ctx context.Context, key string) error
 	List(ctx context.Context, prefix, after string, n int) (storage.Page, error)
-	ListUploads(ctx context.Context, prefix string, after storage.Upload, n int) (storage.Uploads, error)
+	ListUploads(ctx context.Context, prefix string, after storage.Unfinished, n int) (storage.UnfinishedPage, error)
 	Initiate(ctx context.Context, key string, header map[string]string) (string, error)
 	ListParts(ctx context.Context, key, uploadID string) ([]storage.Part, error)
 	Complete(ctx context.Context, key, uploadID string, parts []storage.Part) error
@@ -55,7 +55,7 @@ func TestMultipart(t *testing.T) {
 	if err != nil || !slices.Equal(parts, want) || parts[1].Size != 3 || parts[1].ETag != "7F021A1415B86F2D013B2618FB31AE53" {
 		t.Fatalf("ListParts = %+v, %v, want %+v", parts, err, want)
 	}
-	if open := b.Open(); len(open) != 1 || open[0] != (storage.Upload{Key: "k", ID: id, Initiated: began.Truncate(time.Millisecond)}) {
+	if open := b.Open(); len(open) != 1 || open[0] != (storage.Unfinished{Key: "k", ID: id, Initiated: began.Truncate(time.Millisecond)}) {
 		t.Errorf("Open = %+v, want the upload", open)
 	}
 	if err := b.Complete(ctx, "k", id, parts); err != nil {
@@ -155,7 +155,7 @@ func TestObjectsAndListings(t *testing.T) {
 	}
 	first, last := b.StartUpload("x", nil, began), b.StartUpload("x", nil, began)
 	b.StartUpload("w", nil, began)
-	uploads, err := b.ListUploads(ctx, "x", storage.Upload{Key: "x", ID: first}, 10)
+	uploads, err := b.ListUploads(ctx, "x", storage.Unfinished{Key: "x", ID: first}, 10)
 	if err != nil || uploads.More || len(uploads.Uploads) != 1 || uploads.Uploads[0].ID != last {
 		t.Errorf("ListUploads = %+v, %v, want %s", uploads, err, last)
 	}
@@ -243,7 +243,7 @@ func TestContract(t *testing.T) {
 		{"a part without an ETag", complete(storage.Part{Number: 1}), 1},
 		{"a quoted ETag", complete(storage.Part{Number: 1, ETag: `"A"`}), 1},
 		{"a page of nothing", func(b *storagetest.Bucket) { _, _ = b.List(ctx, "", "", 0) }, 1},
-		{"too large a page", func(b *storagetest.Bucket) { _, _ = b.ListUploads(ctx, "", storage.Upload{}, 1001) }, 1},
+		{"too large a page", func(b *storagetest.Bucket) { _, _ = b.ListUploads(ctx, "", storage.Unfinished{}, 1001) }, 1},
 		{"what is not allowed", func(b *storagetest.Bucket) { _, _ = b.Head(ctx, "secret") }, 1},
 		{"a fault that nothing meets", func(b *storagetest.Bucket) { b.Next(storagetest.Head, storagetest.Fault{}) }, 1},
 	}
