@@ -59,7 +59,7 @@ func main() {
 	}
 }
 
-var errUsage = errors.New("usage: mutate [flags] package...")
+var errUsage = errors.New("usage: mutate [flags] package [package ...]")
 
 type options struct {
 	count   int
