@@ -18,6 +18,7 @@ const PageSize = 1000
 type Listed struct {
 	Key          string
 	ETag         string // without quotes
+	Size         int64  // bytes
 	LastModified time.Time
 }
 
@@ -46,7 +47,7 @@ func (c *Client) List(ctx context.Context, prefix, after string, n int) (Page, e
 	}
 	page := Page{Objects: make([]Listed, 0, len(res.Contents)), More: res.IsTruncated}
 	for _, o := range res.Contents {
-		listed := Listed{Key: oss.ToString(o.Key), ETag: unquote(oss.ToString(o.ETag)), LastModified: oss.ToTime(o.LastModified).UTC()}
+		listed := Listed{Key: oss.ToString(o.Key), ETag: unquote(oss.ToString(o.ETag)), Size: o.Size, LastModified: oss.ToTime(o.LastModified).UTC()}
 		if listed.Key <= after || !strings.HasPrefix(listed.Key, prefix) {
 			return Page{}, outOfOrder(op)
 		}
@@ -125,7 +126,7 @@ func (c *Client) Get(ctx context.Context, key string, limit int64) ([]byte, erro
 		return nil, classify(op, err)
 	}
 	if int64(len(content)) > limit {
-		return nil, &Error{Op: op, Reason: ErrUnavailable, cause: errors.New("the object is larger than expected")}
+		return nil, &Error{Op: op, Reason: ErrTooLarge}
 	}
 	return content, nil
 }

@@ -21,7 +21,7 @@ var listedAt = time.Date(2026, 11, 20, 10, 0, 0, 0, time.UTC)
 func listing(w io.Writer, more bool, keys ...string) {
 	fmt.Fprintf(w, "<ListBucketResult><EncodingType>url</EncodingType><IsTruncated>%v</IsTruncated>", more)
 	for i, key := range keys {
-		fmt.Fprintf(w, `<Contents><Key>%s</Key><ETag>"E%d"</ETag><LastModified>2026-11-20T10:00:00.000Z</LastModified><Size>1</Size></Contents>`, url.QueryEscape(key), i+1)
+		fmt.Fprintf(w, `<Contents><Key>%s</Key><ETag>"E%d"</ETag><LastModified>2026-11-20T10:00:00.000Z</LastModified><Size>%d</Size></Contents>`, url.QueryEscape(key), i+1, 10*i+1)
 	}
 	io.WriteString(w, "</ListBucketResult>")
 }
@@ -33,7 +33,7 @@ func TestList(t *testing.T) {
 		listing(w, true, "u/a b", "u/夏&<")
 	})
 	page, err := c.List(t.Context(), "u/", "u/a", 2)
-	want := storage.Page{More: true, Objects: []storage.Listed{{Key: "u/a b", ETag: "E1", LastModified: listedAt}, {Key: "u/夏&<", ETag: "E2", LastModified: listedAt}}}
+	want := storage.Page{More: true, Objects: []storage.Listed{{Key: "u/a b", ETag: "E1", Size: 1, LastModified: listedAt}, {Key: "u/夏&<", ETag: "E2", Size: 11, LastModified: listedAt}}}
 	if err != nil || !reflect.DeepEqual(page, want) {
 		t.Errorf("List = %+v, %v, want %+v", page, err, want)
 	}
@@ -111,8 +111,8 @@ func TestGet(t *testing.T) {
 	if content, err := c.Get(t.Context(), "k", 10); err != nil || string(content) != "0123456789" {
 		t.Errorf("Get = %q, %v, want all of it", content, err)
 	}
-	if content, err := c.Get(t.Context(), "k", 9); !errors.Is(err, storage.ErrUnavailable) {
-		t.Errorf("Get of more than expected = %q, %v, want ErrUnavailable", content, err)
+	if content, err := c.Get(t.Context(), "k", 9); !errors.Is(err, storage.ErrTooLarge) || content != nil {
+		t.Errorf("Get of more than expected = %q, %v, want ErrTooLarge", content, err)
 	}
 }
 

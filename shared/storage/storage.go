@@ -52,6 +52,7 @@ var (
 	ErrThrottled    = &api.Error{Code: api.Throttled, Message: "The storage is busy. Try again.", RetryAfter: time.Second, Log: "storage is throttling"}
 	ErrTimeout      = &api.Error{Code: api.StorageTimeout, Message: "The storage did not answer in time. Try again.", RetryAfter: time.Second, Log: "storage did not answer in time"}
 	ErrUnavailable  = &api.Error{Code: api.StorageError, Message: "The storage failed. Try again.", RetryAfter: time.Second, Log: "storage failed"}
+	ErrTooLarge     = &api.Error{Code: api.Internal, Log: "object is larger than expected"}
 	ErrCredentials  = &api.Error{Code: api.Throttled, Message: "This function has no credentials at the moment. Try again.", RetryAfter: time.Second, Log: "credentials are unavailable"}
 )
 
@@ -160,9 +161,18 @@ func twice(ctx context.Context, limit time.Duration) (context.Context, context.C
 // Head asks for the object's metadata. It fails with ErrNotFound only when OSS
 // says that there is no such object.
 func (c *Client) Head(ctx context.Context, key string) (Object, error) {
+	return c.HeadVersion(ctx, key, "")
+}
+
+// HeadVersion is Head for one version of an object; "" is the current one.
+func (c *Client) HeadVersion(ctx context.Context, key, version string) (Object, error) {
 	ctx, cancel := twice(ctx, headTimeout)
 	defer cancel()
-	res, err := c.oss.HeadObject(ctx, &oss.HeadObjectRequest{Bucket: &c.bucket, Key: &key}, attempts(2))
+	request := &oss.HeadObjectRequest{Bucket: &c.bucket, Key: &key}
+	if version != "" {
+		request.VersionId = &version
+	}
+	res, err := c.oss.HeadObject(ctx, request, attempts(2))
 	if err != nil {
 		return Object{}, classify("HeadObject", err)
 	}

@@ -8,6 +8,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"reflect"
 	"strings"
 	"testing"
@@ -70,6 +71,7 @@ func TestHead(t *testing.T) {
 			"ETag": `"ABC"`, "Content-Type": "image/png", "Content-Length": "5", "Last-Modified": "Fri, 20 Nov 2026 10:00:00 GMT",
 			"x-oss-object-type": "Normal", "x-oss-hash-crc64ecma": "42", "x-oss-version-id": "V", "x-oss-meta-Album": "%E5%A4%8F",
 			"x-oss-meta-ossupload-grant": "v1.k.x", "Content-Encoding": "gzip", "Cache-Control": "no-store", "Content-Disposition": "inline", "Expires": "0",
+			"x-oss-tagging-count": "2",
 		} {
 			w.Header().Set(name, value)
 		}
@@ -82,13 +84,27 @@ func TestHead(t *testing.T) {
 		Size: 5, ETag: "ABC", ContentType: "image/png", CRC64: "42", Type: "Normal", VersionID: "V",
 		LastModified:    time.Date(2026, 11, 20, 10, 0, 0, 0, time.UTC),
 		Metadata:        map[string]string{"album": "%E5%A4%8F", "ossupload-grant": "v1.k.x"},
-		ContentEncoding: "gzip", ContentDisposition: "inline", CacheControl: "no-store", Expires: "0",
+		ContentEncoding: "gzip", ContentDisposition: "inline", CacheControl: "no-store", Expires: "0", Tags: 2,
 	}
 	if !reflect.DeepEqual(o, want) {
 		t.Errorf("Head = %+v, want %+v", o, want)
 	}
 	if len(*got) != 1 || (*got)[0] != "HEAD /examplebucket/u/alice/a%20b.png" {
 		t.Errorf("requests = %q", *got)
+	}
+}
+
+func TestHeadVersion(t *testing.T) {
+	var query url.Values
+	c, _ := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		query = r.URL.Query()
+		w.Header().Set("x-oss-version-id", query.Get("versionId"))
+	})
+	for _, version := range []string{"V1", ""} {
+		o, err := c.HeadVersion(t.Context(), "k", version)
+		if err != nil || o.VersionID != version || query.Has("versionId") != (version != "") {
+			t.Errorf("HeadVersion of %q = %q, %v, with the query %v", version, o.VersionID, err, query)
+		}
 	}
 }
 

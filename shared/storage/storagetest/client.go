@@ -45,7 +45,7 @@ func (b *Bucket) Get(ctx context.Context, key string, limit int64) (content []by
 		case !ok:
 			return storage.ErrNotFound
 		case int64(len(held.content)) > limit:
-			return storage.ErrUnavailable
+			return storage.ErrTooLarge
 		}
 		content = slices.Clone(held.content)
 		return nil
@@ -89,7 +89,7 @@ func (b *Bucket) List(ctx context.Context, prefix, after string, n int) (page st
 				break
 			}
 			o := b.objects[key]
-			page.Objects = append(page.Objects, storage.Listed{Key: key, ETag: o.ETag, LastModified: o.LastModified})
+			page.Objects = append(page.Objects, storage.Listed{Key: key, ETag: o.ETag, Size: o.Size, LastModified: o.LastModified})
 		}
 		return nil
 	})

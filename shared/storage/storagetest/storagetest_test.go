@@ -147,8 +147,8 @@ func TestObjectsAndListings(t *testing.T) {
 	if content, err := b.Get(ctx, "b/1", 3); string(content) != "b/1" || err != nil {
 		t.Errorf("Get = %q, %v, want b/1", content, err)
 	}
-	if _, err := b.Get(ctx, "b/1", 2); !errors.Is(err, storage.ErrUnavailable) {
-		t.Errorf("Get of more than the limit = %v, want %v", err, storage.ErrUnavailable)
+	if _, err := b.Get(ctx, "b/1", 2); !errors.Is(err, storage.ErrTooLarge) {
+		t.Errorf("Get of more than the limit = %v, want %v", err, storage.ErrTooLarge)
 	}
 	if err := b.Delete(ctx, "b/1"); err != nil || !slices.Equal(b.Keys("b/"), []string{"b/2", "b/3"}) {
 		t.Errorf("after Delete: %v, %q", err, b.Keys("b/"))
