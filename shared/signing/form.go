@@ -133,7 +133,7 @@ func (f Form) check() error {
 
 func checkField(low, value string) error {
 	switch {
-	case !isToken(low) || strings.Contains(low, "$"):
+	case !isToken(strings.TrimPrefix(low, "x:")) || strings.Contains(low, "$"):
 		return fmt.Errorf("%w: field %q", ErrForm, low)
 	case ofForm(low):
 		return fmt.Errorf("%w: field %q is the form's own", ErrForm, low)

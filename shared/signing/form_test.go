@@ -47,7 +47,7 @@ func form() signing.Form {
 	return signing.Form{
 		Bucket: "examplebucket", Key: "a/b.png", MinSize: 1, MaxSize: 10, Expires: 15 * time.Minute,
 		NotIn:  map[string][]string{"x-oss-server-side-encryption": {"KMS"}},
-		Fields: map[string]string{"Content-Type": "image/png", "Cache-Control": "", "Expires": "", "x-oss-meta-price": "5%24"},
+		Fields: map[string]string{"Content-Type": "image/png", "Cache-Control": "", "Expires": "", "x-oss-meta-price": "5%24", "x:u": "v1.k.t"},
 	}
 }
 
@@ -77,7 +77,7 @@ func TestPresignForm(t *testing.T) {
 		[]any{"content-length-range", 1.0, 10.0},
 		eq("Cache-Control", ""), eq("Content-Type", "image/png"), eq("Expires", ""), eq("key", "a/b.png"), eq("x-oss-credential", credential),
 		eq("x-oss-date", "20261120T101240Z"), eq("x-oss-meta-price", "5%24"), eq("x-oss-security-token", "example-token"),
-		eq("x-oss-signature-version", "OSS4-HMAC-SHA256"),
+		eq("x-oss-signature-version", "OSS4-HMAC-SHA256"), eq("x:u", "v1.k.t"),
 		[]any{"not-in", "$x-oss-server-side-encryption", []any{"KMS"}},
 	}
 	if decoded.Expiration != "2026-11-20T10:27:40.000Z" || !reflect.DeepEqual(decoded.Conditions, want) {
@@ -115,6 +115,10 @@ func TestPresignFormRefuses(t *testing.T) {
 		{"a field in two cases", func(f *signing.Form) { f.Fields["content-type"] = "x" }, signing.ErrForm},
 		{"a name with a quote", func(f *signing.Form) { f.Fields[`a"b`] = "x" }, signing.ErrForm},
 		{"a name with a dollar", func(f *signing.Form) { f.Fields[`$a`] = "x" }, signing.ErrForm},
+		{"a variable of the callback", func(f *signing.Form) { f.Fields["x:u"] = "v1.k.t" }, nil},
+		{"a variable without a name", func(f *signing.Form) { f.Fields["x:"] = "v" }, signing.ErrForm},
+		{"a variable of a variable", func(f *signing.Form) { f.Fields["x:x:u"] = "v" }, signing.ErrForm},
+		{"another name with a colon", func(f *signing.Form) { f.Fields["y:u"] = "v" }, signing.ErrForm},
 		{"a dollar in a value", func(f *signing.Form) { f.Fields["x-oss-meta-a"] = "5$" }, signing.ErrForm},
 		{"a dollar in the key", func(f *signing.Form) { f.Key = "a$" }, signing.ErrForm},
 		{"a line break in a value", func(f *signing.Form) { f.Fields["x-oss-meta-a"] = "x\r\ny" }, signing.ErrForm},
