@@ -268,7 +268,7 @@ func (s *Stack) account(accessKeyID string) (oss.Account, bool) {
 		AccessKeySecret: c.AccessKeySecret,
 		SecurityToken:   c.SecurityToken,
 		Expires:         c.Expires,
-		Allows:          c.Allows,
+		Allows:          c.AllowsWhen,
 	}, ok
 }
 

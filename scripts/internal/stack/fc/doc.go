@@ -14,8 +14,11 @@
 // stricter of the likely ones towards a function: no header twice, no field of
 // an answer of the wrong type, header names in whatever case the shape has.
 //
-// The known gaps: one process per function, so no cold starts by load and no
-// second instance; no initializer, pre-stop or asynchronous invocations; a
+// [Async] is the queue of asynchronous invocations, and a [Group] several
+// instances of one function.
+//
+// The known gaps: instances are not started by load, so there are no cold starts;
+// no initializer or pre-stop; asynchronous events do not outlive the program; a
 // function that has passed its timeout is left running, since ending the
 // process would take its other invocations along; and the HTTP trigger's own
 // CORS answers and forced Content-Disposition are left out, because a function

@@ -37,7 +37,7 @@ func ParseTrigger(name string) (Trigger, error) {
 // function. "/s3" covers /s3 and /s3/multipart, but not /s3x; "" covers all.
 type Route struct {
 	Prefix   string
-	Function *Function
+	Function Invoker
 }
 
 // What the HTTP trigger accepts, of "HTTP triggers overview". The limits of
@@ -126,7 +126,7 @@ func (g *gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		g.refuse(w, arrival, refusal{http.StatusNotFound, "NotFound", "no function serves this path", ""})
 		return
 	}
-	arrival.AccountID = route.Function.cfg.AccountID
+	arrival.AccountID = route.Function.accountID()
 
 	body, refused := readRequest(w, r)
 	if refused != nil {

@@ -3,6 +3,7 @@ package oss
 import (
 	"crypto/subtle"
 	"net/http"
+	"strconv"
 	"time"
 )
 
@@ -19,9 +20,10 @@ type Account struct {
 	Expires time.Time
 
 	// Allows is the RAM decision on one action, "oss:PutObject", and one
-	// resource, "acs:oss:*:*:bucket/key" or "acs:oss:*:*:bucket". Nil
-	// allows everything.
-	Allows func(action, resource string) bool
+	// resource, "acs:oss:*:*:bucket/key" or "acs:oss:*:*:bucket". What the
+	// conditions of a policy may ask is known by the key, "acs:SecureTransport".
+	// Nil allows everything.
+	Allows func(action, resource string, known map[string]string) bool
 }
 
 // product is the product that the stand-in answers for.
@@ -133,7 +135,7 @@ func (c *call) permit(bucket, key string, actions ...string) *apiError {
 		resource += "/" + key
 	}
 	for _, action := range actions {
-		if c.account.Allows != nil && !c.account.Allows(action, resource) {
+		if c.account.Allows != nil && !c.account.Allows(action, resource, c.known()) {
 			e := errorf(http.StatusForbidden, codeAccessDenied, "0003-00000801",
 				"You have no right to access this object because of RAM policy.")
 			e.AuthAction = action
@@ -141,6 +143,17 @@ func (c *call) permit(bucket, key string, actions ...string) *apiError {
 		}
 	}
 	return nil
+}
+
+// known is what conditions may ask about the call. A call over plain http from
+// this machine counts as secure, unless Config.PlainHTTP has it be what it is: the
+// stand-in has no certificate.
+func (c *call) known() map[string]string {
+	known := map[string]string{"acs:SecureTransport": strconv.FormatBool(!c.s.cfg.PlainHTTP || c.r.TLS != nil)}
+	if c.target.key == "" {
+		known["oss:Prefix"] = c.query.get("prefix")
+	}
+	return known
 }
 
 func errAnonymous() *apiError {

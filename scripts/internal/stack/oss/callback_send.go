@@ -253,7 +253,6 @@ func answerFailure(err error, host string) *callbackFailure {
 
 // callbackVariables are the values of the system variables for one upload.
 func (c *call) callbackVariables(o *object) map[string]string {
-	clientIP, _, _ := net.SplitHostPort(c.r.RemoteAddr)
 	values := map[string]string{
 		"bucket":     c.target.bucket,
 		"object":     o.Key,
@@ -262,7 +261,7 @@ func (c *call) callbackVariables(o *object) map[string]string {
 		"mimeType":   o.Headers["Content-Type"],
 		"crc64":      strconv.FormatUint(o.CRC, 10),
 		"contentMd5": o.MD5,
-		"clientIp":   clientIP,
+		"clientIp":   c.clientIP(),
 		"reqId":      c.requestID,
 		"operation":  c.operation,
 	}
@@ -275,6 +274,11 @@ func (c *call) callbackVariables(o *object) map[string]string {
 		}
 	}
 	return values
+}
+
+func (c *call) clientIP() string {
+	ip, _, _ := net.SplitHostPort(c.r.RemoteAddr)
+	return ip
 }
 
 func sortedNames(headers map[string]string) []string {

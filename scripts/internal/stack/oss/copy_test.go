@@ -59,7 +59,7 @@ func TestSDKCopyRefusals(t *testing.T) {
 	f.put("a", "hello")
 	f.put("b", "there")
 	limited := temporary
-	limited.Allows = func(action, resource string) bool {
+	limited.Allows = func(action, resource string, _ map[string]string) bool {
 		return action != "oss:GetObject" || !strings.HasSuffix(resource, "/b")
 	}
 	f.setAccount(limited)

@@ -42,7 +42,7 @@ func TestSDKDeleteMany(t *testing.T) {
 func TestSDKDeleteManyRefusals(t *testing.T) {
 	f := newFixture(t)
 	limited := permanent
-	limited.Allows = func(action, resource string) bool {
+	limited.Allows = func(action, resource string, _ map[string]string) bool {
 		return action == "oss:DeleteObject" && strings.HasSuffix(resource, "/a")
 	}
 	f.put("a", "a")

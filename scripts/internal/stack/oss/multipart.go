@@ -129,6 +129,7 @@ func (c *call) completeMultipartUpload() error {
 	if err != nil {
 		return err
 	}
+	c.tell(o, callback)
 	c.w.Header().Set("ETag", quote(o.ETag))
 	c.w.Header().Set("x-oss-hash-crc64ecma", strconv.FormatUint(o.CRC, 10))
 	c.writeVersion(o)

@@ -44,6 +44,7 @@ func (c *call) putObject() error {
 	if err := c.storeError(c.s.store.commit(c.target.bucket, o, body, forbid)); err != nil {
 		return err
 	}
+	c.tell(o, callback)
 	writeContentHeaders(c.w.Header(), o.content)
 	c.writeVersion(o)
 	if callback != nil {

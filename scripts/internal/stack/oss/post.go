@@ -80,6 +80,7 @@ func (c *call) storeForm(form *postForm, policy *postPolicy, header http.Header)
 	if err := c.storeError(c.s.store.commit(c.target.bucket, o, body, forbid)); err != nil {
 		return err
 	}
+	c.tell(o, callback)
 	writeContentHeaders(c.w.Header(), o.content)
 	c.writeVersion(o)
 	if callback != nil {

@@ -343,7 +343,7 @@ func TestPostAuthorization(t *testing.T) {
 	f := newFixture(t)
 	var asked []string
 	limited := permanent
-	limited.Allows = func(action, resource string) bool {
+	limited.Allows = func(action, resource string, _ map[string]string) bool {
 		asked = append(asked, action+" "+resource)
 		return action != "oss:PutObjectAcl"
 	}

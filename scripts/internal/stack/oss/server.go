@@ -30,6 +30,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"sync/atomic"
 	"time"
 )
 
@@ -61,6 +62,10 @@ type Config struct {
 	// breaks nothing.
 	Fault func(target, operation string) string
 
+	// PlainHTTP has the conditions of policies see calls over plain http as such;
+	// else they count as secure.
+	PlainHTTP bool
+
 	// CORS are the rules of every bucket; nil means DefaultCORS.
 	CORS []CORSRule
 
@@ -83,6 +88,7 @@ type Server struct {
 	keyPath    string
 	keyPEM     []byte
 	httpClient *http.Client
+	trigger    atomic.Pointer[Trigger]
 }
 
 // New opens what Dir holds and returns a Server for it. One directory must

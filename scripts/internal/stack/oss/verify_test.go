@@ -6,10 +6,12 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"net/http"
 	"net/url"
 	"os"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -458,7 +460,7 @@ func TestPermissions(t *testing.T) {
 	f.put("up/a", "hello")
 	var asked []string
 	account := temporary
-	account.Allows = func(action, resource string) bool {
+	account.Allows = func(action, resource string, _ map[string]string) bool {
 		asked = append(asked, action+" "+resource)
 		return strings.HasPrefix(resource, "acs:oss:*:*:bucket/up/") && action != "oss:DeleteObject" && action != "oss:PutObjectTagging"
 	}
@@ -509,5 +511,26 @@ func TestPermissions(t *testing.T) {
 				t.Errorf("asked %q, want %q", asked, test.want)
 			}
 		})
+	}
+}
+
+// What the conditions of a policy may ask about a call.
+func TestPermissionsKnowTheCall(t *testing.T) {
+	for _, plain := range []bool{false, true} {
+		f := newFixture(t, func(c *Config) { c.PlainHTTP = plain })
+		var known []map[string]string
+		account := temporary
+		account.Allows = func(_, _ string, k map[string]string) bool {
+			known = append(known, k)
+			return true
+		}
+		f.setAccount(account)
+		if _, err := f.client(account).ListObjectsV2(t.Context(), &oss.ListObjectsV2Request{Bucket: oss.Ptr(testBucket), Prefix: oss.Ptr("up/")}); err != nil {
+			t.Fatal(err)
+		}
+		want := map[string]string{"acs:SecureTransport": strconv.FormatBool(!plain), "oss:Prefix": "up/"}
+		if len(known) != 1 || !maps.Equal(known[0], want) {
+			t.Errorf("with PlainHTTP %v it is known %v, want %v", plain, known, want)
+		}
 	}
 }

@@ -158,7 +158,7 @@ func TestVersionTags(t *testing.T) {
 func TestVersionAuthorization(t *testing.T) {
 	f := newVersioned(t)
 	limited := permanent
-	limited.Allows = func(action, _ string) bool { return !strings.HasSuffix(action, "Version") }
+	limited.Allows = func(action, _ string, _ map[string]string) bool { return !strings.HasSuffix(action, "Version") }
 	version := f.putVersion("k", "one")
 	f.setAccount(limited)
 	for _, request := range []any{

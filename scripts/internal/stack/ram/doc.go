@@ -10,7 +10,7 @@
 // a Deny beats an Allow, and what no statement allows is denied.
 //
 // It refuses what it cannot judge: a policy with an element it does not know
-// (NotAction, Principal) does not parse, and a statement with a Condition never
-// allows and always denies. A policy that works here may therefore allow more
+// (NotAction, Principal) does not parse, and a statement with a Condition other
+// than on acs:SecureTransport or oss:Prefix never allows and always denies. A policy that works here may therefore allow more
 // in the cloud, never less.
 package ram

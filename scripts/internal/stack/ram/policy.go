@@ -18,11 +18,9 @@ type Policy struct {
 type statement struct {
 	deny bool
 	// actions are lower case: RAM compares action names without case.
-	actions   []string
-	resources []resource
-	// conditional is set when the statement holds a Condition. None is
-	// evaluated, so such a statement must err on the side of denial.
-	conditional bool
+	actions    []string
+	resources  []resource
+	conditions []condition
 }
 
 // ParsePolicy reads a policy document:
@@ -66,7 +64,11 @@ func ParsePolicy(data []byte) (Policy, error) {
 // Allows reports whether p permits action ("oss:PutObject") on resource
 // ("acs:oss:*:*:bucket/key", where * stands for a region or owner that does
 // not matter). A resource that is not of this form is never allowed.
-func (p Policy) Allows(action, resource string) bool {
+func (p Policy) Allows(action, resource string) bool { return p.AllowsWhen(action, resource, nil) }
+
+// AllowsWhen is Allows for a call of which this is known: values by the keys of
+// conditions, "acs:SecureTransport" and "oss:Prefix".
+func (p Policy) AllowsWhen(action, resource string, known map[string]string) bool {
 	requested, err := parseResource(resource)
 	if err != nil {
 		return false
@@ -77,10 +79,11 @@ func (p Policy) Allows(action, resource string) bool {
 		if !s.matches(action, requested) {
 			continue
 		}
-		if s.deny {
+		holds, judged := s.holds(known)
+		if s.deny && (holds || !judged) {
 			return false
 		}
-		allowed = allowed || !s.conditional
+		allowed = allowed || !s.deny && holds
 	}
 	return allowed
 }
@@ -139,11 +142,9 @@ func parseStatement(data []byte) (statement, error) {
 		s.resources = append(s.resources, r)
 	}
 	if raw, ok := fields["Condition"]; ok {
-		conditions, err := objectFields(raw)
-		if err != nil {
+		if s.conditions, err = parseConditions(raw); err != nil {
 			return statement{}, fmt.Errorf("reading Condition: %w", err)
 		}
-		s.conditional = len(conditions) > 0
 	}
 	return s, nil
 }

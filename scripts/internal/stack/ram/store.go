@@ -27,8 +27,14 @@ type Credential struct {
 // Allows reports whether every policy of the credential permits action on
 // resource; see Policy.Allows for their form.
 func (c Credential) Allows(action, resource string) bool {
+	return c.AllowsWhen(action, resource, nil)
+}
+
+// AllowsWhen is Allows for a call of which something is known; see
+// Policy.AllowsWhen.
+func (c Credential) AllowsWhen(action, resource string, known map[string]string) bool {
 	for _, p := range c.Policies {
-		if !p.Allows(action, resource) {
+		if !p.AllowsWhen(action, resource, known) {
 			return false
 		}
 	}
@@ -68,6 +74,20 @@ func (s *Store) Add(c Credential) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.byID[c.AccessKeyID] = c
+}
+
+// OfRole returns the credentials of a role, expired or not. The caller must not
+// change their policies.
+func (s *Store) OfRole(arn string) []Credential {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	var all []Credential
+	for _, c := range s.byID {
+		if c.Role == arn {
+			all = append(all, c)
+		}
+	}
+	return all
 }
 
 // Lookup returns the credential with this access key ID, expired or not. The
