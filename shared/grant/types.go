@@ -2,6 +2,7 @@ package grant
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -31,9 +32,13 @@ func ParseTypes(list string) (Types, error) {
 
 // Allow reports whether contentType, one valid type/subtype in lower case, is
 // covered. What a browser would run or render as a document of the bucket's
-// origin is covered by its own name only, never by a wildcard.
+// origin, alone or as a part, is covered by its own name only, never by a
+// wildcard.
 func (t Types) Allow(contentType string) bool {
 	major, minor, _ := strings.Cut(contentType, "/")
+	if major == "multipart" || major == "message" {
+		return slices.ContainsFunc(t, func(pattern string) bool { return strings.EqualFold(pattern, contentType) })
+	}
 	for _, pattern := range t {
 		pattern = strings.ToLower(pattern)
 		if pattern == contentType {
@@ -54,6 +59,21 @@ func active(subtype string) bool {
 	}
 	return strings.HasSuffix(subtype, "+xml") || strings.Contains(subtype, "html") ||
 		strings.Contains(subtype, "svg") || strings.Contains(subtype, "script")
+}
+
+// judged is what a list of types judges of a content type: what stands before
+// the semicolon, in lower case. ok is false for anything but a type/subtype with
+// one charset at most, as text/plain;charset=utf8.
+func judged(contentType string) (bare string, ok bool) {
+	bare, parameter, has := strings.Cut(contentType, ";")
+	bare = strings.ToLower(bare)
+	if has {
+		name, value, _ := strings.Cut(strings.TrimPrefix(parameter, " "), "=")
+		if !strings.EqualFold(name, "charset") || len(value) > 40 || !validToken(strings.ToLower(value)) {
+			return bare, false
+		}
+	}
+	return bare, validType(bare)
 }
 
 func validType(s string) bool {
@@ -109,8 +129,10 @@ var extensionTypes = map[string]string{
 	".ogg": "audio/ogg", ".wav": "audio/wav",
 	".avi": "video/x-msvideo", ".m4v": "video/mp4", ".mkv": "video/x-matroska", ".mov": "video/quicktime",
 	".mp4": "video/mp4", ".webm": "video/webm",
-	".csv": "text/csv", ".htm": "text/html", ".html": "text/html", ".ics": "text/calendar",
+	".csv": "text/csv", ".htm": "text/html", ".html": "text/html", ".xhtml": "application/xhtml+xml", ".ics": "text/calendar",
 	".js": "text/javascript", ".md": "text/markdown", ".txt": "text/plain", ".xml": "application/xml",
+	".mjs": "text/javascript", ".shtml": "text/html", ".svgz": "image/svg+xml", ".xht": "application/xhtml+xml",
+	".xsl": "application/xml", ".xslt": "application/xml",
 	".doc":  "application/msword",
 	".docx": "application/vnd.openxmlformats-officedocument.wordprocessingml.document",
 	".gz":   "application/gzip", ".json": "application/json", ".pdf": "application/pdf",

@@ -37,6 +37,14 @@ func TestTypesAllow(t *testing.T) {
 		{"*/*", "application/ecmascript", false},
 		{"*/*", "text/vbscript", false},
 		{"*/*", "application/hta", false},
+		{"*/*", "multipart/form-data", false},
+		{"*/*", "multipart/x-mixed-replace", false},
+		{"multipart/*", "multipart/related", false},
+		{"multipart/related", "multipart/related", true},
+		{"multipart/related", "multipart/mixed", false},
+		{"*/*", "message/rfc822", false},
+		{"message/*", "message/rfc822", false},
+		{"MESSAGE/rfc822", "message/rfc822", true},
 	}
 	for _, tt := range tests {
 		types, err := grant.ParseTypes(tt.list)
