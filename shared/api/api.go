@@ -128,6 +128,7 @@ type Error struct {
 	Message    string        // a sentence that says what to do next, sent to the client
 	Details    any           // JSON "details"; nil: none
 	RetryAfter time.Duration // Retry-After in whole seconds, rounded up; 0: none
+	Challenge  string        // WWW-Authenticate, visible ASCII and spaces; empty: none
 	Log        string        // what Error says, for logs; empty: the code
 	Reason     string        // logged as "reason", never sent
 

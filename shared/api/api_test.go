@@ -67,13 +67,13 @@ func TestErrorText(t *testing.T) {
 }
 
 func TestWithIsTheSentinel(t *testing.T) {
-	sentinel := &api.Error{Code: api.PartsMismatch, Message: "m", Reason: "r", RetryAfter: 1}
-	other := &api.Error{Code: api.PartsMismatch, Message: "m", Reason: "r", RetryAfter: 1}
+	sentinel := &api.Error{Code: api.PartsMismatch, Message: "m", Reason: "r", RetryAfter: 1, Challenge: "Bearer"}
+	other := &api.Error{Code: api.PartsMismatch, Message: "m", Reason: "r", RetryAfter: 1, Challenge: "Bearer"}
 	detailed := sentinel.With("d").With("e")
 	err := fmt.Errorf("completing: %w", detailed)
 
 	var got *api.Error
-	if !errors.As(err, &got) || got != detailed || got.Details != "e" || got.Code != sentinel.Code || got.Message != "m" || got.Reason != "r" || got.RetryAfter != 1 {
+	if !errors.As(err, &got) || got != detailed || got.Details != "e" || got.Code != sentinel.Code || got.Message != "m" || got.Reason != "r" || got.RetryAfter != 1 || got.Challenge != "Bearer" {
 		t.Errorf("As = %+v, want the sentinel with its details", got)
 	}
 	if !errors.Is(err, sentinel) || !errors.Is(sentinel.With("d"), sentinel) || !errors.Is(sentinel, sentinel) {

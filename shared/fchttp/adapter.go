@@ -25,6 +25,11 @@ type Adapter struct {
 	// whoever invokes the function by hand; nil as {}. A nil Timer makes timer
 	// events an invocation error.
 	Timer func(ctx context.Context, payload string) (any, error)
+
+	// Stored looks at the objects that an event of OSS's trigger tells of. An
+	// error makes the platform try again. A nil Stored makes such events an
+	// invocation error.
+	Stored func(ctx context.Context, objects []StoredObject) error
 }
 
 // Invoke handles one event. requestID is the platform's id of the invocation.
@@ -47,6 +52,8 @@ func (a *Adapter) Invoke(ctx context.Context, requestID string, event []byte) (j
 		return a.serve(c, r.WithContext(ctx), fault, start)
 	case timerEvent:
 		out, err = a.runTimer(ctx, fields)
+	case storedObjectEvent:
+		out, err = a.runStored(ctx, fields)
 	default:
 		err = errUnknownEvent
 	}
@@ -56,7 +63,11 @@ func (a *Adapter) Invoke(ctx context.Context, requestID string, event []byte) (j
 		a.log().LogAttrs(ctx, slog.LevelError, "failed", attrs...)
 		return nil, err
 	}
-	a.log().LogAttrs(ctx, slog.LevelInfo, "timer", slog.String("requestId", requestID), took)
+	name := "timer"
+	if k == storedObjectEvent {
+		name = "trigger"
+	}
+	a.log().LogAttrs(ctx, slog.LevelInfo, name, slog.String("requestId", requestID), took)
 	return out, nil
 }
 

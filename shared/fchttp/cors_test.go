@@ -22,7 +22,7 @@ func corsHeaders(r reply) map[string]string {
 }
 
 func TestCORS(t *testing.T) {
-	const app, expose = "https://app.example", "X-Request-Id, Retry-After"
+	const app, expose = "https://app.example", "X-Request-Id, Retry-After, WWW-Authenticate"
 	none := map[string]string{}
 	vary := map[string]string{"Vary": "Origin"}
 	simple := func(origin string) map[string]string {

@@ -19,12 +19,13 @@ const (
 	gatewayEvent
 	triggerEvent
 	timerEvent
+	storedObjectEvent
 )
 
 var (
 	errUnknownEvent = errors.New(`unknown event: want an API gateway event (with httpMethod and path), ` +
-		`an HTTP trigger event (with version "v1", rawPath and requestContext.http) ` +
-		`or a timer event (with triggerTime and triggerName)`)
+		`an HTTP trigger event (with version "v1", rawPath and requestContext.http), ` +
+		`a timer event (with triggerTime and triggerName) or that of an OSS trigger (with events)`)
 	errNoTimer = errors.New("unexpected timer event: this function answers HTTP requests only")
 )
 
@@ -37,6 +38,8 @@ func kindOf(event object) kind {
 		return triggerEvent
 	case event.has("triggerTime") && event.has("triggerName"):
 		return timerEvent
+	case event.has("events"), event.has("specversion") && event.has("data"):
+		return storedObjectEvent
 	}
 	return unknownEvent
 }

@@ -294,7 +294,8 @@ func TestUnknownEvents(t *testing.T) {
 		"another version of the trigger": strings.Replace(trigger(t, "GET", nil), `"v1"`, `"v2"`, 1),
 		"two versions of the trigger":    `{"version":"v1","version":"v2","rawPath":"/"}`,
 		"a version that is a number":     `{"version":1,"rawPath":"/"}`,
-		"an object storage event":        `{"events":[{"eventName":"ObjectCreated:PutObject"}]}`,
+		"a CloudEvent without data":      `{"specversion":"1.0","source":"acs.oss"}`,
+		"data of no CloudEvent":          `{"data":{"eventSource":"acs:oss"}}`,
 		"nesting without end":            strings.Repeat(`{"a":`, 100_000),
 		"field names in other case":      `{"HTTPMETHOD":"GET","PATH":"/"}`,
 	}
@@ -306,7 +307,7 @@ func TestUnknownEvents(t *testing.T) {
 			if err == nil || raw != nil {
 				t.Fatalf("Invoke(%.100s) = %s, nil, want an error", event, raw)
 			}
-			for _, want := range []string{"httpMethod", "rawPath", "triggerName"} {
+			for _, want := range []string{"httpMethod", "rawPath", "triggerName", "OSS"} {
 				if !strings.Contains(err.Error(), want) {
 					t.Errorf("error = %q, want it to name %s", err, want)
 				}
@@ -375,11 +376,21 @@ func FuzzInvoke(f *testing.F) {
 		`{"triggerTime":"","triggerName":"","payload":"x"}`,
 		`{"httpMethod":"OPTIONS","path":"/","headers":{"Origin":"https://app.example","Access-Control-Request-Headers":"a,b"}}`,
 		`{"httpMethod":5}`,
+		`{"events":[{"eventName":"ObjectCreated:PutObject","eventSource":"acs:oss","oss":{"bucket":{"name":"b"},"object":{"key":"k","eTag":"E"},"xVars":{"x:u":"v1.k.t"}}}]}`,
+		`{"specversion":"1.0","source":"acs.oss","data":{"eventName":"ObjectCreated:PostObject","oss":{"bucket":{"name":"b"},"object":{"key":"k"}}}}`,
 	} {
 		f.Add([]byte(event))
 	}
 	a := &fchttp.Adapter{
 		Log: slog.New(slog.DiscardHandler), MaxBody: 64, Timer: background, CORSOrigins: []string{"https://app.example"},
+		Stored: func(_ context.Context, objects []fchttp.StoredObject) error {
+			for _, o := range objects {
+				if o.Bucket == "" || o.Key == "" {
+					panic("an object without a name")
+				}
+			}
+			return nil
+		},
 		Handler: fchttp.NewMux(fchttp.Route{Method: "POST", Pattern: "/{path...}", Handle: func(r *http.Request) (any, error) {
 			body, err := io.ReadAll(r.Body)
 			if len(body) > 64 {
@@ -391,9 +402,12 @@ func FuzzInvoke(f *testing.F) {
 	f.Fuzz(func(t *testing.T, event []byte) {
 		raw, err := a.Invoke(t.Context(), requestID, event)
 		if err != nil {
+			if strings.Contains(err.Error(), "panic") {
+				t.Errorf("Invoke = %v", err)
+			}
 			return
 		}
-		if string(raw) == "{}" { // a timer's
+		if string(raw) == "{}" { // a timer's or a trigger's
 			return
 		}
 		r := parseReply(t, raw)

@@ -153,6 +153,9 @@ func writeError(w http.ResponseWriter, r *http.Request, err error) {
 		seconds := (e.RetryAfter + time.Second - 1) / time.Second
 		w.Header().Set("Retry-After", strconv.FormatInt(int64(seconds), 10))
 	}
+	if e.Challenge != "" {
+		w.Header().Set("WWW-Authenticate", e.Challenge)
+	}
 	call.setFailure(e, err)
 	writeJSON(w, e.Code.Status(), body)
 }
