@@ -141,10 +141,10 @@ func copyFile(t *testing.T, from, to string) {
 // Secrets as during a rotation. The stack signs with two of them; a receiver
 // knows the next one, which nothing signs with yet, and the second of those.
 const (
-	nextSecret    = "whsec_bmV4dG5leHRuZXh0bmV4dG5leHRuZXh0bmV4dG4="
-	retiredSecret = "whsec_cmV0aXJlZHJldGlyZWRyZXRpcmVkcmV0aXJlZHI="
-	currentSecret = "whsec_Y3VycmVudGN1cnJlbnRjdXJyZW50Y3VycmVudGM="
-	foreignSecret = "whsec_Zm9yZWlnbmZvcmVpZ25mb3JlaWduZm9yZWlnbmY="
+	nextSecret    = "whsec_dGhlIG5leHQgc2VjcmV0IG9mIHRoaXMgdGVzdCBvbmx5"
+	retiredSecret = "whsec_YSByZXRpcmVkIHNlY3JldCBvZiB0aGlzIHRlc3Q="
+	currentSecret = "whsec_Y3VycmVudCwgYW5kIG9mIHRoaXMgdGVzdCBvbmx5"
+	foreignSecret = "whsec_Zm9yZWlnbiwgYW5kIG9mIHRoaXMgdGVzdCBvbmx5"
 )
 
 // Every receiver is the backend of the local stack for a while.

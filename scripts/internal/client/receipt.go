@@ -24,6 +24,7 @@ type Receipt struct {
 	Context      json.RawMessage   `json:"context,omitempty"`
 	UploadedAt   time.Time         `json:"uploadedAt"`
 	EventID      string            `json:"eventId"`
+	Delivered    bool              `json:"delivered"` // the application was told; else that is queued
 	ReceiptToken string            `json:"receiptToken,omitempty"`
 
 	// Line is the receipt as it was sent, on one line. ParseReceipt sets it.
