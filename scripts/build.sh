@@ -15,12 +15,14 @@ for name in "$@"; do
     echo "build.sh: there is no function $name" >&2
     exit 2
   fi
-  rm -rf "dist/$name"
   mkdir -p "dist/$name"
+  find "dist/$name" -mindepth 1 ! -name main -delete
   # go1 runs on x86-64 only. The commit is left out of the binary: it would
   # make a rebuild differ, and the build fail where git distrusts the tree.
   CGO_ENABLED=0 GOOS=linux GOARCH=amd64 \
-    go build -trimpath -buildvcs=false -ldflags='-s -w' -o "dist/$name/main" "./functions/$name"
-  chmod 0755 "dist/$name/main"
+    go build -trimpath -buildvcs=false -ldflags='-s -w' -o "dist/.building.$$" "./functions/$name"
+  chmod 0755 "dist/.building.$$"
+  # In one step: complete is deployed twice, and the other may be reading it.
+  mv -f "dist/.building.$$" "dist/$name/main"
   printf 'dist/%s/main: %d bytes\n' "$name" "$(wc -c <"dist/$name/main")"
 done

@@ -19,8 +19,11 @@ import (
 var load = map[string]func(settings.Lookup) error{
 	"presign":  func(l settings.Lookup) error { _, err := settings.LoadPresign(l); return err },
 	"callback": func(l settings.Lookup) error { _, err := settings.LoadCallback(l); return err },
-	"complete": func(l settings.Lookup) error { _, err := settings.LoadComplete(l); return err },
+	"complete": loadComplete,
+	"repair":   loadComplete, // the same program
 }
+
+func loadComplete(l settings.Lookup) error { _, err := settings.LoadComplete(l); return err }
 
 // notDeployed are settings that s.yaml leaves out on purpose.
 var notDeployed = map[string]string{
@@ -32,11 +35,12 @@ var notDeployed = map[string]string{
 // deployment is an environment that satisfies every function.
 func deployment() map[string]string {
 	return map[string]string{
+		"ACCOUNT_ID":           "1234567890123456", // for the template alone
 		"OSS_REGION":           "cn-shanghai",
 		"OSS_BUCKET":           "photos",
 		"UPLOAD_MAX_SIZE":      "104857600",
 		"UPLOAD_CONTENT_TYPES": "image/*,video/mp4",
-		"UPLOAD_TOKEN_SECRETS": "k1:MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=",
+		"UPLOAD_TOKEN_SECRETS": "k1:Zm9yIHRva2VucyBvZiB0aGlzIHRlc3Qgb25seSwgMzJi",
 		"RECEIPT_SECRET":       "for the receipts of this test only: 0123456789",
 		"CALLBACK_URL":         "https://api.example.com/callback",
 		"AUTH_MODE":            "jwt",
@@ -113,6 +117,69 @@ func environmentsIn(t *testing.T, path string) map[string][]string {
 	return named
 }
 
+// TestDeploymentStarts gives each function what s.yaml makes of a user's
+// environment, by the two forms that the template has. That the tool reads it so
+// is TestDeploymentRenders' to say.
+func TestDeploymentStarts(t *testing.T) {
+	user := deployment()
+	raw, err := os.ReadFile("../s.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	given := map[string]map[string]string{}
+	resource := ""
+	for line := range strings.Lines(string(raw)) {
+		line = strings.TrimSuffix(line, "\n")
+		if m := resourceLine.FindStringSubmatch(line); m != nil {
+			resource = m[1]
+			given[resource] = map[string]string{}
+		} else if m := variableLine.FindStringSubmatch(line); m != nil {
+			given[resource][m[1]] = evaluate(t, strings.TrimSpace(strings.TrimPrefix(strings.TrimSpace(line), m[1]+":")), user)
+		}
+	}
+	for name, load := range load {
+		if err := load(func(variable string) (string, bool) { v, ok := given[name][variable]; return v, ok }); err != nil {
+			t.Errorf("%s does not start: %v", name, err)
+		}
+	}
+	for variable, want := range map[string]string{"UPLOAD_PREFIX": "uploads/", "AUTH_AUDIENCE": "ossupload", "OSS_INTERNAL_ENDPOINT": "oss-cn-shanghai-internal.aliyuncs.com"} {
+		if got := given["repair"][variable]; got != want {
+			t.Errorf("%s of repair = %q, want %q", variable, got, want)
+		}
+	}
+}
+
+var environmentForm = regexp.MustCompile(`^\$\{env\('([A-Z_]+)'(?:, (.*))?\)\}$`)
+
+// evaluate is what the template's ${vars.region}, ${env('NAME')} or
+// ${env('NAME', 'default')} stands for.
+func evaluate(t *testing.T, text string, env map[string]string) string {
+	t.Helper()
+	if text == "${vars.region}" {
+		return env["OSS_REGION"]
+	}
+	m := environmentForm.FindStringSubmatch(text)
+	if m == nil {
+		t.Fatalf("s.yaml has %s, which is of no form that is known here", text)
+	}
+	value, ok := env[m[1]]
+	if !ok && m[2] == "" {
+		t.Fatalf("s.yaml requires %s, which deployment() lacks", m[1])
+	}
+	if ok {
+		return value
+	}
+	// 'a' + vars.region + 'b'
+	var def strings.Builder
+	for item := range strings.SplitSeq(m[2], " + ") {
+		if item == "vars.region" {
+			item = env["OSS_REGION"]
+		}
+		def.WriteString(strings.Trim(item, "'"))
+	}
+	return def.String()
+}
+
 // template is what Serverless Devs makes of s.yaml.
 type template struct {
 	Edition   string `json:"edition"`
@@ -135,22 +202,66 @@ type props struct {
 	CPU                  float64           `json:"cpu"`
 	DiskSize             int               `json:"diskSize"`
 	Timeout              int               `json:"timeout"`
+	Concurrency          concurrency       `json:"concurrencyConfig"`
 	Role                 string            `json:"role"`
 	EnvironmentVariables map[string]string `json:"environmentVariables"`
 	LogConfig            string            `json:"logConfig"`
 	Triggers             []trigger         `json:"triggers"`
 }
 
+type concurrency struct {
+	Reserved int `json:"reservedConcurrency"`
+}
+
 type trigger struct {
-	Name   string `json:"triggerName"`
-	Type   string `json:"triggerType"`
+	Name           string `json:"triggerName"`
+	Type           string `json:"triggerType"`
+	SourceARN      string `json:"sourceArn"`
+	InvocationRole string `json:"invocationRole"`
+
 	Config struct {
 		AuthType       string   `json:"authType"`
 		Methods        []string `json:"methods"`
 		CronExpression string   `json:"cronExpression"`
 		Enable         bool     `json:"enable"`
 		Payload        string   `json:"payload"`
+		Events         []string `json:"events"`
+		Filter         filter   `json:"filter"`
 	} `json:"triggerConfig"`
+}
+
+type filter struct {
+	Key struct {
+		Prefix string `json:"prefix"`
+		Suffix string `json:"suffix"`
+	} `json:"key"`
+}
+
+func timerTrigger(name, every, payload string) trigger {
+	t := trigger{Name: name, Type: "timer"}
+	t.Config.CronExpression, t.Config.Enable, t.Config.Payload = "@every "+every, true, payload
+	return t
+}
+
+// triggers are those of a function.
+func triggers(name string) []trigger {
+	if name == "repair" {
+		stored := trigger{
+			Name: "stored", Type: "oss", SourceARN: "acs:oss:cn-shanghai:1234567890123456:photos",
+			InvocationRole: "acs:ram::1234567890123456:role/ossupload-trigger",
+		}
+		stored.Config.Events = []string{"oss:ObjectCreated:PutObject", "oss:ObjectCreated:PostObject", "oss:ObjectCreated:CompleteMultipartUpload"}
+		stored.Config.Filter.Key.Prefix = "uploads/"
+		return []trigger{timerTrigger("deliver", "1m", `{"do":"deliver"}`), timerTrigger("sweep", "15m", `{"do":"sweep"}`), stored}
+	}
+	http := trigger{Name: "http", Type: "http"}
+	http.Config.AuthType = "anonymous"
+	http.Config.Methods = map[string][]string{
+		"presign":  {"GET", "POST", "OPTIONS"},
+		"callback": {"POST"},
+		"complete": {"GET", "POST", "DELETE", "OPTIONS"},
+	}[name]
+	return []trigger{http}
 }
 
 // TestDeploymentRenders lets Serverless Devs itself read s.yaml, which needs
@@ -189,12 +300,9 @@ func TestDeploymentRenders(t *testing.T) {
 	}
 
 	named := environmentsIn(t, "../s.yaml")
-	methods := map[string][]string{
-		"presign":  {"GET", "POST", "OPTIONS"},
-		"callback": {"POST"},
-		"complete": {"GET", "POST", "DELETE", "OPTIONS"},
-	}
-	timeout := map[string]int{"presign": 30, "callback": 4, "complete": 60}
+	timeout := map[string]int{"presign": 30, "callback": 4, "complete": 60, "repair": 60}
+	reserved := map[string]int{"presign": 40, "callback": 80, "complete": 40, "repair": 10}
+	program := map[string]string{"presign": "presign", "callback": "callback", "complete": "complete", "repair": "complete"}
 	for name, load := range load {
 		t.Run(name, func(t *testing.T) {
 			strict := json.NewDecoder(strings.NewReader(string(whole.Resources[name].Props)))
@@ -221,16 +329,9 @@ func TestDeploymentRenders(t *testing.T) {
 
 			p.EnvironmentVariables, p.Description = nil, ""
 			want := props{
-				Region: "cn-shanghai", FunctionName: "ossupload-" + name, Runtime: "go1", Handler: "main", Code: "./dist/" + name,
-				MemorySize: 512, CPU: 0.35, DiskSize: 512, Timeout: timeout[name], Role: "ossupload-" + name,
-				LogConfig: "auto", Triggers: []trigger{{Name: "http", Type: "http"}},
-			}
-			want.Triggers[0].Config.AuthType = "anonymous"
-			want.Triggers[0].Config.Methods = methods[name]
-			if name == "complete" {
-				sweep := trigger{Name: "sweep", Type: "timer"}
-				sweep.Config.CronExpression, sweep.Config.Enable, sweep.Config.Payload = "@every 15m", true, `{"delete":false}`
-				want.Triggers = append(want.Triggers, sweep)
+				Region: "cn-shanghai", FunctionName: "ossupload-" + name, Runtime: "go1", Handler: "main", Code: "./dist/" + program[name],
+				MemorySize: 512, CPU: 0.35, DiskSize: 512, Timeout: timeout[name], Concurrency: concurrency{reserved[name]},
+				Role: "ossupload-" + name, LogConfig: "auto", Triggers: triggers(name),
 			}
 			if !reflect.DeepEqual(p, want) {
 				t.Errorf("props = %+v, want %+v", p, want)

@@ -31,8 +31,8 @@ const keyURL = "https://keys.example.com/key.pem"
 // counted counts what a callback makes the function call: keys, OSS and the
 // webhook.
 type counted struct {
-	document                 string
-	keys, heads, puts, posts int
+	document                       string
+	keys, heads, gets, puts, posts int
 }
 
 func (o *counted) RoundTrip(r *http.Request) (*http.Response, error) {
@@ -45,9 +45,24 @@ func (o *counted) Head(context.Context, string) (storage.Object, error) {
 	return storage.Object{}, storage.ErrNotFound
 }
 
+func (o *counted) Get(context.Context, string, int64) ([]byte, error) {
+	o.gets++
+	return nil, storage.ErrUnavailable
+}
+
 func (o *counted) Put(context.Context, string, []byte) error {
 	o.puts++
 	return storage.ErrUnavailable
+}
+
+func (o *counted) Delete(context.Context, string) error {
+	o.puts++
+	return storage.ErrUnavailable
+}
+
+func (o *counted) List(context.Context, string, string, int) (storage.Page, error) {
+	o.gets++
+	return storage.Page{}, storage.ErrUnavailable
 }
 
 // posts counts deliveries.
@@ -71,13 +86,13 @@ func flooded(t *testing.T) (*fchttp.Adapter, *rsa.PrivateKey, *uploadtoken.Keyri
 	}
 	o := &counted{document: string(pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der}))}
 	secrets := []uploadtoken.Key{{ID: "k1", Secret: make([]byte, 32)}}
-	keyring, err := uploadtoken.NewKeyring(secrets, rand.Reader)
+	keyring, err := uploadtoken.NewKeyring(uploadtoken.Config{Keys: secrets, Place: testPlace, Random: rand.Reader})
 	if err != nil {
 		t.Fatal(err)
 	}
 	h, err := newHandler(settings.Callback{
-		Storage: settings.Storage{Bucket: "examplebucket"}, TokenKeys: secrets, CallbackURL: "https://api.example.com/callback", CallbackKeyURLs: []string{keyURL},
-		Webhook: settings.Webhook{URL: "https://backend.example.com", Secrets: [][]byte{[]byte("secret")}},
+		Storage: settings.Storage{Bucket: "examplebucket"}, TokenKeys: secrets, Place: testPlace, CallbackURL: "https://api.example.com/callback", CallbackKeyURLs: []string{keyURL},
+		Webhook: settings.Webhook{URL: "https://backend.example.com", Secrets: [][]byte{[]byte("secret")}, RetryFor: time.Hour},
 	}, outside{
 		storage: o, keys: &http.Client{Transport: o}, webhook: posts{o}, now: time.Now, random: rand.Reader, log: slog.New(slog.DiscardHandler),
 	})
@@ -113,7 +128,7 @@ func TestJunkIsCheap(t *testing.T) {
 		}
 		return base64.StdEncoding.EncodeToString(signature)
 	}
-	claims := uploadtoken.Claims{Bucket: "examplebucket", Key: "u/a/x.png", Subject: "a", ExpiresAt: time.Now().Unix() + 60}
+	claims := uploadtoken.Claims{Key: "u/a/x.png", Subject: "a", ExpiresAt: time.Now().Unix() + 60}
 	good, err := keyring.Seal(uploadtoken.Upload, claims)
 	if err != nil {
 		t.Fatal(err)
@@ -172,8 +187,8 @@ func TestJunkIsCheap(t *testing.T) {
 			}
 		})
 	}
-	if o.keys != 1 || o.heads != 0 || o.puts != 0 || o.posts != 0 {
-		t.Errorf("%d key fetches, %d HEADs, %d PUTs and %d deliveries, want 1 and none", o.keys, o.heads, o.puts, o.posts)
+	if o.keys != 1 || o.heads != 0 || o.gets != 0 || o.puts != 0 || o.posts != 0 {
+		t.Errorf("%d key fetches, %d HEADs, %d GETs, %d PUTs and %d deliveries, want 1 and none", o.keys, o.heads, o.gets, o.puts, o.posts)
 	}
 	// The control: what is believed does lead to a question.
 	if invoke(t, event(t, signed(notice(good)), keyURL, notice(good))); o.heads != 1 {

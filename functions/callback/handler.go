@@ -13,16 +13,19 @@ import (
 	"ossupload/shared/api"
 	"ossupload/shared/confirm"
 	"ossupload/shared/fchttp"
+	"ossupload/shared/grant"
+	"ossupload/shared/hold"
 	"ossupload/shared/osscallback"
+	"ossupload/shared/outbox"
 	"ossupload/shared/settings"
 	"ossupload/shared/storage"
 	"ossupload/shared/uploadtoken"
 )
 
 const (
-	// OSS waits five seconds for an answer, connecting included ("Callback",
-	// OSS API reference); three leave it room.
-	answerWithin   = 2800 * time.Millisecond
+	// OSS waits five seconds for an answer, connecting and a cold start included
+	// ("Callback", OSS API reference).
+	answerWithin   = 3400 * time.Millisecond
 	deliveryBudget = 2 * time.Second
 )
 
@@ -31,7 +34,6 @@ const (
 // object is there and as granted. They are checked in this order, and nothing
 // but an allowed key URL is called before the token has opened.
 type handler struct {
-	bucket    string
 	uri       string // path and query of the configured callback URL
 	verifier  *osscallback.Verifier
 	keyring   *uploadtoken.Keyring
@@ -40,9 +42,15 @@ type handler struct {
 	now       func() time.Time
 }
 
+// bucket is what the function asks of OSS: storage.Client.
+type bucket interface {
+	confirm.Storage
+	outbox.Storage
+}
+
 // outside is what a handler meets outside of itself.
 type outside struct {
-	storage confirm.Storage
+	storage bucket
 	webhook http.RoundTripper // nil: the network
 	keys    *http.Client      // fetches public keys; nil: the network
 	now     func() time.Time
@@ -51,7 +59,9 @@ type outside struct {
 }
 
 func newHandler(s settings.Callback, out outside) (*handler, error) {
-	keyring, err := uploadtoken.NewKeyring(s.TokenKeys, out.random)
+	keyring, err := uploadtoken.NewKeyring(uploadtoken.Config{
+		Keys: s.TokenKeys, Place: s.Place, Former: s.Former, Random: out.random,
+	})
 	if err != nil {
 		return nil, err
 	}
@@ -63,15 +73,21 @@ func newHandler(s settings.Callback, out outside) (*handler, error) {
 	if err != nil {
 		return nil, fmt.Errorf("reading CALLBACK_URL: %w", err)
 	}
+	queue, err := outbox.New(outbox.Config{
+		Storage: out.storage, Sealer: keyring, Root: grant.OwnRoot(s.Place.Prefix), RetryFor: s.Webhook.RetryFor, Now: out.now, Log: out.log,
+	})
+	if err != nil {
+		return nil, err
+	}
 	confirmer, err := confirm.New(confirm.Config{
-		Storage: out.storage, Keyring: keyring, Location: s.Storage.Location, ReceiptSecret: s.ReceiptSecret, Now: out.now, Log: out.log,
-		Webhook: confirm.WebhookConfig{URL: s.Webhook.URL, Secrets: s.Webhook.Secrets, Budget: deliveryBudget, Client: out.webhook},
+		Storage: out.storage, Queue: queue, Keyring: keyring, Bucket: s.Place.Bucket, Prefix: s.Place.Prefix, Location: s.Storage.Location,
+		Webhook:   confirm.WebhookConfig{URL: s.Webhook.URL, Secrets: s.Webhook.Secrets, Budget: deliveryBudget, Client: out.webhook},
+		LogEvents: s.Webhook.LogEvents, Events: s.Webhook.Events, ReceiptSecret: s.ReceiptSecret, Now: out.now, Log: out.log,
 	})
 	if err != nil {
 		return nil, err
 	}
 	return &handler{
-		bucket:    s.Storage.Bucket,
 		uri:       uri,
 		verifier:  verifier,
 		keyring:   keyring,
@@ -104,7 +120,7 @@ func (h *handler) callback(r *http.Request) (any, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", errToken, err)
 	}
-	if claims.Bucket != h.bucket || notice.Bucket != claims.Bucket || notice.Object != claims.Key {
+	if notice.Bucket != claims.Bucket || notice.Object != claims.Key {
 		return nil, fmt.Errorf("%w: it is for another object", errToken)
 	}
 	return h.confirm(ctx, claims, notice)
@@ -123,22 +139,22 @@ func (h *handler) uris(r *http.Request) []string {
 }
 
 // confirm holds the object against the notice, and then against the grant.
-func (h *handler) confirm(ctx context.Context, claims uploadtoken.Claims, notice osscallback.Notice) (confirm.Receipt, error) {
+func (h *handler) confirm(ctx context.Context, claims uploadtoken.Claims, notice osscallback.Notice) (confirm.Answer, error) {
 	object, err := h.storage.Head(ctx, claims.Key)
 	if errors.Is(err, storage.ErrNotFound) {
-		return confirm.Receipt{}, fmt.Errorf("%w: %w", errObject, err)
+		return confirm.Answer{}, fmt.Errorf("%w: %w", errObject, err)
 	}
 	if err != nil {
-		return confirm.Receipt{}, err
+		return confirm.Answer{}, err
 	}
 	if !strings.EqualFold(notice.ETag, object.ETag) || notice.Size != object.Size {
-		return confirm.Receipt{}, fmt.Errorf("%w: its ETag or size is not the callback's", errObject)
+		return confirm.Answer{}, fmt.Errorf("%w: its ETag or size is not the callback's", errObject)
 	}
-	receipt, err := h.confirmer.Announce(ctx, claims, object)
-	if errors.Is(err, confirm.ErrMismatch) {
-		return confirm.Receipt{}, fmt.Errorf("%w: %w", errObject, err)
+	answer, err := h.confirmer.Announce(ctx, claims, object)
+	if errors.Is(err, hold.ErrMismatch) {
+		return confirm.Answer{}, fmt.Errorf("%w: %w", errObject, err)
 	}
-	return receipt, err
+	return answer, err
 }
 
 // What is not believed is answered alike; the log tells why. To OSS a token or

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/base64"
@@ -21,16 +22,17 @@ import (
 
 	"github.com/golang-jwt/jwt/v5"
 
+	"ossupload/shared/outbox"
 	"ossupload/shared/storage"
 	"ossupload/shared/uploadtoken"
 )
 
-// wantReceipt is the receipt of newWorld's object but for its token. The event
-// id is hex(SHA-256(testID LF testETag LF "v1"))[:32].
+// wantReceipt is the receipt of newWorld's object, but for what the answer alone
+// says.
 const wantReceipt = `"location":"https://examplebucket.oss-cn-hangzhou.aliyuncs.com/` + testKey + `",` +
 	`"bucket":"examplebucket","key":"` + testKey + `","size":5,"etag":"` + testETag + `","crc64":"123","contentType":"image/png","versionId":"v1",` +
 	`"filename":"夏.png","metadata":{"album":"été"},"vars":{"k":"<&>"},"context":{"order":1},"uploadedAt":"2026-11-30T16:30:00Z",` +
-	`"eventId":"evt_34e31299c7aa5769856b4718d8def2a5"`
+	`"eventId":"` + testEvent + `"`
 
 // sameJSON compares two JSON objects without regard to the order of names.
 func sameJSON(t *testing.T, got, want string) {
@@ -57,7 +59,7 @@ func TestHonestCallback(t *testing.T) {
 	if err := json.Unmarshal([]byte(a.Body), &receipt); err != nil {
 		t.Fatal(err)
 	}
-	sameJSON(t, a.Body, "{"+wantReceipt+`,"receiptToken":"`+receipt.ReceiptToken+`"}`)
+	sameJSON(t, a.Body, "{"+wantReceipt+`,"delivered":true,"receiptToken":"`+receipt.ReceiptToken+`"}`)
 
 	proof, err := jwt.Parse(receipt.ReceiptToken, func(*jwt.Token) (any, error) { return receiptSecret, nil }, jwt.WithValidMethods([]string{"HS256"}))
 	if err != nil {
@@ -88,8 +90,11 @@ func TestHonestCallback(t *testing.T) {
 	if d.url != "POST https://backend.example.com/events" {
 		t.Errorf("delivery by %s", d.url)
 	}
-	if !slices.Equal(w.bucket.heads, []string{testKey}) || !slices.Equal(w.bucket.markers, []string{testMarker}) || !slices.Equal(w.keys.asked, []string{keyURL}) {
-		t.Errorf("asked for %q and the keys %q, marked %q, want one HEAD, one key and the marker %q", w.bucket.heads, w.keys.asked, w.bucket.markers, testMarker)
+	if !slices.Equal(w.bucket.heads, []string{testKey}) || !slices.Equal(w.bucket.markers(), []string{testMarker}) || !slices.Equal(w.keys.asked, []string{keyURL}) {
+		t.Errorf("asked for %q and the keys %q, marked %q, want one HEAD, one key and the marker %q", w.bucket.heads, w.keys.asked, w.bucket.markers(), testMarker)
+	}
+	if !maps.Equal(w.bucket.stored, map[string]string{testMarker: "taken"}) {
+		t.Errorf("stored %q, want the marker alone, which says taken", w.bucket.stored)
 	}
 }
 
@@ -130,8 +135,8 @@ func TestHonestCallbacks(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			w, m := newWorld(t), callback(t)
 			tt.change(t, w, m)
-			if a := send(t, w.function(t), m); a.Status != http.StatusOK || len(w.backend.deliveries) != 1 || len(w.bucket.markers) != 1 {
-				t.Errorf("answer %d %s, %d deliveries and %d markers, want 200 and one of each", a.Status, a.Body, len(w.backend.deliveries), len(w.bucket.markers))
+			if a := send(t, w.function(t), m); a.Status != http.StatusOK || len(w.backend.deliveries) != 1 || len(w.bucket.markers()) != 1 {
+				t.Errorf("answer %d %s, %d deliveries and %d markers, want 200 and one of each", a.Status, a.Body, len(w.backend.deliveries), len(w.bucket.markers()))
 			}
 		})
 	}
@@ -208,28 +213,170 @@ func TestAddressesAndMethods(t *testing.T) {
 	}
 }
 
+// A stored and verified upload is a success, whatever the receiver does: what it
+// does not take is queued.
 func TestWebhookThatDoesNotTakeIt(t *testing.T) {
-	for status, tries := range map[int]int{http.StatusInternalServerError: 3, http.StatusBadRequest: 1, http.StatusFound: 1} {
+	for status, tries := range map[int]int{
+		http.StatusInternalServerError: 3, http.StatusTooManyRequests: 3, http.StatusBadRequest: 1, http.StatusFound: 1, http.StatusGone: 1,
+	} {
 		t.Run(fmt.Sprint(status), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				w := newWorld(t)
 				w.backend.status = status
 				a := send(t, w.function(t), callback(t))
-				if a.refused(t, http.StatusBadGateway, "delivery_failed"); a.Header["Retry-After"] != "1" {
-					t.Errorf("Retry-After %q, want 1", a.Header["Retry-After"])
+				var receipt struct{ ReceiptToken string }
+				if err := json.Unmarshal([]byte(a.Body), &receipt); err != nil {
+					t.Fatal(err)
 				}
-				if len(w.backend.deliveries) != tries || len(w.bucket.markers) != 0 {
-					t.Errorf("%d deliveries and %d markers, want %d and none", len(w.backend.deliveries), len(w.bucket.markers), tries)
+				if a.Status != http.StatusOK {
+					t.Errorf("answer %d, want 200", a.Status)
+				}
+				sameJSON(t, a.Body, "{"+wantReceipt+`,"delivered":false,"receiptToken":"`+receipt.ReceiptToken+`"}`)
+				if len(w.backend.deliveries) != tries {
+					t.Errorf("%d deliveries, want %d", len(w.backend.deliveries), tries)
+				}
+				// Queued first, so that a crash in between loses nothing.
+				if want := []string{testQueued, testMarker}; !slices.Equal(w.bucket.puts, want) || w.bucket.stored[testMarker] != "queued" {
+					t.Errorf("stored %q and the marker says %q, want %q and queued", w.bucket.puts, w.bucket.stored[testMarker], want)
+				}
+				e := w.entry(t, testQueued)
+				want := outbox.Entry{
+					Kind: outbox.Event, ID: testEvent, Key: testKey, Marker: testMarker, Type: "upload.completed", Body: w.backend.deliveries[0].body,
+					Stored: testNow.Truncate(time.Second), Queued: testNow.Truncate(time.Second),
+				}
+				if e.Stored = e.Stored.UTC(); !reflect.DeepEqual(e, want) {
+					t.Errorf("queued %+v, want %+v", e, want)
 				}
 			})
 		})
 	}
 }
 
+// entry opens what was queued under a name.
+func (w *world) entry(t *testing.T, name string) (e outbox.Entry) {
+	t.Helper()
+	keyring, err := uploadtoken.NewKeyring(uploadtoken.Config{Keys: tokenKeys, Place: testPlace, Random: zeros{}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := keyring.OpenEvent(w.bucket.stored[name])
+	if err == nil {
+		err = json.Unmarshal(text, &e)
+	}
+	if err != nil {
+		t.Fatalf("opening %q, which is %q: %v", name, w.bucket.stored[name], err)
+	}
+	return e
+}
+
+// What is neither taken nor queued is not a success: asking again repairs it.
+func TestNeitherTakenNorQueued(t *testing.T) {
+	for _, reason := range []error{storage.ErrDenied, storage.ErrThrottled, storage.ErrTimeout, storage.ErrUnavailable, storage.ErrCredentials} {
+		w := newWorld(t)
+		w.backend.status = http.StatusBadRequest
+		w.bucket.fails["/_pending/"] = reason
+		f := w.function(t)
+		a := send(t, f, callback(t))
+		if a.refused(t, http.StatusBadGateway, "delivery_failed"); a.Header["Retry-After"] != "1" {
+			t.Errorf("%v: Retry-After %q, want 1", reason, a.Header["Retry-After"])
+		}
+		if len(w.bucket.puts) != 0 {
+			t.Errorf("%v: stored %q, want nothing", reason, w.bucket.puts)
+		}
+		// Once the queue is back, so is the answer.
+		delete(w.bucket.fails, "/_pending/")
+		if a := send(t, f, callback(t)); a.Status != http.StatusOK || len(w.bucket.queued()) != 1 {
+			t.Errorf("%v: then %d %s and %q queued, want 200 and one", reason, a.Status, a.Body, w.bucket.queued())
+		}
+	}
+}
+
+// What another instance had delivered stays delivered, although it cannot be
+// delivered again.
+func TestDeliveredBefore(t *testing.T) {
+	w := newWorld(t)
+	first := send(t, w.function(t), callback(t))
+	w.backend.status = http.StatusBadRequest
+	a := send(t, w.function(t), callback(t))
+	if a.Status != http.StatusOK || a.Body != first.Body || !strings.Contains(a.Body, `"delivered":true`) {
+		t.Errorf("answer %d %s, want the first: %s", a.Status, a.Body, first.Body)
+	}
+	if len(w.bucket.queued()) != 0 || w.bucket.stored[testMarker] != "taken" {
+		t.Errorf("queued %q, the marker says %q, want nothing and taken", w.bucket.queued(), w.bucket.stored[testMarker])
+	}
+	// What was queued before is not.
+	w.bucket.stored[testMarker] = "queued"
+	if a := send(t, w.function(t), callback(t)); a.Status != http.StatusOK || !strings.Contains(a.Body, `"delivered":false`) {
+		t.Errorf("answer %d %s, want 200, not delivered", a.Status, a.Body)
+	}
+	// And once it is taken, the marker says so.
+	w.backend.status = http.StatusOK
+	if a := send(t, w.function(t), callback(t)); a.Body != first.Body || w.bucket.stored[testMarker] != "taken" {
+		t.Errorf("answer %s, the marker says %q, want the first and taken", a.Body, w.bucket.stored[testMarker])
+	}
+}
+
+// An object that disagrees with its grant is told of once, if that is wanted.
+func TestRefusedIsToldOnce(t *testing.T) {
+	for _, tt := range []struct {
+		name       string
+		events     []string
+		status     int
+		deliveries int
+		puts       []string
+	}{
+		{"nobody wants to know", []string{"upload.completed"}, 204, 0, nil},
+		{"told", []string{"upload.completed", "upload.refused"}, 204, 1, []string{testMarker}},
+		{"queued", []string{"upload.completed", "upload.refused"}, 400, 1, []string{strings.Replace(testQueued, testEvent, refusedEvent, 1), testMarker}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			w := newWorld(t)
+			w.settings.Webhook.Events = tt.events
+			w.backend.status = tt.status
+			w.object(func(o *storage.Object) { o.CacheControl = "no-cache" })
+			for range 2 { // by two instances
+				send(t, w.function(t), callback(t)).refused(t, http.StatusForbidden, "callback_rejected")
+			}
+			if len(w.backend.deliveries) != tt.deliveries || !slices.Equal(w.bucket.puts, tt.puts) {
+				t.Fatalf("%d deliveries, stored %q, want %d and %q", len(w.backend.deliveries), w.bucket.puts, tt.deliveries, tt.puts)
+			}
+			if tt.deliveries == 0 {
+				return
+			}
+			if said := w.bucket.stored[testMarker]; said != "refused" {
+				t.Errorf("the marker says %q, want refused", said)
+			}
+			sameJSON(t, string(w.backend.deliveries[0].body), `{"type":"upload.refused","timestamp":"2026-11-30T16:30:00Z","data":{`+
+				`"bucket":"examplebucket","key":"`+testKey+`","size":5,"etag":"`+testETag+`","versionId":"v1","subject":"alice","uploadedAt":"2026-11-30T16:30:00Z",`+
+				`"eventId":"`+refusedEvent+`","reason":"object is not what was granted: it has a Cache-Control or Expires that nobody granted"}}`)
+			if tt.status == 400 {
+				if e := w.entry(t, tt.puts[0]); e.Type != "upload.refused" || !bytes.Equal(e.Body, w.backend.deliveries[0].body) {
+					t.Errorf("queued %+v, want what was delivered", e)
+				}
+			}
+		})
+	}
+}
+
+// A disagreement is rejected, whether or not it could be told.
+func TestRefusedThatCannotBeTold(t *testing.T) {
+	w := newWorld(t)
+	w.settings.Webhook.Events = []string{"upload.refused"}
+	w.backend.status = http.StatusBadRequest
+	w.bucket.fails["/_pending/"] = storage.ErrUnavailable
+	w.object(func(o *storage.Object) { o.Size = 6 })
+	m := callback(t)
+	m.says(t, notice(t, map[string]string{"size": "6"}))
+	send(t, w.function(t), m).refused(t, http.StatusForbidden, "callback_rejected")
+	if len(w.bucket.puts) != 0 {
+		t.Errorf("stored %q, want nothing, so that it is told when somebody asks again", w.bucket.puts)
+	}
+}
+
 // A mark that fails costs a delivery later, and the uploader nothing.
 func TestMarkThatFails(t *testing.T) {
 	w := newWorld(t)
-	w.bucket.putFails = storage.ErrDenied
+	w.bucket.fails["/_announced/"] = storage.ErrDenied
 	if a := send(t, w.function(t), callback(t)); a.Status != http.StatusOK || len(w.backend.deliveries) != 1 {
 		t.Errorf("answer %d %s and %d deliveries, want 200 and one", a.Status, a.Body, len(w.backend.deliveries))
 	}
@@ -262,9 +409,9 @@ func TestWithoutWebhookAndReceiptSecret(t *testing.T) {
 	if a.Status != http.StatusOK {
 		t.Fatalf("answer %d %s, want 200", a.Status, a.Body)
 	}
-	sameJSON(t, a.Body, "{"+wantReceipt+"}")
-	if !strings.Contains(w.log.String(), `"event":{"type":"upload.completed"`) || len(w.backend.deliveries) != 0 || len(w.bucket.markers) != 1 {
-		t.Errorf("log %s with %d deliveries and %d markers, want the event in the log", w.log, len(w.backend.deliveries), len(w.bucket.markers))
+	sameJSON(t, a.Body, "{"+wantReceipt+`,"delivered":true}`)
+	if log := w.log.String(); !strings.Contains(log, `"msg":"event","eventId":"`+testEvent+`","type":"upload.completed","key":"`+testKey+`","size":5}`) || strings.Contains(log, `"order"`) || len(w.backend.deliveries) != 0 || len(w.bucket.markers()) != 1 {
+		t.Errorf("log %s with %d deliveries and %d markers, want the event in the log", w.log, len(w.backend.deliveries), len(w.bucket.markers()))
 	}
 }
 
@@ -278,11 +425,32 @@ func TestSilence(t *testing.T) {
 		code        string
 	}{
 		{"nobody is silent", func(w *world) {}, 0, 0, 200, ""},
-		{"the bucket", func(w *world) { w.bucket.headFails = errSilent }, 2800 * time.Millisecond, 2800 * time.Millisecond, 504, "storage_timeout"},
+		{"the bucket", func(w *world) { w.bucket.fails["HEAD"] = errSilent }, 3400 * time.Millisecond, 3400 * time.Millisecond, 504, "storage_timeout"},
 		{"the key server", func(w *world) { w.keys.status = 0 }, time.Second, time.Second, 502, "storage_error"},
-		{"the webhook", func(w *world) { w.backend.status = 0 }, 1500 * time.Millisecond, 2 * time.Second, 502, "delivery_failed"},
-		{"the webhook, after a bucket that is slow", func(w *world) { w.backend.status, w.bucket.headTakes = 0, 2*time.Second }, 2700 * time.Millisecond, 2800 * time.Millisecond, 502, "delivery_failed"},
-		{"the bucket, when it is marked", func(w *world) { w.bucket.putFails = errSilent }, 500 * time.Millisecond, 500 * time.Millisecond, 200, ""},
+		{"the webhook", func(w *world) { w.backend.status = 0 }, 1500 * time.Millisecond, 2 * time.Second, 200, ""},
+		{"the webhook, after a bucket that is slow", func(w *world) { w.backend.status, w.bucket.headTakes = 0, 2*time.Second }, 2300 * time.Millisecond, 2400 * time.Millisecond, 200, ""},
+		{"the webhook, after a bucket that is slower", func(w *world) { w.backend.status, w.bucket.headTakes = 0, 3*time.Second }, 3 * time.Second, 3 * time.Second, 200, ""},
+		{"the webhook and the queue", func(w *world) { w.backend.status, w.bucket.fails["/_pending/"] = 0, errSilent }, 2100 * time.Millisecond, 2600 * time.Millisecond, 502, "delivery_failed"},
+		{"the webhook and the queue, after a bucket that is slow", func(w *world) {
+			w.backend.status, w.bucket.headTakes, w.bucket.fails["/_pending/"] = 0, 2*time.Second, errSilent
+		}, 2900 * time.Millisecond, 3 * time.Second, 502, "delivery_failed"},
+		{"the webhook and the marker, after a bucket that is slow", func(w *world) {
+			w.backend.status, w.bucket.headTakes, w.bucket.fails["/_announced/"] = 0, 2*time.Second, errSilent
+		}, 2600 * time.Millisecond, 2700 * time.Millisecond, 200, ""},
+		{"the webhook and who reads markers, after a bucket that is slow", func(w *world) {
+			w.backend.status, w.bucket.headTakes, w.bucket.fails["GET"] = 0, 2*time.Second, errSilent
+		}, 2600 * time.Millisecond, 2700 * time.Millisecond, 200, ""},
+		{"all but the HEAD, which is slow", func(w *world) {
+			w.backend.status, w.bucket.headTakes = 0, 2*time.Second
+			w.bucket.fails = map[string]error{"GET": errSilent, "/_pending/": errSilent, "/_announced/": errSilent}
+		}, 2900 * time.Millisecond, 3400 * time.Millisecond, 502, "delivery_failed"},
+		{"the bucket, when it is marked", func(w *world) { w.bucket.fails["/_announced/"] = errSilent }, 300 * time.Millisecond, 300 * time.Millisecond, 200, ""},
+		{"what was refused and cannot be told", func(w *world) {
+			w.settings.Webhook.Events = []string{"upload.refused"}
+			w.object(func(o *storage.Object) { o.Expires = "0" })
+			w.backend.status, w.bucket.headTakes = 0, 2*time.Second
+			w.bucket.fails = map[string]error{"/_pending/": errSilent}
+		}, 2900 * time.Millisecond, 3 * time.Second, 403, "callback_rejected"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -323,6 +491,9 @@ func TestSettingsThatMakeNoHandler(t *testing.T) {
 		name   string
 		change func(*world, *outside)
 	}{
+		{"no place", func(w *world, o *outside) { w.settings.Place = uploadtoken.Place{} }},
+		{"no time to retry for", func(w *world, o *outside) { w.settings.Webhook.RetryFor = 0 }},
+		{"no clock", func(w *world, o *outside) { o.now = nil }},
 		{"no token keys", func(w *world, o *outside) { w.settings.TokenKeys = nil }},
 		{"no randomness", func(w *world, o *outside) { o.random = nil }},
 		{"a key URL that is none", func(w *world, o *outside) { w.settings.CallbackKeyURLs = []string{"key.pem"} }},

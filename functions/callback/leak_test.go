@@ -100,7 +100,7 @@ func TestFaultsLeaveNoGoroutine(t *testing.T) {
 		t.Fatal(err)
 	}
 	keys := []uploadtoken.Key{{ID: "k1", Secret: make([]byte, 32)}}
-	keyring, err := uploadtoken.NewKeyring(keys, rand.Reader)
+	keyring, err := uploadtoken.NewKeyring(uploadtoken.Config{Keys: keys, Place: testPlace, Random: rand.Reader})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -110,8 +110,9 @@ func TestFaultsLeaveNoGoroutine(t *testing.T) {
 	h, err := newHandler(settings.Callback{
 		Storage:     settings.Storage{Region: "cn-hangzhou", Bucket: "examplebucket", Public: endpoint, Internal: endpoint},
 		TokenKeys:   keys,
+		Place:       testPlace,
 		CallbackURL: "https://api.example.com/callback", CallbackKeyURLs: []string{world.URL + "/key.pem"},
-		Webhook: settings.Webhook{URL: world.URL + "/webhook", Secrets: [][]byte{[]byte("secret")}},
+		Webhook: settings.Webhook{URL: world.URL + "/webhook", Secrets: [][]byte{[]byte("secret")}, RetryFor: time.Hour},
 	}, outside{
 		storage: storage.New(storage.Config{Region: "cn-hangzhou", Bucket: "examplebucket", Endpoint: endpoint, Credentials: permanent{}}),
 		webhook: new(http.Transport), now: func() time.Time { return time.Unix(clock.Add(60), 0) }, random: rand.Reader, log: slog.New(slog.DiscardHandler),
@@ -125,7 +126,7 @@ func TestFaultsLeaveNoGoroutine(t *testing.T) {
 	ask := func(i int) {
 		object := fmt.Sprintf("u/alice/2026/11/0193%04x-0000-7000-8000-000000000000.png", i)
 		token, err := keyring.Seal(uploadtoken.Upload, uploadtoken.Claims{
-			ID: fmt.Sprint(i), Bucket: "examplebucket", Key: object, Subject: "alice", MaxSize: 1, ExpiresAt: math.MaxInt64,
+			ID: fmt.Sprint(i), Key: object, Subject: "alice", MaxSize: 1, ExpiresAt: math.MaxInt64,
 		})
 		if err != nil {
 			t.Error(err)

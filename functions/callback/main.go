@@ -38,7 +38,7 @@ func run(log *slog.Logger) error {
 	if err != nil {
 		return err
 	}
-	for _, warning := range s.Warnings {
+	for _, warning := range append(s.Warnings, settings.Unknown(os.Environ())...) {
 		log.Warn(warning)
 	}
 	own := rolecreds.FromContext{Now: time.Now, Fallback: rolecreds.Env{Lookup: os.LookupEnv, Now: time.Now}}

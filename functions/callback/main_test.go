@@ -118,13 +118,14 @@ func TestStarts(t *testing.T) {
 	defer site.Close()
 
 	c := claims()
+	c.Metadata = ""
 	c.ExpiresAt = time.Now().Unix() + 60
 	m := callback(t)
 	m.header["x-oss-pub-key-url"] = []string{base64.StdEncoding.EncodeToString([]byte(site.URL + "/key.pem"))}
 	m.says(t, notice(t, map[string]string{"token": seal(t, tokenKeys, uploadtoken.Upload, c)}))
 	out, log := invoke(t, m.event(t),
 		"OSS_REGION=cn-hangzhou", "OSS_BUCKET=examplebucket", "OSS_ENDPOINT=oss-cn-hangzhou.aliyuncs.com", "OSS_INTERNAL_ENDPOINT="+site.URL,
-		"UPLOAD_TOKEN_SECRETS=k1:"+base64.StdEncoding.EncodeToString(tokenKeys[0].Secret),
+		"UPLOAD_TOKEN_SECRETS=k1:"+base64.StdEncoding.EncodeToString(tokenKeys[0].Secret), "UPLOAD_PREFIX=u/",
 		"CALLBACK_URL=https://api.example.com/hooks/callback?tenant=a%2Fb&x=1", "CALLBACK_KEY_URLS="+site.URL+"/key.pem")
 	var a answer
 	if err := json.Unmarshal(out, &a); err != nil {
@@ -138,7 +139,7 @@ func TestStarts(t *testing.T) {
 			t.Errorf("OSS was asked by %q, want a %s with the invocation's credentials", got, method)
 		}
 	}
-	for _, line := range []string{"OSS_ENDPOINT is the default public domain", `"event":{"type":"upload.completed"`, `"route":"/{path...}"`} {
+	for _, line := range []string{"OSS_ENDPOINT is the default public domain", `"msg":"event"`, `"route":"/{path...}"`} {
 		if !strings.Contains(log, line) {
 			t.Errorf("log %s, want %s", log, line)
 		}

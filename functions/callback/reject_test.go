@@ -40,6 +40,7 @@ func TestRejects(t *testing.T) {
 		return func(t *testing.T, w *world, m *message) { w.object(edit) }
 	}
 	unchanged := func(*uploadtoken.Claims) {}
+	otherBucket := uploadtoken.Place{Bucket: "otherbucket", Prefix: "u/"}
 	tests := []struct {
 		name, reason string
 		change       change
@@ -93,11 +94,23 @@ func TestRejects(t *testing.T) {
 		{"a grant in a token's place", "token", token(uploadtoken.Grant, unchanged)},
 		{"a multipart upload's token", "token", token(uploadtoken.Multipart, unchanged)},
 		{"a token and a notice for another bucket", "token", func(t *testing.T, w *world, m *message) {
-			c := claims()
-			c.Bucket = "otherbucket"
-			m.says(t, notice(t, map[string]string{"bucket": "otherbucket", "token": seal(t, tokenKeys, uploadtoken.Upload, c)}))
+			m.says(t, notice(t, map[string]string{"bucket": "otherbucket", "token": sealAt(t, otherBucket, tokenKeys, uploadtoken.Upload, claims())}))
 		}},
-		{"a token for another bucket", "token", token(uploadtoken.Upload, func(c *uploadtoken.Claims) { c.Bucket = "otherbucket" })},
+		{"a token for another bucket", "token", func(t *testing.T, w *world, m *message) {
+			m.says(t, notice(t, map[string]string{"token": sealAt(t, otherBucket, tokenKeys, uploadtoken.Upload, claims())}))
+		}},
+		{"a token of another prefix, which shares bucket and secrets", "token", func(t *testing.T, w *world, m *message) {
+			m.says(t, notice(t, map[string]string{"token": sealAt(t, uploadtoken.Place{Bucket: "examplebucket", Prefix: "v/"}, tokenKeys, uploadtoken.Upload, claims())}))
+		}},
+		{"a token of a former place", "token", func(t *testing.T, w *world, m *message) {
+			w.settings.Former = []uploadtoken.Place{otherBucket}
+			m.says(t, notice(t, map[string]string{"token": sealAt(t, otherBucket, tokenKeys, uploadtoken.Upload, claims())}))
+		}},
+		{"a token of the secret before the last", "token", func(t *testing.T, w *world, m *message) {
+			third := uploadtoken.Key{ID: "k3", Secret: make([]byte, 32)}
+			w.settings.TokenKeys = append(slices.Clone(tokenKeys), uploadtoken.Key{ID: "k2", Secret: make([]byte, 33)}, third)
+			m.says(t, notice(t, map[string]string{"token": seal(t, []uploadtoken.Key{third}, uploadtoken.Upload, claims())}))
+		}},
 		{"a notice from another bucket", "token", body(map[string]string{"bucket": "otherbucket"})},
 		{"a token for another key", "token", token(uploadtoken.Upload, func(c *uploadtoken.Claims) { c.Key = "u/alice/x.png" })},
 		{"a notice for another key", "token", body(map[string]string{"object": "u/alice/x.png"})},
@@ -115,6 +128,10 @@ func TestRejects(t *testing.T) {
 		{"a Content-Disposition nobody granted", "object", object(func(o *storage.Object) { o.ContentDisposition = "inline" })},
 		{"a Cache-Control nobody granted", "object", object(func(o *storage.Object) { o.CacheControl = "no-cache" })},
 		{"an Expires nobody granted", "object", object(func(o *storage.Object) { o.Expires = "Thu, 01 Jan 2037 00:00:00 GMT" })},
+		{"metadata nobody granted", "object", object(func(o *storage.Object) { o.Metadata["a"] = "b\r\n\x00" })},
+		{"metadata with another value", "object", object(func(o *storage.Object) { o.Metadata["album"] = "b" })},
+		{"metadata that is missing", "object", object(func(o *storage.Object) { delete(o.Metadata, "album") })},
+		{"another file name", "object", object(func(o *storage.Object) { o.Metadata["ossupload-filename"] = "b.png" })},
 		{"a tag nobody granted", "object", object(func(o *storage.Object) { o.Tags = 1 })},
 	}
 	// To whom it is not believed nothing is told but that.
@@ -135,8 +152,8 @@ func TestRejects(t *testing.T) {
 			if got := [2]int{len(w.keys.asked), len(w.bucket.heads)}; got != calls[tt.reason] {
 				t.Errorf("%d key fetches and %d HEADs, want %v", got[0], got[1], calls[tt.reason])
 			}
-			if len(w.backend.deliveries)+len(w.bucket.markers) != 0 {
-				t.Errorf("%d deliveries and %d markers, want none", len(w.backend.deliveries), len(w.bucket.markers))
+			if len(w.backend.deliveries)+len(w.bucket.puts) != 0 {
+				t.Errorf("%d deliveries, and %q was stored, want nothing", len(w.backend.deliveries), w.bucket.puts)
 			}
 		})
 	}
@@ -144,7 +161,7 @@ func TestRejects(t *testing.T) {
 
 // What fails although the callback may be genuine is told apart.
 func TestFailures(t *testing.T) {
-	head := func(reason error) func(*world) { return func(w *world) { w.bucket.headFails = reason } }
+	head := func(reason error) func(*world) { return func(w *world) { w.bucket.fails["HEAD"] = reason } }
 	tests := []struct {
 		name        string
 		change      func(*world)
@@ -175,8 +192,8 @@ func TestFailures(t *testing.T) {
 			if tt.reason != "" && !strings.Contains(w.log.String(), `"reason":"`+tt.reason+`"`) {
 				t.Errorf("log %s, want the reason %s", w.log, tt.reason)
 			}
-			if len(w.bucket.heads) != tt.heads || len(w.backend.deliveries)+len(w.bucket.markers) != 0 {
-				t.Errorf("%d HEADs, %d deliveries and %d markers, want %d HEADs alone", len(w.bucket.heads), len(w.backend.deliveries), len(w.bucket.markers), tt.heads)
+			if len(w.bucket.heads) != tt.heads || len(w.backend.deliveries)+len(w.bucket.puts) != 0 {
+				t.Errorf("%d HEADs and %d deliveries, and %q was stored, want %d HEADs alone", len(w.bucket.heads), len(w.backend.deliveries), w.bucket.puts, tt.heads)
 			}
 		})
 	}

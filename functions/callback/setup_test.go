@@ -22,6 +22,7 @@ import (
 	"time"
 
 	"ossupload/shared/fchttp"
+	"ossupload/shared/grant"
 	"ossupload/shared/osscallback"
 	"ossupload/shared/settings"
 	"ossupload/shared/signing"
@@ -35,12 +36,21 @@ const (
 	testID   = "01a22d4a-b534-7000-8000-000000000000"
 	testKey  = "u/alice/2026/11/" + testID + ".png"
 	testETag = "5D41402ABC4B2A76B9719D911017C592"
-	// The first 16 hex digits of the SHA-256 of testETag end it.
-	testMarker = "u/_announced/alice/2026/11/" + testID + "-e072943eaf5da242"
+	// The first 32 hex digits of the SHA-256 of "upload.completed LF testID LF
+	// testETag LF 5 LF 123 LF v1".
+	testEvent = "evt_45cc2d1daf2708d5f332459c7dfccff3"
+	// The same of "upload.refused".
+	refusedEvent = "evt_30c9d8f691a59b92a0b1149b1270ab58"
+	// The first 16 hex digits of the SHA-256 of "testETag LF 5 LF 1796056200" end it.
+	testMarker = "_ossupload/u/_announced/alice/2026/11/" + testID + ".png-e66b07f2c1f2836d"
+	// A minute after the object was stored.
+	testQueued = "_ossupload/u/_pending/1796056260-" + testEvent
 )
 
+var testPlace = uploadtoken.Place{Bucket: "examplebucket", Prefix: "u/"}
+
 var (
-	tokenKeys     = []uploadtoken.Key{{ID: "k1", Secret: []byte("fedcba9876543210fedcba9876543210")}}
+	tokenKeys     = []uploadtoken.Key{{ID: "k1", Secret: []byte("fedcba9876543210abcdefghijklmnop")}}
 	hookSecret    = []byte("0123456789abcdef01234567")
 	receiptSecret = []byte("abcdefghijklmnopqrstuvwxyz012345")
 )
@@ -68,20 +78,23 @@ func (zeros) Read(p []byte) (int, error) {
 // errSilent is how a call fails that gets no answer.
 var errSilent = errors.New("no answer")
 
-// memory is a bucket of these objects.
+// memory is a bucket of these objects, which also holds what is ours: markers and
+// the queue.
 type memory struct {
-	objects             map[string]storage.Object
-	headFails, putFails error
-	headTakes           time.Duration
+	objects   map[string]storage.Object
+	headTakes time.Duration
+	// By what the name holds, "HEAD" for a HEAD and "GET" for any GET.
+	fails map[string]error
 
-	heads   []string
-	markers []string
+	heads  []string
+	stored map[string]string // what was put, by name
+	puts   []string          // in this order
 }
 
 func (m *memory) Head(ctx context.Context, key string) (storage.Object, error) {
 	m.heads = append(m.heads, key)
 	time.Sleep(m.headTakes) // of a clock that synctest moves
-	if err := fails(ctx, m.headFails); err != nil {
+	if err := fails(ctx, m.fails["HEAD"]); err != nil {
 		return storage.Object{}, err
 	}
 	object, ok := m.objects[key]
@@ -92,13 +105,52 @@ func (m *memory) Head(ctx context.Context, key string) (storage.Object, error) {
 }
 
 func (m *memory) Put(ctx context.Context, key string, content []byte) error {
-	if err := fails(ctx, m.putFails); err != nil {
-		return err
+	for part, err := range m.fails {
+		if strings.Contains(key, part) {
+			if err := fails(ctx, err); err != nil {
+				return err
+			}
+		}
 	}
-	if len(content) == 0 {
-		m.markers = append(m.markers, key)
-	}
+	m.puts, m.stored[key] = append(m.puts, key), string(content)
 	return nil
+}
+
+func (m *memory) Get(ctx context.Context, key string, limit int64) ([]byte, error) {
+	if err := fails(ctx, m.fails["GET"]); err != nil {
+		return nil, err
+	}
+	content, ok := m.stored[key]
+	switch {
+	case !ok:
+		return nil, &storage.Error{Op: "GetObject", Reason: storage.ErrNotFound}
+	case int64(len(content)) > limit:
+		return nil, storage.ErrTooLarge
+	}
+	return []byte(content), nil
+}
+
+// A callback neither lists nor deletes.
+
+func (m *memory) List(context.Context, string, string, int) (storage.Page, error) {
+	panic("a callback listed the bucket")
+}
+
+func (m *memory) Delete(context.Context, string) error { panic("a callback deleted an object") }
+
+// markers are the names of the markers that were written.
+func (m *memory) markers() []string { return m.named("/_announced/") }
+
+// queued are the names of the entries that were queued.
+func (m *memory) queued() []string { return m.named("/_pending/") }
+
+func (m *memory) named(part string) (names []string) {
+	for _, name := range m.puts {
+		if strings.Contains(name, part) {
+			names = append(names, name)
+		}
+	}
+	return names
 }
 
 // fails waits if err says so, for as long as the caller does.
@@ -177,12 +229,12 @@ func newWorld(t *testing.T) *world {
 	return &world{
 		settings: settings.Callback{
 			Storage:   settings.Storage{Region: "cn-hangzhou", Bucket: "examplebucket", Public: endpoint, Internal: endpoint},
-			TokenKeys: tokenKeys, CallbackURL: "https://api.example.com/hooks/callback?tenant=a%2Fb&x=1", CallbackKeyURLs: []string{keyURL},
+			TokenKeys: tokenKeys, Place: testPlace, CallbackURL: "https://api.example.com/hooks/callback?tenant=a%2Fb&x=1", CallbackKeyURLs: []string{keyURL},
 			ReceiptSecret: receiptSecret,
-			Webhook:       settings.Webhook{URL: "https://backend.example.com/events", Secrets: [][]byte{hookSecret}},
+			Webhook:       settings.Webhook{URL: "https://backend.example.com/events", Secrets: [][]byte{hookSecret}, RetryFor: 72 * time.Hour},
 		},
 		now: func() time.Time { return testNow },
-		bucket: &memory{objects: map[string]storage.Object{testKey: {
+		bucket: &memory{fails: map[string]error{}, stored: map[string]string{}, objects: map[string]storage.Object{testKey: {
 			Size: 5, ETag: testETag, ContentType: "image/png", CRC64: "123", Type: "Normal", VersionID: "v1",
 			LastModified: testNow.Truncate(time.Second).In(time.FixedZone("", 8*3600)),
 			Metadata:     map[string]string{"ossupload-filename": "%E5%A4%8F.png", "ossupload-grant": "sealed", "album": "%C3%A9t%C3%A9"},
@@ -217,14 +269,21 @@ func (w *world) function(t *testing.T) *fchttp.Adapter {
 func claims() uploadtoken.Claims {
 	size := int64(5)
 	return uploadtoken.Claims{
-		ID: testID, Method: uploadtoken.Put, Bucket: "examplebucket", Key: testKey, Subject: "alice", Size: &size, MaxSize: 10, ContentType: "image/png",
-		Vars: map[string]string{"k": "<&>"}, Context: []byte(`{"order":1}`), IssuedAt: testNow.Unix() - 10, ExpiresAt: testNow.Unix() + 1,
+		ID: testID, Method: uploadtoken.Put, Key: testKey, Subject: "alice", Size: &size, MaxSize: 10, ContentType: "image/png",
+		Metadata: grant.MetadataSum(map[string]string{"ossupload-filename": "%E5%A4%8F.png", "album": "%C3%A9t%C3%A9"}),
+		Vars:     map[string]string{"k": "<&>"}, Context: []byte(`{"order":1}`), IssuedAt: testNow.Unix() - 10, ExpiresAt: testNow.Unix() + 1,
 	}
 }
 
 func seal(t *testing.T, keys []uploadtoken.Key, p uploadtoken.Purpose, c uploadtoken.Claims) string {
 	t.Helper()
-	keyring, err := uploadtoken.NewKeyring(keys, zeros{})
+	return sealAt(t, testPlace, keys, p, c)
+}
+
+// sealAt seals as the deployment of another place does.
+func sealAt(t *testing.T, place uploadtoken.Place, keys []uploadtoken.Key, p uploadtoken.Purpose, c uploadtoken.Claims) string {
+	t.Helper()
+	keyring, err := uploadtoken.NewKeyring(uploadtoken.Config{Keys: keys, Place: place, Random: zeros{}})
 	if err != nil {
 		t.Fatal(err)
 	}

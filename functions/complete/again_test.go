@@ -83,7 +83,7 @@ func TestCompleteAfterALostAnswer(t *testing.T) {
 				f.told()
 				r = f.as("alice", "POST", s.path("/complete"), listing(parts...))
 			}
-			var got confirm.Receipt
+			var got confirm.Answer
 			if r.ok(&got); got.Key != s.Key {
 				t.Errorf("receipt = %+v", got)
 			}
@@ -103,17 +103,17 @@ func TestCompleteSettles(t *testing.T) {
 		ops   []storagetest.Op
 	}{
 		{"aborted before", func(f *fixture, s started) { abort(f, s) }, 0, api.UploadGone,
-			[]storagetest.Op{storagetest.ListParts, storagetest.Head, storagetest.Head}},
+			[]storagetest.Op{storagetest.ListParts, storagetest.Head, storagetest.Head, storagetest.Get}},
 		{"aborted meanwhile", func(f *fixture, s started) {
 			f.bucket.Next(storagetest.Complete, storagetest.Fault{Before: func(context.Context) { abort(f, s) }})
-		}, 0, api.Aborted, []storagetest.Op{storagetest.ListParts, storagetest.Complete, storagetest.Head, storagetest.Head}},
+		}, 0, api.Aborted, []storagetest.Op{storagetest.ListParts, storagetest.Complete, storagetest.Head, storagetest.Head, storagetest.Get}},
 		{"completed by another", func(f *fixture, s started) {
 			f.bucket.Next(storagetest.Complete, storagetest.Fault{Before: func(context.Context) { completed(f, s) }})
 		}, 0, "", []storagetest.Op{storagetest.ListParts, storagetest.Complete, storagetest.Head, storagetest.Put}},
 		{"completed by another, its object shows later", func(f *fixture, s started) { completed(f, s) }, settle - 1, "",
 			[]storagetest.Op{storagetest.ListParts, storagetest.Head, storagetest.Head, storagetest.Put}},
 		{"completed by another, its object shows too late", func(f *fixture, s started) { completed(f, s) }, settle + 1, api.UploadGone,
-			[]storagetest.Op{storagetest.ListParts, storagetest.Head, storagetest.Head}},
+			[]storagetest.Op{storagetest.ListParts, storagetest.Head, storagetest.Head, storagetest.Get}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -131,7 +131,7 @@ func TestCompleteSettles(t *testing.T) {
 				r := f.as("alice", "POST", s.path("/complete"), "")
 				took := time.Since(began)
 				if tt.code == "" {
-					r.ok(new(confirm.Receipt))
+					r.ok(new(confirm.Answer))
 					f.told(s.Key)
 				} else {
 					r.refused(tt.code)
@@ -185,7 +185,7 @@ func TestCompleteTogether(t *testing.T) {
 			wg.Go(func() { replies[i] = f.as("alice", "POST", s.path("/complete"), "") })
 		}
 		wg.Wait()
-		var got [2]confirm.Receipt
+		var got [2]confirm.Answer
 		for i, r := range replies {
 			r.ok(&got[i])
 		}
@@ -196,8 +196,8 @@ func TestCompleteTogether(t *testing.T) {
 	})
 }
 
-// A delivery that fails is told, and healed by asking again, under one id. The
-// object is stored, so nothing else is lost.
+// A delivery that fails is queued and told, and healed by asking again, under one
+// id. The object is stored, which is a success.
 func TestCompleteDeliversAgain(t *testing.T) {
 	for name, heal := range map[string]func(f *fixture, s started) reply{
 		"by completing": func(f *fixture, s started) reply { return f.as("alice", "POST", s.path("/complete"), "") },
@@ -214,13 +214,19 @@ func TestCompleteDeliversAgain(t *testing.T) {
 				s := f.start(sized(5))
 				f.fill(s, 5)
 				f.webhook.answers = []int{http.StatusInternalServerError, 0, http.StatusTooManyRequests, http.StatusBadRequest}
-				f.as("alice", "POST", s.path("/complete"), "").refused(api.DeliveryFailed)
+				var late, refused, got confirm.Answer
+				f.as("alice", "POST", s.path("/complete"), "").ok(&late)
 				ids := f.told(s.Key, s.Key, s.Key) // it tries three times
-				f.asked(storagetest.ListParts, storagetest.Complete, storagetest.Head)
-				heal(f, s).refused(api.DeliveryFailed) // a 400 is for good
+				calls := f.asked(storagetest.ListParts, storagetest.Complete, storagetest.Head, storagetest.Get, storagetest.Put, storagetest.Put)
+				if !strings.HasSuffix(calls[4].Key, "-"+late.EventID) || string(calls[5].Content) != "queued" {
+					t.Errorf("put %q, then %q into %q, want the event queued and marked so", calls[4].Key, calls[5].Content, calls[5].Key)
+				}
+				heal(f, s).ok(&refused) // a 400 is for good
 				ids = append(ids, f.told(s.Key)...)
-				var got confirm.Receipt
 				heal(f, s).ok(&got)
+				if late.Delivered || refused.Delivered || !got.Delivered || jsonOf(t, late.Receipt) != jsonOf(t, got.Receipt) {
+					t.Errorf("answers %+v, %+v, %+v, want one receipt, delivered at last", late, refused, got)
+				}
 				for _, id := range append(ids, f.told(s.Key)...) {
 					if id != got.EventID {
 						t.Errorf("delivered as %s, want %s", id, got.EventID)
@@ -229,6 +235,15 @@ func TestCompleteDeliversAgain(t *testing.T) {
 				if marks := f.bucket.Keys(grant.AnnouncedPrefix(prefix)); len(marks) != 1 {
 					t.Errorf("markers = %q, want one", marks)
 				}
+				if waiting := f.bucket.Keys("_ossupload/u/_pending/"); len(waiting) != 1 {
+					t.Errorf("the queue is %q, want one entry", waiting)
+				}
+				// Of what was taken since, the worker only clears the queue.
+				f.clock = f.clock.Add(time.Hour)
+				if _, err := f.timerOf(`{"do":"deliver"}`); err != nil || len(f.bucket.Keys("_ossupload/u/_pending/")) != 0 {
+					t.Errorf("deliver = %v, the queue is %q, want it empty", err, f.bucket.Keys("_ossupload/u/_pending/"))
+				}
+				f.told()
 			})
 		})
 	}
@@ -242,7 +257,10 @@ func TestDeliveryHasItsTime(t *testing.T) {
 		f.fill(s, 5)
 		f.webhook.always = 1
 		began := time.Now()
-		f.as("alice", "POST", s.path("/complete"), "").refused(api.DeliveryFailed)
+		var got confirm.Answer
+		if f.as("alice", "POST", s.path("/complete"), "").ok(&got); got.Delivered {
+			t.Error("the event counts as delivered")
+		}
 		events := f.webhook.taken()
 		if len(events) != 3 || events[0].deadline.Sub(began) != 4*time.Second || time.Since(began) > 8*time.Second {
 			t.Errorf("%d tries, the first for %v, all in %v", len(events), events[0].deadline.Sub(began), time.Since(began))
@@ -256,11 +274,28 @@ func TestCompleteWithoutMarker(t *testing.T) {
 	s := f.start(sized(5))
 	f.fill(s, 5)
 	f.bucket.Next(storagetest.Put, storagetest.Fault{Err: storage.ErrDenied})
-	f.as("alice", "POST", s.path("/complete"), "").ok(new(confirm.Receipt))
+	f.as("alice", "POST", s.path("/complete"), "").ok(new(confirm.Answer))
 	f.told(s.Key)
-	if !strings.Contains(f.log.String(), "announcement was not marked") {
+	if !strings.Contains(f.log.String(), `"msg":"mark"`) {
 		t.Errorf("log = %s, want that it was not marked", f.log.String())
 	}
+}
+
+// What can neither be delivered nor queued is told as an error.
+func TestNeitherDeliveredNorQueued(t *testing.T) {
+	f := newFixture(t)
+	s := f.start(sized(5))
+	f.fill(s, 5)
+	f.webhook.always = http.StatusBadRequest
+	f.bucket.Next(storagetest.Put, storagetest.Fault{Err: storage.ErrDenied})
+	f.as("alice", "POST", s.path("/complete"), "").refused(api.DeliveryFailed)
+	f.told(s.Key)
+	f.webhook.always = 0
+	var got confirm.Answer
+	if f.as("alice", "POST", s.path("/complete"), "").ok(&got); !got.Delivered {
+		t.Errorf("answer %+v, want it delivered", got)
+	}
+	f.told(s.Key)
 }
 
 // abort aborts an upload behind the handler's back.

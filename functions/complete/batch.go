@@ -41,7 +41,7 @@ func (in batchRequest) numbers(claims uploadtoken.Claims) ([]int64, []api.Fault)
 	if in.compact() {
 		most = maxBatchSignatures
 	}
-	numbers, reason := parsePartNumbers(strings.Join(in.PartNumbers, ","), lastPart(claims), most)
+	numbers, reason := parsePartNumbers(strings.Join(in.PartNumbers, ","), claims.LastPart(grant.MinPart, grant.MaxParts), most)
 	if reason != "" {
 		return nil, []api.Fault{{Field: "partNumbers", Reason: reason}}
 	}
@@ -67,7 +67,7 @@ func (h *handler) batch(ctx context.Context, caller callerauth.Caller, in batchR
 	if len(faults) > 0 {
 		return batchResponse{}, api.Invalid(faults...)
 	}
-	parts, err := h.issuer.Parts(ctx, claims)
+	parts, err := h.issuer.Parts(ctx, claims, caller.Expires)
 	if err != nil {
 		return batchResponse{}, err
 	}

@@ -10,6 +10,7 @@ import (
 	"ossupload/shared/api"
 	"ossupload/shared/callerauth"
 	"ossupload/shared/confirm"
+	"ossupload/shared/hold"
 	"ossupload/shared/storage"
 	"ossupload/shared/uploadtoken"
 )
@@ -18,7 +19,9 @@ import (
 // another call is just completing it.
 const settle = 300 * time.Millisecond
 
-var errAborted = &api.Error{Code: api.Aborted, Message: "The upload was aborted while it was being completed. Start another."}
+// errAborted is for an upload that was aborted while it was being completed, or
+// because of its parts.
+var errAborted = &api.Error{Code: api.Aborted, Message: "The upload was aborted. Start another."}
 
 type completeRequest struct {
 	uploadRef
@@ -55,14 +58,14 @@ func (p *partReference) UnmarshalJSON(text []byte) error {
 // complete answers POST /s3/multipart/{uploadId}/complete. Nothing is created
 // unless the parts that OSS holds are those that were agreed; asked again, it
 // answers the same receipt.
-func (h *handler) complete(ctx context.Context, caller callerauth.Caller, in completeRequest) (confirm.Receipt, error) {
+func (h *handler) complete(ctx context.Context, caller callerauth.Caller, in completeRequest) (confirm.Answer, error) {
 	claims, err := h.upload(caller, in.uploadRef)
 	if err != nil {
-		return confirm.Receipt{}, err
+		return confirm.Answer{}, err
 	}
 	if late := in.Checksum; late != nil && late.CRC64 != "" {
 		if claims.CRC64 != "" && claims.CRC64 != late.CRC64 {
-			return confirm.Receipt{}, confirm.ChecksumMismatch(claims.CRC64, late.CRC64)
+			return confirm.Answer{}, hold.ChecksumMismatch(claims.CRC64, late.CRC64)
 		}
 		claims.CRC64 = late.CRC64
 	}
@@ -71,10 +74,13 @@ func (h *handler) complete(ctx context.Context, caller callerauth.Caller, in com
 		return h.again(ctx, claims, err)
 	}
 	if err != nil {
-		return confirm.Receipt{}, err
+		return confirm.Answer{}, err
 	}
 	if err := verifyParts(claims, held, in.Parts); err != nil {
-		return confirm.Receipt{}, err
+		if passesLimit(claims, held) {
+			h.abortForGood(ctx, claims)
+		}
+		return confirm.Answer{}, err
 	}
 	err = h.storage.Complete(ctx, claims.Key, claims.UploadID, held)
 	if errors.Is(err, storage.ErrNoSuchUpload) || errors.Is(err, storage.ErrExists) {
@@ -83,28 +89,28 @@ func (h *handler) complete(ctx context.Context, caller callerauth.Caller, in com
 		return h.again(ctx, claims, fmt.Errorf("%w: %w", errAborted, err))
 	}
 	if err != nil {
-		return confirm.Receipt{}, err
+		return confirm.Answer{}, err
 	}
 	return h.confirmer.Confirm(ctx, claims)
 }
 
 // again answers a completion of an upload that OSS does not know any more: with
 // the receipt if the object is this upload's, else with gone.
-func (h *handler) again(ctx context.Context, claims uploadtoken.Claims, gone error) (confirm.Receipt, error) {
+func (h *handler) again(ctx context.Context, claims uploadtoken.Claims, gone error) (confirm.Answer, error) {
 	object, err := h.completed(ctx, claims)
 	if errors.Is(err, storage.ErrNotFound) {
 		select {
 		case <-ctx.Done():
-			return confirm.Receipt{}, gone
+			return confirm.Answer{}, gone
 		case <-time.After(settle):
 		}
 		object, err = h.completed(ctx, claims)
 	}
 	if errors.Is(err, storage.ErrNotFound) {
-		return confirm.Receipt{}, gone
+		return confirm.Answer{}, h.whyGone(ctx, claims, gone)
 	}
 	if err != nil {
-		return confirm.Receipt{}, err
+		return confirm.Answer{}, err
 	}
 	return h.confirmer.Announce(ctx, claims, object)
 }
@@ -112,9 +118,9 @@ func (h *handler) again(ctx context.Context, claims uploadtoken.Claims, gone err
 // completed returns the object of an upload if it is there and is this upload's:
 // it carries a grant with the same id.
 func (h *handler) completed(ctx context.Context, claims uploadtoken.Claims) (storage.Object, error) {
-	stored, object, err := h.confirmer.Stored(ctx, claims.Key)
+	stored, object, err := h.confirmer.Granted(ctx, claims.Key)
 	if err == nil && stored.ID != claims.ID {
-		err = fmt.Errorf("%w of this upload's", confirm.ErrNoGrant)
+		err = fmt.Errorf("%w of this upload's", hold.ErrNoGrant)
 	}
 	return object, err
 }

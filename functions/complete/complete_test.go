@@ -19,7 +19,7 @@ func TestComplete(t *testing.T) {
 	f := newFixture(t, func(f *fixture) { f.settings.ReceiptSecret = []byte(strings.Repeat("r", 32)) })
 	s := f.start(`{"filename":"夏.png","type":"image/png","size":102405,"partSize":102400,"metadata":{"album":"a b"},"vars":{"order":"7"}}`)
 	parts := f.fill(s, 100*kib, 5)
-	var got confirm.Receipt
+	var got confirm.Answer
 	f.as("alice", "POST", s.path("/complete"), listing(parts...)).ok(&got)
 
 	calls := f.asked(storagetest.ListParts, storagetest.Complete, storagetest.Head, storagetest.Put)
@@ -28,16 +28,15 @@ func TestComplete(t *testing.T) {
 			t.Errorf("completed with %+v, want %+v", calls[1].Parts, parts)
 		}
 	}
-	place, _ := grant.ParseKey(s.Key)
 	object, _ := f.bucket.Object(s.Key)
-	if marker := place.Marker(object.ETag); calls[3].Key != marker {
-		t.Errorf("marked %q, want %q", calls[3].Key, marker)
+	if marker := grant.Marker(prefix, s.Key, object.ETag, object.Size, object.LastModified); calls[3].Key != marker || string(calls[3].Content) != "taken" {
+		t.Errorf("marked %q with %q, want %q", calls[3].Key, calls[3].Content, marker)
 	}
-	want := confirm.Receipt{
+	want := confirm.Answer{Delivered: true, ReceiptToken: got.ReceiptToken, Receipt: confirm.Receipt{
 		Location: "https://examplebucket.oss-cn-hangzhou.aliyuncs.com/" + s.Key, Bucket: bucketName, Key: s.Key, Size: 102405, ETag: object.ETag,
 		CRC64: object.CRC64, ContentType: "image/png", Filename: "夏.png", Metadata: map[string]string{"album": "a b"},
-		Vars: map[string]string{"order": "7"}, UploadedAt: today, EventID: got.EventID, ReceiptToken: got.ReceiptToken,
-	}
+		Vars: map[string]string{"order": "7"}, UploadedAt: today, EventID: got.EventID,
+	}}
 	if got, want := jsonOf(t, got), jsonOf(t, want); got != want {
 		t.Errorf("receipt\n%s, want\n%s", got, want)
 	}
@@ -54,6 +53,7 @@ func TestComplete(t *testing.T) {
 		t.Fatal(err)
 	}
 	delete(data, "receiptToken")
+	delete(data, "delivered")
 	data["subject"] = "alice"
 	if got, want := jsonOf(t, events[0].Data), jsonOf(t, data); got != want {
 		t.Errorf("event\n%s, want\n%s", got, want)
@@ -68,7 +68,7 @@ func TestComplete(t *testing.T) {
 	second := f.as("alice", "POST", s.path("/complete"), "")
 	f.told(s.Key)
 	for _, r := range []reply{first, second} {
-		var again confirm.Receipt
+		var again confirm.Answer
 		if r.ok(&again); jsonOf(t, again) != jsonOf(t, got) {
 			t.Errorf("asked again: %s, want %+v", r.body, got)
 		}
@@ -223,7 +223,7 @@ func TestCompleteChecksum(t *testing.T) {
 			f.fill(s, 5)
 			r := f.as("alice", "POST", s.path("/complete"), tt.complete)
 			if tt.expected == "" {
-				var got confirm.Receipt
+				var got confirm.Answer
 				if r.ok(&got); got.CRC64 != sum {
 					t.Errorf("crc64 = %s, want %s", got.CRC64, sum)
 				}
@@ -249,7 +249,7 @@ func TestCompleteCombinesChecksums(t *testing.T) {
 	f := newFixture(t)
 	s := f.start(fmt.Sprintf(`{"filename":"a.png","checksum":{"crc64":%q}}`, checksumOf(strings.Repeat("a", 100*kib)+"bbb")))
 	f.fill(s, 100*kib, 3)
-	f.as("alice", "POST", s.path("/complete"), "").ok(new(confirm.Receipt))
+	f.as("alice", "POST", s.path("/complete"), "").ok(new(confirm.Answer))
 }
 
 // Only the exact names count.

@@ -20,7 +20,7 @@ func (f *fixture) stored(change func(*uploadtoken.Claims, *storage.Object)) (cla
 	f.t.Helper()
 	const id = "01a1f866-0d00-7000-8000-000000000001" // of today
 	claims = uploadtoken.Claims{
-		ID: id, Method: uploadtoken.Form, Bucket: bucketName, Key: "u/alice/2026/11/" + id + ".png", Subject: "alice",
+		ID: id, Method: uploadtoken.Form, Place: f.settings.Place, Key: "u/alice/2026/11/" + id + ".png", Subject: "alice",
 		MaxSize: 10, ContentType: "image/png", IssuedAt: today.Unix() - 60, ExpiresAt: today.Unix() + 60,
 	}
 	object := storage.Object{Size: 5, ETag: "E", CRC64: "7", Type: "Normal", ContentType: "image/png", LastModified: today, Metadata: map[string]string{}}
@@ -31,7 +31,7 @@ func (f *fixture) stored(change func(*uploadtoken.Claims, *storage.Object)) (cla
 		change(&granted, &object)
 	}
 	if object.Metadata != nil {
-		object.Metadata[grant.MetaGrant] = f.seal(uploadtoken.Grant, granted)
+		object.Metadata[grant.MetaGrant] = f.sealedElsewhere(uploadtoken.Grant, granted, "s", granted.Place)
 	}
 	f.bucket.Store(key, object)
 	return claims, token
@@ -44,7 +44,7 @@ func TestConfirm(t *testing.T) {
 	var want string
 	for _, body := range bodies {
 		f.again()
-		var got confirm.Receipt
+		var got confirm.Answer
 		f.as("alice", "POST", "/confirm", body).ok(&got)
 		if ids := f.told(claims.Key); len(ids) == 1 && ids[0] != got.EventID {
 			t.Errorf("told as %s, want %s", ids[0], got.EventID)
@@ -59,18 +59,16 @@ func TestConfirm(t *testing.T) {
 	}
 	// By key at any age, by token until it expires.
 	f.clock = today.Add(60*time.Second - 1)
-	f.as("alice", "POST", "/confirm", bodies[0]).ok(new(confirm.Receipt))
+	f.as("alice", "POST", "/confirm", bodies[0]).ok(new(confirm.Answer))
 	f.clock = today.Add(60 * time.Second)
 	f.as("alice", "POST", "/confirm", bodies[0]).refused(api.InvalidToken)
 	f.as("alice", "POST", "/confirm", bodies[2]).refused(api.InvalidToken)
-	f.as("alice", "POST", "/confirm", bodies[1]).ok(new(confirm.Receipt))
+	f.as("alice", "POST", "/confirm", bodies[1]).ok(new(confirm.Answer))
 }
 
 func TestConfirmRefuses(t *testing.T) {
 	f := newFixture(t)
 	claims, token := f.stored(nil)
-	other := claims
-	other.Bucket = "another"
 	tests := []struct {
 		name, who, body string
 		code            api.Code
@@ -78,14 +76,14 @@ func TestConfirmRefuses(t *testing.T) {
 	}{
 		{"nobody's", "", `{"uploadToken":"` + token + `"}`, api.Unauthenticated, nil},
 		{"another subject's token", "mallory", `{"uploadToken":"` + token + `"}`, api.InvalidToken, nil},
-		{"another bucket's token", "alice", `{"uploadToken":"` + f.seal(uploadtoken.Upload, other) + `"}`, api.InvalidToken, nil},
+		{"another bucket's token", "alice", `{"uploadToken":"` + f.sealedElsewhere(uploadtoken.Upload, claims, "s", uploadtoken.Place{Bucket: "another", Prefix: prefix}) + `"}`, api.InvalidToken, nil},
 		{"a stored grant", "alice", `{"uploadToken":"` + f.seal(uploadtoken.Grant, claims) + `"}`, api.InvalidToken, nil},
 		{"no token", "alice", `{"uploadToken":"x"}`, api.InvalidToken, nil},
 		{"an unknown key's token", "alice", `{"uploadToken":"` + strings.Replace(token, "v1.k1.", "v1.k2.", 1) + `"}`, api.InvalidToken, nil},
-		{"another subject's key", "mallory", `{"key":"` + claims.Key + `"}`, api.Forbidden, nil},
-		{"a key whose subject begins alike", "ali", `{"key":"` + claims.Key + `"}`, api.Forbidden, nil},
-		{"a marker", "alice", `{"key":"u/_announced/alice/x"}`, api.Forbidden, nil},
-		{"a key outside of the prefix", "alice", `{"key":"alice/x"}`, api.Forbidden, nil},
+		{"another subject's key", "mallory", `{"key":"` + claims.Key + `"}`, api.NotFound, nil},
+		{"a key whose subject begins alike", "ali", `{"key":"` + claims.Key + `"}`, api.NotFound, nil},
+		{"a marker", "alice", `{"key":"_ossupload/u/_announced/alice/x"}`, api.NotFound, nil},
+		{"a key outside of the prefix", "alice", `{"key":"alice/x"}`, api.NotFound, nil},
 		{"a key of nothing", "alice", `{"key":"u/alice/2026/11/nothing.png"}`, api.NotFound, []storagetest.Op{storagetest.Head}},
 	}
 	for _, tt := range tests {
@@ -119,8 +117,8 @@ func TestConfirmMeetsAnObject(t *testing.T) {
 	}{
 		{"without metadata", func(_ *uploadtoken.Claims, o *storage.Object) { o.Metadata = nil }, api.ObjectMismatch, ""},
 		{"with the grant of another key", func(c *uploadtoken.Claims, _ *storage.Object) { c.Key += "x" }, api.ObjectMismatch, ""},
-		{"with the grant of another subject", func(c *uploadtoken.Claims, _ *storage.Object) { c.Subject = "mallory" }, api.Forbidden, ""},
-		{"with the grant of another bucket", func(c *uploadtoken.Claims, _ *storage.Object) { c.Bucket = "another" }, api.ObjectMismatch, ""},
+		{"with the grant of another subject", func(c *uploadtoken.Claims, _ *storage.Object) { c.Subject = "mallory" }, api.NotFound, ""},
+		{"with the grant of another deployment", func(c *uploadtoken.Claims, _ *storage.Object) { c.Bucket = "another" }, api.ObjectMismatch, ""},
 		{"of another size", func(_ *uploadtoken.Claims, o *storage.Object) { o.Size = 11 }, api.ObjectMismatch, api.ObjectMismatch},
 		{"of another type", func(_ *uploadtoken.Claims, o *storage.Object) { o.ContentType = "text/html" }, api.ObjectMismatch, api.ObjectMismatch},
 		{"that is a link", func(_ *uploadtoken.Claims, o *storage.Object) { o.Type = "Symlink" }, api.ObjectMismatch, api.ObjectMismatch},
@@ -137,7 +135,7 @@ func TestConfirmMeetsAnObject(t *testing.T) {
 				r.refused(tt.token)
 				f.told()
 			} else {
-				r.ok(new(confirm.Receipt))
+				r.ok(new(confirm.Answer))
 				f.told(claims.Key)
 			}
 		})

@@ -7,6 +7,7 @@ import (
 	"ossupload/shared/api"
 	"ossupload/shared/callerauth"
 	"ossupload/shared/grant"
+	"ossupload/shared/storage"
 	"ossupload/shared/uploadtoken"
 )
 
@@ -59,6 +60,9 @@ func (h *handler) create(ctx context.Context, caller callerauth.Caller, in creat
 	if err != nil {
 		return createResponse{}, err
 	}
+	if err := h.checkOpen(ctx, caller); err != nil {
+		return createResponse{}, err
+	}
 	token, err := h.issuer.Multipart(ctx, granted, h.storage)
 	if err != nil {
 		return createResponse{}, err
@@ -71,4 +75,35 @@ func (h *handler) create(ctx context.Context, caller callerauth.Caller, in creat
 		PartCount: granted.Claims.PartCount(),
 		ExpiresAt: time.Unix(granted.Claims.ExpiresAt, 0).UTC(),
 	}, nil
+}
+
+// errOpen is for a caller with as many multipart uploads open as are allowed.
+var errOpen = &api.Error{
+	Code:    api.Forbidden,
+	Message: "You have as many multipart uploads open as are allowed. Complete or abort one of them, then begin the next.",
+	Log:     "too many multipart uploads are open",
+}
+
+// checkOpen refuses a caller that has as many multipart uploads open as the
+// policy allows. The count is approximate: of uploads that begin at once, each
+// may count without the others.
+func (h *handler) checkOpen(ctx context.Context, caller callerauth.Caller) error {
+	left := h.policy.MaxOpen
+	if left == 0 {
+		return nil
+	}
+	var after storage.Unfinished
+	for {
+		page, err := h.storage.ListUploads(ctx, h.policy.OwnPrefix(caller.Subject), after, min(left, storage.PageSize))
+		if err != nil {
+			return err
+		}
+		if left -= len(page.Uploads); left <= 0 {
+			return errOpen
+		}
+		if !page.More {
+			return nil
+		}
+		after = page.Uploads[len(page.Uploads)-1]
+	}
 }

@@ -12,6 +12,7 @@ import (
 	"ossupload/shared/api"
 	"ossupload/shared/callerauth"
 	"ossupload/shared/grant"
+	"ossupload/shared/osscallback"
 	"ossupload/shared/rolecreds"
 	"ossupload/shared/storage"
 	"ossupload/shared/storage/storagetest"
@@ -34,9 +35,9 @@ func TestCreate(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := uploadtoken.Claims{
-		ID: claims.ID, Method: uploadtoken.MultipartPart, Bucket: bucketName, Key: out.Key, Subject: "alice",
+		ID: claims.ID, Method: uploadtoken.MultipartPart, Place: f.settings.Place, Key: out.Key, Subject: "alice",
 		Size: new(int64(250000)), MaxSize: maxSize, ContentType: "image/png", CRC64: "42", UploadID: open[0].ID, PartSize: 102400,
-		Vars: map[string]string{"order": "7"}, IssuedAt: today.Unix(), ExpiresAt: today.Add(tokenTTL).Unix(),
+		Metadata: claims.Metadata, Vars: map[string]string{"order": "7"}, IssuedAt: today.Unix(), ExpiresAt: today.Add(tokenTTL).Unix(),
 	}
 	if got, want := jsonOf(t, claims), jsonOf(t, want); got != want || !strings.Contains(out.Key, claims.ID) {
 		t.Errorf("the upload id holds\n%s, want\n%s", got, want)
@@ -296,7 +297,7 @@ func TestParams(t *testing.T) {
 	}
 	var told struct{ CallbackURL, CallbackBody string }
 	decode(t, fields["callback"], &told)
-	_, token, _ := strings.Cut(told.CallbackBody, "&token=")
+	token := fields[osscallback.Variable]
 	if claims, err := f.keyring.Open(uploadtoken.Upload, token, today); err != nil || claims.ID != stored.ID || told.CallbackURL != callback {
 		t.Errorf("the callback %+v holds %+v, %v", told, claims, err)
 	}

@@ -79,11 +79,12 @@ func newFixture(t *testing.T, changes ...func(*fixture)) *fixture {
 			Bucket: bucketName, Prefix: prefix, MaxSize: maxSize, ContentTypes: types, TokenTTL: tokenTTL,
 			Methods: []uploadtoken.Method{uploadtoken.Form, uploadtoken.MultipartPart},
 		},
+		Place:       uploadtoken.Place{Bucket: bucketName, Prefix: prefix},
 		MaxExpires:  time.Hour,
 		TokenKeys:   []uploadtoken.Key{{ID: "k1", Secret: bytes.Repeat([]byte("s"), 32)}},
 		CallbackURL: callback,
 		Caller:      callerauth.Config{None: true}, // replaced by caller
-		Webhook:     settings.Webhook{URL: hook, Secrets: [][]byte{f.webhook.secret}},
+		Webhook:     settings.Webhook{URL: hook, Secrets: [][]byte{f.webhook.secret}, RetryFor: 72 * time.Hour},
 	}
 	f.outside = outside{
 		credentials: &own{credentials: rolecreds.Credentials{AccessKeyID: "AK", AccessKeySecret: "SK", SecurityToken: "ST"}},
@@ -93,7 +94,7 @@ func newFixture(t *testing.T, changes ...func(*fixture)) *fixture {
 	for _, change := range changes {
 		change(f)
 	}
-	if f.keyring, err = uploadtoken.NewKeyring(f.settings.TokenKeys, newSource(2)); err != nil {
+	if f.keyring, err = uploadtoken.NewKeyring(uploadtoken.Config{Keys: f.settings.TokenKeys, Place: f.settings.Place, Random: newSource(2)}); err != nil {
 		t.Fatal(err)
 	}
 	f.again()
@@ -121,18 +122,24 @@ func (f *fixture) in(t *testing.T) *fixture {
 
 func (f *fixture) now() time.Time { return f.clock }
 
-// allow is what complete has any business to ask: about keys below its prefix,
-// putting only what is its own, and deleting nothing outside of a sweep.
+// allow is what complete has any business to ask: about keys below its prefix and
+// what is its own beside them, putting only there, and deleting nothing outside of
+// a sweep but what has left the queue.
 func (f *fixture) allow(c storagetest.Call) error {
-	ours := grant.AnnouncedPrefix(prefix)
+	own, ours := strings.CutPrefix(c.Key, grant.OwnRoot(prefix))
+	place, _, _ := strings.Cut(own, "/")
 	switch {
-	case !strings.HasPrefix(c.Key, prefix):
+	case !ours && !strings.HasPrefix(c.Key, prefix):
 		return errors.New("it is not below the prefix")
-	case c.Op == storagetest.Put && !strings.HasPrefix(c.Key, ours) && !strings.HasPrefix(c.Key, grant.SweepPrefix(prefix)):
-		return errors.New("only markers and the cursor are put")
-	case c.Op == storagetest.Put && strings.HasPrefix(c.Key, ours) && len(c.Content) > 0:
-		return errors.New("markers are empty")
-	case c.Op == storagetest.Delete:
+	case ours && !slices.Contains([]string{"_announced", "_pending", "_dead", "_sweep", "_aborted"}, place):
+		return errors.New("it is no place of ours")
+	case c.Op == storagetest.Put && !ours:
+		return errors.New("only what is our own is put")
+	case c.Op == storagetest.Put && place == "_announced" && !slices.Contains([]string{"taken", "queued", "refused", "dead"}, string(c.Content)):
+		return fmt.Errorf("a marker says %q", c.Content)
+	case c.Op == storagetest.Put && place == "_aborted" && len(c.Content) > 0:
+		return errors.New("it says more than its name")
+	case c.Op == storagetest.Delete && place != "_pending":
 		return errors.New("nothing is deleted")
 	case c.Op == storagetest.Initiate && c.Header["x-oss-forbid-overwrite"] != "true":
 		return errors.New("it may replace an object")
@@ -157,6 +164,9 @@ func (f *fixture) as(who, method, target, body string) reply {
 func (f *fixture) within(ctx context.Context, who, method, target, body string) reply {
 	f.t.Helper()
 	r := httptest.NewRequestWithContext(ctx, method, target, strings.NewReader(body))
+	if body != "" {
+		r.Header.Set("Content-Type", "application/json")
+	}
 	if who != "" {
 		r.Header.Set("Authorization", who)
 	}

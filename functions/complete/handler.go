@@ -2,11 +2,13 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
 	"net/url"
+	"slices"
 	"time"
 
 	"ossupload/shared/api"
@@ -16,6 +18,7 @@ import (
 	"ossupload/shared/fchttp"
 	"ossupload/shared/grant"
 	"ossupload/shared/issuer"
+	"ossupload/shared/outbox"
 	"ossupload/shared/rolecreds"
 	"ossupload/shared/route"
 	"ossupload/shared/settings"
@@ -36,6 +39,7 @@ type handler struct {
 	issuer    *issuer.Issuer // of what clients get
 	storage   bucket         // for its own calls
 	confirmer *confirm.Confirmer
+	queue     *outbox.Queue
 	sweeper   *sweep.Sweeper
 	now       func() time.Time
 	random    io.Reader
@@ -62,7 +66,9 @@ type outside struct {
 }
 
 func newHandler(s settings.Complete, out outside) (*handler, error) {
-	keyring, err := uploadtoken.NewKeyring(s.TokenKeys, out.random)
+	keyring, err := uploadtoken.NewKeyring(uploadtoken.Config{
+		Keys: s.TokenKeys, Place: s.Place, Former: s.Former, Random: out.random,
+	})
 	if err != nil {
 		return nil, err
 	}
@@ -89,9 +95,16 @@ func newHandler(s settings.Complete, out outside) (*handler, error) {
 	if err != nil {
 		return nil, err
 	}
+	queue, err := outbox.New(outbox.Config{
+		Storage: out.storage, Sealer: keyring, Root: grant.OwnRoot(s.Place.Prefix), RetryFor: s.Webhook.RetryFor, Now: out.now, Log: out.log,
+	})
+	if err != nil {
+		return nil, err
+	}
 	confirmer, err := confirm.New(confirm.Config{
-		Storage: out.storage, Keyring: keyring, Location: s.Storage.Location, ReceiptSecret: s.ReceiptSecret, Now: out.now, Log: out.log,
-		Webhook: confirm.WebhookConfig{URL: s.Webhook.URL, Secrets: s.Webhook.Secrets, Budget: deliveryBudget, Client: out.webhook},
+		Storage: out.storage, Queue: queue, Keyring: keyring, Bucket: s.Place.Bucket, Prefix: s.Place.Prefix, Location: s.Storage.Location,
+		Webhook:   confirm.WebhookConfig{URL: s.Webhook.URL, Secrets: s.Webhook.Secrets, Budget: deliveryBudget, Client: out.webhook},
+		LogEvents: s.Webhook.LogEvents, Events: s.Webhook.Events, ReceiptSecret: s.ReceiptSecret, Now: out.now, Log: out.log,
 	})
 	if err != nil {
 		return nil, err
@@ -103,9 +116,10 @@ func newHandler(s settings.Complete, out outside) (*handler, error) {
 		issuer:    issuer,
 		storage:   out.storage,
 		confirmer: confirmer,
+		queue:     queue,
 		sweeper: &sweep.Sweeper{
-			Prefix: s.Policy.Prefix, Bucket: s.Storage.Bucket, TokenTTL: s.Policy.TokenTTL,
-			Storage: out.storage, Confirmer: confirmer, Now: out.now, Log: out.log,
+			Prefix: s.Place.Prefix, Storage: out.storage, Confirmer: confirmer, Now: out.now, Log: out.log,
+			TellStored: slices.Contains(s.Webhook.Events, confirm.Stored),
 		},
 		now:    out.now,
 		random: out.random,
@@ -115,23 +129,29 @@ func newHandler(s settings.Complete, out outside) (*handler, error) {
 
 func (h *handler) routes() http.Handler {
 	routes := append(h.uploads(""), h.uploads("/c/{capability}")...)
-	routes = append(routes, route.New(h.authenticate, "POST", "/confirm", route.Strict, h.confirm))
+	confirmer := route.For(callerauth.ScopeUpload, h.authenticate)
+	routes = append(routes, route.New(confirmer, "POST", "/confirm", route.Strict, h.confirm))
 	return fchttp.NewMux(routes...)
 }
 
 // uploads are the routes below /s3, whose names and shapes are Uppy's.
 func (h *handler) uploads(base string) []fchttp.Route {
-	who, s3, upload := h.authenticate, base+"/s3", base+"/s3/multipart/{uploadId}"
+	begins, goesOn := route.For(callerauth.ScopeUpload, h.authenticate), route.For(callerauth.ScopeUpload, h.authenticateLate)
+	s3, upload := base+"/s3", base+"/s3/multipart/{uploadId}"
 	return []fchttp.Route{
-		route.New(who, "GET", s3+"/params", route.None, h.params, h.checkParams),
-		route.New(who, "POST", s3+"/multipart", route.Lenient, h.create, h.checkCreate),
-		route.New(who, "GET", upload, route.None, h.list),
-		route.New(who, "GET", upload+"/{partNumber}", route.None, h.part),
-		route.New(who, "GET", upload+"/batch", route.None, h.batch, h.checkBatch),
-		route.New(who, "POST", upload+"/complete", route.Lenient, h.complete),
-		route.New(who, "DELETE", upload, route.None, h.abort),
+		route.New(begins, "GET", s3+"/params", route.None, h.params, h.checkParams),
+		route.New(begins, "POST", s3+"/multipart", route.Lenient, h.create, h.checkCreate),
+		route.New(goesOn, "GET", upload, route.None, h.list),
+		route.New(goesOn, "GET", upload+"/{partNumber}", route.None, h.part),
+		route.New(goesOn, "GET", upload+"/batch", route.None, h.batch, h.checkBatch),
+		route.New(goesOn, "POST", upload+"/complete", route.Lenient, h.complete),
+		route.New(goesOn, "DELETE", upload, route.None, h.abort),
 	}
 }
+
+// sessionGrace is how long after its end a session goes on with the uploads that
+// it began: a file that takes long must not fail for the last of its parts.
+const sessionGrace = 24 * time.Hour
 
 // authenticate finds out who is asking: by a capability in the path, for clients
 // that send no headers, else as configured. A request with both counts as the
@@ -145,11 +165,35 @@ func (h *handler) authenticate(r *http.Request) (callerauth.Caller, error) {
 	if err != nil {
 		return callerauth.Caller{}, err
 	}
+	return ofSession(session), nil
+}
+
+// authenticateLate is authenticate for routes about an upload that was begun,
+// where a session lasts a while longer; upload sees to it that it was begun in
+// this session.
+func (h *handler) authenticateLate(r *http.Request) (callerauth.Caller, error) {
+	caller, err := h.authenticate(r)
+	capability := r.PathValue("capability")
+	if capability == "" || err != nil && !errors.Is(err, uploadtoken.ErrExpired) {
+		return caller, err
+	}
+	session, expired := h.keyring.OpenSession(capability, h.now())
+	end := time.Unix(session.ExpiresAt, 0).Add(sessionGrace)
+	if expired != nil && !h.now().Before(end) {
+		return callerauth.Caller{}, err
+	}
+	caller = ofSession(session)
+	caller.Expires, caller.Ended = end, expired != nil
+	return caller, nil
+}
+
+func ofSession(s uploadtoken.Session) callerauth.Caller {
 	return callerauth.Caller{
-		Subject: session.Subject,
-		Expires: time.Unix(session.ExpiresAt, 0),
-		Limits:  callerauth.Limits{Context: session.Context, MaxSize: session.MaxSize, ContentTypes: session.ContentTypes},
-	}, nil
+		Subject: s.Subject,
+		Expires: time.Unix(s.ExpiresAt, 0),
+		Limits:  callerauth.Limits{Context: s.Context, MaxSize: s.MaxSize, ContentTypes: s.ContentTypes, Key: s.Key},
+		Session: s.ID,
+	}
 }
 
 // uploadRef names the upload that a route is about.
@@ -174,14 +218,14 @@ func (h *handler) upload(caller callerauth.Caller, ref uploadRef) (uploadtoken.C
 	return claims, nil
 }
 
-// own refuses claims that are not this caller's, in this bucket. Whatever is
-// wrong with a token, the caller is told the same.
+// own refuses claims that are not this caller's. Whatever is wrong with a token,
+// the caller is told the same.
 func (h *handler) own(caller callerauth.Caller, claims uploadtoken.Claims) error {
 	switch {
 	case claims.Subject != caller.Subject:
 		return fmt.Errorf("%w: it is another subject's", uploadtoken.ErrToken)
-	case claims.Bucket != h.policy.Bucket:
-		return fmt.Errorf("%w: it is for another bucket", uploadtoken.ErrToken)
+	case caller.Ended && claims.Session != caller.Session:
+		return fmt.Errorf("%w: it has ended, and the upload was not begun in it", uploadtoken.ErrSession)
 	}
 	return nil
 }

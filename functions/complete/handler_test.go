@@ -38,21 +38,14 @@ func TestUploadIDs(t *testing.T) {
 		change(&claims)
 		return f.seal(uploadtoken.Multipart, claims)
 	}
-	stranger, err := uploadtoken.NewKeyring([]uploadtoken.Key{{ID: "k1", Secret: []byte(strings.Repeat("x", 32))}}, newSource(3))
-	if err != nil {
-		t.Fatal(err)
-	}
-	forged, err := stranger.Seal(uploadtoken.Multipart, s.claims)
-	if err != nil {
-		t.Fatal(err)
-	}
 	ids := map[string]string{
 		"another subject's":             with(func(c *uploadtoken.Claims) { c.Subject = "mallory" }),
-		"another bucket's":              with(func(c *uploadtoken.Claims) { c.Bucket = "another" }),
+		"another bucket's":              f.sealedElsewhere(uploadtoken.Multipart, s.claims, "s", uploadtoken.Place{Bucket: "another", Prefix: prefix}),
+		"another prefix's":              f.sealedElsewhere(uploadtoken.Multipart, s.claims, "s", uploadtoken.Place{Bucket: bucketName, Prefix: "v/"}),
 		"expired":                       with(func(c *uploadtoken.Claims) { c.ExpiresAt = today.Unix() }),
 		"an upload token":               f.seal(uploadtoken.Upload, s.claims),
 		"a stored grant":                f.seal(uploadtoken.Grant, s.claims),
-		"sealed by somebody else":       forged,
+		"sealed by somebody else":       f.sealedElsewhere(uploadtoken.Multipart, s.claims, "x", f.settings.Place),
 		"sealed with an unknown key":    strings.Replace(s.UploadID, "v1.k1.", "v1.k2.", 1),
 		"changed":                       changed(s.UploadID),
 		"OSS's own id":                  s.claims.UploadID,
@@ -80,6 +73,23 @@ func TestUploadIDs(t *testing.T) {
 			t.Errorf("%s %s: %d %s, want 200", route[0], route[1], r.status, r.body)
 		}
 	}
+}
+
+// sealedElsewhere are claims as another deployment seals them, under the same name
+// of a secret made of letter.
+func (f *fixture) sealedElsewhere(p uploadtoken.Purpose, c uploadtoken.Claims, letter string, place uploadtoken.Place) string {
+	f.t.Helper()
+	k, err := uploadtoken.NewKeyring(uploadtoken.Config{
+		Keys: []uploadtoken.Key{{ID: "k1", Secret: []byte(strings.Repeat(letter, 32))}}, Place: place, Random: newSource(3),
+	})
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	token, err := k.Seal(p, c)
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	return token
 }
 
 // changed is a token of which one character is another.
@@ -115,7 +125,7 @@ func TestKeyInQuery(t *testing.T) {
 	}
 	f.asked()
 	for _, route := range routesOf("", s.UploadID)[3:4] { // and the rest of a good one
-		f.as("alice", route[0], route[1]+"?key="+once, "").ok(new(confirm.Receipt))
+		f.as("alice", route[0], route[1]+"?key="+once, "").ok(new(confirm.Answer))
 	}
 }
 
@@ -181,7 +191,7 @@ func (f *fixture) event(fields map[string]any) json.RawMessage {
 }
 
 func (f *fixture) adapter() *fchttp.Adapter {
-	return &fchttp.Adapter{Handler: f.handler.routes(), CORSOrigins: []string{"https://app.example.com"}, Timer: f.handler.timer, Log: f.outside.log, Now: f.now}
+	return &fchttp.Adapter{Handler: f.handler.routes(), CORSOrigins: []string{"https://app.example.com"}, Timer: f.handler.timer, Stored: f.handler.stored, Log: f.outside.log, Now: f.now}
 }
 
 func TestEdge(t *testing.T) {
@@ -250,15 +260,22 @@ func TestEdge(t *testing.T) {
 
 // The log tells why a token is refused; the client is not told.
 func TestLogTellsTheReason(t *testing.T) {
-	for want, change := range map[string]func(*uploadtoken.Claims){
-		"it is another subject's":  func(c *uploadtoken.Claims) { c.Subject = "mallory" },
-		"it is for another bucket": func(c *uploadtoken.Claims) { c.Bucket = "another" },
-		"it has expired":           func(c *uploadtoken.Claims) { c.ExpiresAt = 1 },
+	for want, change := range map[string]func(*fixture, uploadtoken.Claims) string{
+		"it is another subject's": func(f *fixture, c uploadtoken.Claims) string {
+			c.Subject = "mallory"
+			return f.seal(uploadtoken.Multipart, c)
+		},
+		"it is of another deployment": func(f *fixture, c uploadtoken.Claims) string {
+			return f.sealedElsewhere(uploadtoken.Multipart, c, "s", uploadtoken.Place{Bucket: "another", Prefix: prefix})
+		},
+		"it has expired": func(f *fixture, c uploadtoken.Claims) string {
+			c.ExpiresAt = 1
+			return f.seal(uploadtoken.Multipart, c)
+		},
 	} {
 		f := newFixture(t)
-		claims := f.start(sized(5)).claims
-		change(&claims)
-		f.invoke("GET", "/s3/multipart/"+f.seal(uploadtoken.Multipart, claims), map[string]string{"Authorization": "alice"}, "")
+		token := change(f, f.start(sized(5)).claims)
+		f.invoke("GET", "/s3/multipart/"+token, map[string]string{"Authorization": "alice"}, "")
 		if !strings.Contains(f.log.String(), want) {
 			t.Errorf("log = %s, want %q", f.log.String(), want)
 		}
@@ -285,10 +302,10 @@ func TestNewHandlerRefuses(t *testing.T) {
 
 // Without a webhook the event is a line of the log.
 func TestWithoutWebhook(t *testing.T) {
-	f := newFixture(t, func(f *fixture) { f.settings.Webhook = settings.Webhook{} })
+	f := newFixture(t, func(f *fixture) { f.settings.Webhook = settings.Webhook{RetryFor: time.Hour, LogEvents: true} })
 	s := f.start(sized(5))
 	f.fill(s, 5)
-	f.as("alice", "POST", s.path("/complete"), "").ok(new(confirm.Receipt))
+	f.as("alice", "POST", s.path("/complete"), "").ok(new(confirm.Answer))
 	f.told()
 	if line := f.log.String(); strings.Count(line, `"msg":"event"`) != 1 || !strings.Contains(line, s.Key) {
 		t.Errorf("log = %s, want the event", line)
@@ -331,13 +348,13 @@ func TestTimer(t *testing.T) {
 		lost, stale = f.start(sized(5)), f.start(sized(5))
 		f.fill(lost, 5)
 		completed(f, lost)
-		f.clock = f.clock.Add(tokenTTL + 24*time.Hour)
+		f.clock = f.clock.Add(169 * time.Hour)
 		return lost, stale
 	}
 	t.Run("announces and aborts", func(t *testing.T) {
 		f := newFixture(t)
 		lost, _ := prepare(f)
-		summary, err := f.timerOf("")
+		summary, err := f.timerOf(`{"do":"sweep"}`)
 		if err != nil || summary["announced"] != 1.0 || summary["aborted"] != 1.0 || summary["dryRun"] != false || summary["finished"] != true {
 			t.Fatalf("timer = %v, %v", summary, err)
 		}
@@ -349,7 +366,7 @@ func TestTimer(t *testing.T) {
 		if got := jsonOf(t, line["summary"]); level != "INFO" || got != jsonOf(t, summary) || line["err"] != nil {
 			t.Errorf("logged %v, want %v", line, summary)
 		}
-		summary, err = f.timerOf("{}")
+		summary, err = f.timerOf(`{"do":"sweep"}`)
 		if err != nil || summary["announced"] != 0.0 || summary["known"] != 1.0 {
 			t.Errorf("timer again = %v, %v", summary, err)
 		}
@@ -358,19 +375,19 @@ func TestTimer(t *testing.T) {
 	t.Run("changes nothing", func(t *testing.T) {
 		f := newFixture(t)
 		prepare(f)
-		summary, err := f.timerOf(`{"dryRun":true}`)
+		summary, err := f.timerOf(`{"do":"sweep","dryRun":true}`)
 		if err != nil || summary["announced"] != 1.0 || summary["aborted"] != 1.0 || summary["dryRun"] != true {
 			t.Errorf("timer = %v, %v", summary, err)
 		}
 		f.told()
-		if open := f.bucket.Open(); len(open) != 1 || len(f.bucket.Keys("u/_")) != 0 {
+		if open := f.bucket.Open(); len(open) != 1 || len(f.bucket.Keys("_ossupload/")) != 0 {
 			t.Errorf("uploads %+v, keys %q, want nothing changed", open, f.bucket.Keys(""))
 		}
 	})
 	t.Run("leaves what is young", func(t *testing.T) {
 		f := newFixture(t)
 		prepare(f)
-		summary, err := f.timerOf(`{"minAgeSeconds":172801}`)
+		summary, err := f.timerOf(`{"do":"sweep","minAgeSeconds":608401}`)
 		if err != nil || summary["young"] != 1.0 || summary["announced"] != 0.0 {
 			t.Errorf("timer = %v, %v", summary, err)
 		}
@@ -381,10 +398,10 @@ func TestTimer(t *testing.T) {
 		object, _ := f.bucket.Object(lost.Key)
 		object.Size++
 		f.bucket.Store(lost.Key, object)
-		if summary, err := f.timerOf(`{"delete":true,"graceSeconds":172801}`); err != nil || summary["deleted"] != 0.0 || summary["refused"] != 1.0 {
+		if summary, err := f.timerOf(`{"do":"sweep"}`); err != nil || summary["deleted"] != 0.0 || summary["refused"] != 1.0 {
 			t.Errorf("timer = %v, %v", summary, err)
 		}
-		if summary, err := f.timerOf(`{"delete":true,"graceSeconds":172800}`); err != nil || summary["deleted"] != 1.0 {
+		if summary, err := f.timerOf(`{"do":"sweep","delete":true}`); err != nil || summary["deleted"] != 1.0 {
 			t.Errorf("timer = %v, %v", summary, err)
 		}
 		f.told()
@@ -392,7 +409,7 @@ func TestTimer(t *testing.T) {
 	t.Run("fails", func(t *testing.T) {
 		f := newFixture(t)
 		f.bucket.Next(storagetest.ListUploads, storagetest.Fault{Err: errRandom})
-		if _, err := f.timerOf(""); err == nil {
+		if _, err := f.timerOf(`{"do":"sweep"}`); err == nil {
 			t.Error("timer = nil, want an error")
 		}
 		if level, line := f.lastSweep(); level != "ERROR" || !strings.Contains(fmt.Sprint(line["err"]), errRandom.Error()) || line["summary"] == nil {
@@ -401,7 +418,7 @@ func TestTimer(t *testing.T) {
 	})
 	t.Run("refuses a payload", func(t *testing.T) {
 		f := newFixture(t)
-		if _, err := f.timerOf(`{"dryRum":true}`); err == nil {
+		if _, err := f.timerOf(`{"do":"sweep","dryRum":true}`); err == nil {
 			t.Error("timer = nil, want an error")
 		}
 		f.asked()

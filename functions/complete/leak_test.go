@@ -119,15 +119,17 @@ func TestFaultsLeaveNoGoroutine(t *testing.T) {
 	deployed := settings.Complete{
 		Storage: settings.Storage{Region: "cn-hangzhou", Bucket: "examplebucket", Public: endpoint, Internal: endpoint},
 		Policy: grant.Policy{
-			Bucket: "examplebucket", MaxSize: 1 << 20, ContentTypes: types, Methods: []uploadtoken.Method{uploadtoken.MultipartPart}, TokenTTL: time.Hour,
+			Bucket: "examplebucket", Prefix: "u/", MaxSize: 1 << 20, ContentTypes: types, Methods: []uploadtoken.Method{uploadtoken.MultipartPart}, TokenTTL: time.Hour,
 		},
-		MaxExpires: time.Hour,
-		TokenKeys:  []uploadtoken.Key{{ID: "k1", Secret: make([]byte, 32)}},
-		Role:       settings.Role{ARN: "acs:ram::1:role/uploads", Duration: time.Hour, STSEndpoint: role.URL, STSCAFile: caFile},
-		Caller:     callerauth.Config{None: true},
-		Webhook:    settings.Webhook{URL: world.URL + "/webhook", Secrets: [][]byte{[]byte("secret")}},
+		Place:       uploadtoken.Place{Bucket: "examplebucket", Prefix: "u/"},
+		MaxExpires:  time.Hour,
+		TokenKeys:   []uploadtoken.Key{{ID: "k1", Secret: make([]byte, 32)}},
+		Role:        settings.Role{ARN: "acs:ram::1:role/uploads", Duration: time.Hour, STSEndpoint: role.URL, STSCAFile: caFile},
+		CallbackURL: callback,
+		Caller:      callerauth.Config{None: true},
+		Webhook:     settings.Webhook{URL: world.URL + "/webhook", Secrets: [][]byte{[]byte("secret")}, RetryFor: time.Hour},
 	}
-	keyring, err := uploadtoken.NewKeyring(deployed.TokenKeys, rand.Reader)
+	keyring, err := uploadtoken.NewKeyring(uploadtoken.Config{Keys: deployed.TokenKeys, Place: deployed.Place, Random: rand.Reader})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -156,7 +158,7 @@ func TestFaultsLeaveNoGoroutine(t *testing.T) {
 	var good [6]atomic.Int32
 	ask := func(i int, adapter *fchttp.Adapter) error {
 		token, err := keyring.Seal(uploadtoken.Multipart, uploadtoken.Claims{
-			ID: fmt.Sprint(i), Bucket: "examplebucket", Key: fmt.Sprintf("anonymous/2026/11/0193%04x-0000-7000-8000-000000000000.png", i),
+			ID: fmt.Sprint(i), Key: fmt.Sprintf("u/anonymous/2026/11/0193%04x-0000-7000-8000-000000000000.png", i),
 			Subject: callerauth.Anonymous, MaxSize: 1, UploadID: "U", ExpiresAt: time.Now().Unix() + 60,
 		})
 		if err != nil {

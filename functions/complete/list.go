@@ -25,7 +25,10 @@ func (h *handler) list(ctx context.Context, caller callerauth.Caller, in uploadR
 	}
 	parts, err := h.storage.ListParts(ctx, claims.Key, claims.UploadID)
 	if errors.Is(err, storage.ErrNoSuchUpload) {
-		return nil, h.ended(ctx, claims, err)
+		if err = h.ended(ctx, claims, err); errors.Is(err, storage.ErrNoSuchUpload) && !errors.Is(err, errCompleted) {
+			err = h.whyGone(ctx, claims, err)
+		}
+		return nil, err
 	}
 	if err != nil {
 		return nil, err

@@ -37,7 +37,7 @@ func run(log *slog.Logger) error {
 	if err != nil {
 		return err
 	}
-	for _, warning := range s.Warnings {
+	for _, warning := range append(s.Warnings, settings.Unknown(os.Environ())...) {
 		log.Warn(warning)
 	}
 	own := rolecreds.FromContext{Now: time.Now, Fallback: assumerole.DefaultChain(time.Now)}
@@ -46,7 +46,7 @@ func run(log *slog.Logger) error {
 	if err != nil {
 		return err
 	}
-	adapter := &fchttp.Adapter{Handler: h.routes(), CORSOrigins: s.CORSOrigins, Timer: h.timer, Log: log, Now: time.Now}
+	adapter := &fchttp.Adapter{Handler: h.routes(), CORSOrigins: s.CORSOrigins, Timer: h.timer, Stored: h.stored, Log: log, Now: time.Now}
 	fc.Start(func(ctx context.Context, event []byte) (json.RawMessage, error) {
 		invocation, _ := fccontext.FromContext(ctx)
 		given := invocation.Credentials

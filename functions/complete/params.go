@@ -6,6 +6,7 @@ import (
 	"ossupload/shared/api"
 	"ossupload/shared/callerauth"
 	"ossupload/shared/grant"
+	"ossupload/shared/issuer"
 	"ossupload/shared/uploadtoken"
 )
 
@@ -38,7 +39,7 @@ func (h *handler) params(ctx context.Context, caller callerauth.Caller, in param
 	if err != nil {
 		return paramsResponse{}, err
 	}
-	form, err := h.issuer.Form(ctx, granted, nil)
+	form, err := h.issuer.Form(ctx, granted, issuer.Term{NotAfter: caller.Expires})
 	if err != nil {
 		return paramsResponse{}, err
 	}

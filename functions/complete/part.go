@@ -9,7 +9,6 @@ import (
 	"ossupload/shared/api"
 	"ossupload/shared/callerauth"
 	"ossupload/shared/grant"
-	"ossupload/shared/uploadtoken"
 )
 
 type partRequest struct {
@@ -29,12 +28,12 @@ func (h *handler) part(ctx context.Context, caller callerauth.Caller, in partReq
 	if err != nil {
 		return partResponse{}, err
 	}
-	last := lastPart(claims)
+	last := claims.LastPart(grant.MinPart, grant.MaxParts)
 	number, ok := parsePartNumber(in.PartNumber, last)
 	if !ok {
 		return partResponse{}, api.Invalid(api.Fault{Field: "partNumber", Reason: fmt.Sprintf("must be a whole number from 1 to %d", last)})
 	}
-	parts, err := h.issuer.Parts(ctx, claims)
+	parts, err := h.issuer.Parts(ctx, claims, caller.Expires)
 	if err != nil {
 		return partResponse{}, err
 	}
@@ -43,14 +42,6 @@ func (h *handler) part(ctx context.Context, caller callerauth.Caller, in partReq
 		return partResponse{}, err
 	}
 	return partResponse{Method: http.MethodPut, URL: url, Expires: parts.Expires}, nil
-}
-
-// lastPart is the greatest number that a part of the upload may have.
-func lastPart(claims uploadtoken.Claims) int64 {
-	if count := claims.PartCount(); count > 0 {
-		return count
-	}
-	return grant.MaxParts
 }
 
 // parsePartNumber reads a number from 1 to last in its one decimal form.

@@ -25,7 +25,7 @@ import (
 // session is the base path of a session of alice's that ends in an hour.
 func (f *fixture) session(change func(*uploadtoken.Session)) string {
 	f.t.Helper()
-	s := uploadtoken.Session{Subject: "alice", ExpiresAt: f.clock.Add(time.Hour).Unix()}
+	s := uploadtoken.Session{ID: "session-1", Subject: "alice", ExpiresAt: f.clock.Add(time.Hour).Unix()}
 	if change != nil {
 		change(&s)
 	}
@@ -68,7 +68,7 @@ func TestSession(t *testing.T) {
 	if f.as("", "GET", base+s.path(""), "").ok(&list); len(list) != 2 {
 		t.Errorf("list = %+v, want 2 parts", list)
 	}
-	var got confirm.Receipt
+	var got confirm.Answer
 	f.as("", "POST", base+s.path("/complete"), "").ok(&got)
 	f.told(s.Key)
 	if string(got.Context) != `{"order":7}` {
@@ -83,7 +83,7 @@ func TestSessionRefuses(t *testing.T) {
 	f.fill(s, 5)
 	mine, foreign := f.session(nil), f.session(func(s *uploadtoken.Session) { s.Subject = "mallory" })
 	ids := map[string]string{
-		"ended":           f.session(func(s *uploadtoken.Session) { s.ExpiresAt = today.Unix() }),
+		"ended":           f.session(func(s *uploadtoken.Session) { s.ExpiresAt = today.Add(-24 * time.Hour).Unix() }),
 		"not a session":   "/c/x",
 		"an upload id":    "/c/" + f.seal(uploadtoken.Multipart, uploadtoken.Claims{Subject: "alice", ExpiresAt: today.Unix() + 60}),
 		"a stored grant":  "/c/" + f.seal(uploadtoken.Grant, uploadtoken.Claims{Subject: "alice", ExpiresAt: today.Unix() + 60}),
@@ -135,7 +135,7 @@ func TestAuthenticate(t *testing.T) {
 	r.SetPathValue("capability", strings.TrimPrefix(base, "/c/"))
 	got, err := f.handler.authenticate(r)
 	want := callerauth.Caller{
-		Subject: "alice", Expires: time.Unix(today.Add(time.Hour).Unix(), 0),
+		Subject: "alice", Expires: time.Unix(today.Add(time.Hour).Unix(), 0), Session: "session-1",
 		Limits: callerauth.Limits{MaxSize: new(int64(7)), ContentTypes: []string{"image/*"}, Context: json.RawMessage(`1`)},
 	}
 	if err != nil || !reflect.DeepEqual(got, want) {
@@ -178,6 +178,6 @@ func TestRole(t *testing.T) {
 	}
 	f.asked()
 	f.fill(s, 5)
-	f.as("alice", "POST", s.path("/complete"), "").ok(new(confirm.Receipt))
+	f.as("alice", "POST", s.path("/complete"), "").ok(new(confirm.Answer))
 	f.asked(storagetest.ListParts, storagetest.Complete, storagetest.Head, storagetest.Put)
 }

@@ -8,8 +8,8 @@ import (
 	"github.com/aliyun/alibabacloud-oss-go-sdk-v2/oss"
 
 	"ossupload/shared/api"
-	"ossupload/shared/confirm"
 	"ossupload/shared/grant"
+	"ossupload/shared/hold"
 	"ossupload/shared/storage"
 	"ossupload/shared/uploadtoken"
 )
@@ -48,7 +48,7 @@ func verifyParts(claims uploadtoken.Claims, held []storage.Part, named []partRef
 		return errParts.With(v.faults)
 	}
 	if actual, ok := combinedCRC64(held); ok && claims.CRC64 != "" && actual != claims.CRC64 {
-		return confirm.ChecksumMismatch(claims.CRC64, actual)
+		return hold.ChecksumMismatch(claims.CRC64, actual)
 	}
 	return nil
 }

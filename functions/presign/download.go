@@ -2,16 +2,24 @@ package main
 
 import (
 	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
 	"strings"
 
 	"ossupload/shared/api"
 	"ossupload/shared/callerauth"
 	"ossupload/shared/grant"
+	"ossupload/shared/hold"
 	"ossupload/shared/issuer"
 	"ossupload/shared/process"
+	"ossupload/shared/storage"
 )
 
-var errNotYours = &api.Error{Code: api.Forbidden, Message: "This key is not yours."}
+// errNoObject is for a key that this caller may not read, and for one where nothing
+// is: which of them it is, a stranger is not told.
+var errNoObject = &api.Error{Code: api.NotFound, Message: "There is no object under this key that you may read."}
 
 type downloadRequest struct {
 	Key       string `json:"key" validate:"required,bytes=1023,objectkey"`
@@ -23,17 +31,52 @@ type downloadRequest struct {
 }
 
 // download answers POST /download with a signed GET of one of the caller's own
-// objects. Browsers are told to save it, under a name of the caller's choice,
+// objects, or of one that the caller's token names. Browsers are told to save it, under a name of the caller's choice,
 // unless it is of a kind that may be shown.
 func (h *handler) download(ctx context.Context, caller callerauth.Caller, in downloadRequest) (issuer.Signed, error) {
 	query, faults := downloadQuery(in)
 	if len(faults) > 0 {
 		return issuer.Signed{}, api.Invalid(faults...)
 	}
-	if !strings.HasPrefix(in.Key, h.policy.OwnPrefix(caller.Subject)) {
-		return issuer.Signed{}, errNotYours
+	if err := h.readable(ctx, caller, in); err != nil {
+		return issuer.Signed{}, err
 	}
-	return h.issuer.Download(ctx, h.policy.Bucket, in.Key, query, in.ExpiresIn)
+	return h.issuer.Download(ctx, h.policy.Bucket, in.Key, query, issuer.Term{Asked: in.ExpiresIn, NotAfter: caller.Expires})
+}
+
+// readable refuses what is not this caller's to read, and what is not what was
+// granted: bytes that nobody agreed to are not handed out in our name.
+func (h *handler) readable(ctx context.Context, caller callerauth.Caller, in downloadRequest) error {
+	named := slices.Contains(caller.Download, in.Key) && h.policy.Anybodys(in.Key)
+	if !named && !h.policy.Mine(caller.Subject, in.Key) {
+		return fmt.Errorf("%w: the key is not the caller's", errNoObject)
+	}
+	object, err := h.storage.HeadVersion(ctx, in.Key, in.VersionID)
+	if errors.Is(err, storage.ErrNotFound) || in.VersionID != "" && noVersion(err) {
+		return fmt.Errorf("%w: %w", errNoObject, err)
+	}
+	if err != nil {
+		return err
+	}
+	claims, err := hold.Grant(h.keyring, in.Key, object)
+	if object.Metadata[grant.MetaGrant] == "" && h.policy.AllowsUngranted(object.ContentType) {
+		// A url upload carries no grant: it is held against today's policy.
+		claims, err = h.policy.Ungranted(caller.Subject, object.ContentType), nil
+	}
+	if err != nil {
+		return err
+	}
+	if !named && claims.Subject != caller.Subject {
+		return fmt.Errorf("%w: the grant is another subject's", errNoObject)
+	}
+	return hold.Check(claims, object)
+}
+
+// noVersion reports whether a HEAD failed because of the version that it named: a
+// delete marker (405), or what OSS never made.
+func noVersion(err error) bool {
+	var failed *storage.Error
+	return errors.As(err, &failed) && (failed.Status == http.StatusMethodNotAllowed || failed.Code == "InvalidArgument")
 }
 
 func checkDownload(_ callerauth.Caller, in downloadRequest) []api.Fault {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"io"
 	"log/slog"
 	"net/http"
@@ -15,6 +16,7 @@ import (
 	"ossupload/shared/route"
 	"ossupload/shared/settings"
 	"ossupload/shared/signing"
+	"ossupload/shared/storage"
 	"ossupload/shared/uploadtoken"
 )
 
@@ -23,10 +25,12 @@ type handler struct {
 	policy  grant.Policy
 	caller  callerauth.Authenticator
 	issuer  *issuer.Issuer
+	storage header               // what it holds downloads against
 	keyring *uploadtoken.Keyring // seals sessions
 	// assume returns the upload role's credentials, narrowed by a session policy;
 	// nil: STS is off.
-	assume   func(sessionName, policy string) (rolecreds.Source, error)
+	assume   func(sessionName, policy string, life time.Duration) (rolecreds.Source, error)
+	lent     lent
 	region   string
 	endpoint signing.Endpoint // for the clients of STS credentials
 	// publicURL is the base of session endpoints; empty: none are issued.
@@ -35,16 +39,25 @@ type handler struct {
 	random    io.Reader
 }
 
+// header asks for an object's metadata, with the credentials that sign:
+// storage.Client.
+type header interface {
+	HeadVersion(ctx context.Context, key, version string) (storage.Object, error)
+}
+
 // outside is what a handler meets outside of itself.
 type outside struct {
 	credentials rolecreds.Source // the function's own
+	storage     func(rolecreds.Source) header
 	now         func() time.Time
 	random      io.Reader
 	log         *slog.Logger
 }
 
 func newHandler(s settings.Presign, out outside) (*handler, error) {
-	keyring, err := uploadtoken.NewKeyring(s.TokenKeys, out.random)
+	keyring, err := uploadtoken.NewKeyring(uploadtoken.Config{
+		Keys: s.TokenKeys, Place: s.Place, Former: s.Former, Random: out.random,
+	})
 	if err != nil {
 		return nil, err
 	}
@@ -75,6 +88,7 @@ func newHandler(s settings.Presign, out outside) (*handler, error) {
 		policy:    s.Policy,
 		caller:    caller,
 		issuer:    issuer,
+		storage:   out.storage(credentials),
 		keyring:   keyring,
 		region:    s.Storage.Region,
 		endpoint:  s.Storage.Public,
@@ -83,19 +97,20 @@ func newHandler(s settings.Presign, out outside) (*handler, error) {
 		random:    out.random,
 	}
 	if s.STSEnabled {
-		h.assume = func(sessionName, policy string) (rolecreds.Source, error) {
-			return assume(sessionName, policy, min(s.Role.Duration, maxSTS))
-		}
+		h.assume = assume
+		h.lent = lent{now: out.now, longest: min(s.Role.Duration, maxSTS)}
 	}
 	return h, nil
 }
 
 func (h *handler) routes() http.Handler {
-	who := h.caller.Authenticate
+	uploads := route.For(callerauth.ScopeUpload, h.caller.Authenticate)
+	downloads := route.For(callerauth.ScopeDownload, h.caller.Authenticate)
+	credentials := route.For(callerauth.ScopeSTS, h.caller.Authenticate)
 	return fchttp.NewMux(
-		route.New(who, "POST", "/presign", route.Strict, h.presign, h.checkPresign),
-		route.New(who, "POST", "/download", route.Strict, h.download, checkDownload),
-		route.New(who, "POST", "/sts", route.Optional, h.sts),
-		route.New(who, "POST", "/session", route.Optional, h.session),
+		route.New(uploads, "POST", "/presign", route.Strict, h.presign, h.checkPresign),
+		route.New(downloads, "POST", "/download", route.Strict, h.download, checkDownload),
+		route.New(credentials, "POST", "/sts", route.Optional, h.sts),
+		route.New(uploads, "POST", "/session", route.Optional, h.session),
 	)
 }

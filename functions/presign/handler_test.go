@@ -5,12 +5,14 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"ossupload/shared/callerauth"
 	"ossupload/shared/settings"
+	"ossupload/shared/uploadtoken"
 )
 
 func TestEveryRouteAnswers(t *testing.T) {
@@ -46,13 +48,59 @@ func TestNobodyGetsAnything(t *testing.T) {
 	}
 }
 
+// A scope restricts only if it lists one of ours.
+func TestScopes(t *testing.T) {
+	f := newSetup(t).withSTS(t).function(t)
+	uploads, downloads, credentials := []string{"/presign", "/session"}, []string{"/download"}, []string{"/sts"}
+	tests := []struct {
+		scope string
+		may   []string
+	}{
+		{"", slices.Concat(uploads, downloads, credentials)},
+		{"openid profile", slices.Concat(uploads, downloads, credentials)},
+		{"ossupload:upload", uploads},
+		{"openid ossupload:download", downloads},
+		{"ossupload:sts", credentials},
+		{"ossupload:upload ossupload:download", slices.Concat(uploads, downloads)},
+	}
+	for _, tt := range tests {
+		proof := token(t, "alice", map[string]any{"scope": tt.scope})
+		for path, body := range sound {
+			a := f.postAs(t, proof, path, body)
+			if slices.Contains(tt.may, path) {
+				if a.Status != http.StatusOK {
+					t.Errorf("scope %q: POST %s = %d %s, want 200", tt.scope, path, a.Status, a.Body)
+				}
+				continue
+			}
+			a.refused(t, http.StatusForbidden, "forbidden")
+			if got := a.Header["Www-Authenticate"]; !strings.Contains(got, `error="insufficient_scope"`) {
+				t.Errorf("scope %q: POST %s with WWW-Authenticate %q, want insufficient_scope", tt.scope, path, got)
+			}
+			// Who may not ask is not told what was wrong with the request.
+			f.postAs(t, proof, path, "junk").refused(t, http.StatusForbidden, "forbidden")
+		}
+	}
+}
+
+// The application's other tokens are not for this.
+func TestAudience(t *testing.T) {
+	f := newSetup(t).function(t)
+	for _, aud := range []any{"reset", []string{"reset", "ossuploads"}, ""} {
+		f.postAs(t, token(t, "alice", map[string]any{"aud": aud}), "/presign", somePresign).refused(t, http.StatusUnauthorized, "unauthenticated")
+	}
+	if a := f.postAs(t, token(t, "alice", map[string]any{"aud": []string{"other", "ossupload"}}), "/presign", somePresign); a.Status != http.StatusOK {
+		t.Errorf("answer %d %s, want 200", a.Status, a.Body)
+	}
+}
+
 // The issuer's keys cannot be fetched: nothing is known of the caller, who may be
 // a good one.
 func TestCallersThatCannotBeVerified(t *testing.T) {
 	issuer := httptest.NewServer(http.NotFoundHandler())
 	issuer.Close()
 	s := newSetup(t).withSTS(t)
-	s.settings.Caller = callerauth.Config{JWKS: &callerauth.JWKSConfig{URL: issuer.URL, Audience: "ossupload"}}
+	s.settings.Caller = callerauth.Config{JWKS: &callerauth.JWKSConfig{URL: issuer.URL, Issuer: "https://issuer.example.com", Audience: "ossupload"}}
 	f := s.function(t)
 	segment := func(text string) string { return base64.RawURLEncoding.EncodeToString([]byte(text)) }
 	header := map[string]string{"Authorization": "Bearer " + segment(`{"alg":"RS256"}`) + "." + segment(`{"sub":"alice","exp":9999999999}`) + "." + segment("signature")}
@@ -137,6 +185,8 @@ func TestSettingsThatMakeNoHandler(t *testing.T) {
 		name   string
 		change func(*setup)
 	}{
+		{"no place", func(s *setup) { s.settings.Place = uploadtoken.Place{} }},
+		{"no way to tell callers", func(s *setup) { s.settings.Caller = callerauth.Config{} }},
 		{"no token keys", func(s *setup) { s.settings.TokenKeys = nil }},
 		{"no randomness", func(s *setup) { s.outside.random = nil }},
 		{"no credentials", func(s *setup) { s.outside.credentials = nil }},

@@ -1,9 +1,11 @@
 package main
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -71,6 +73,98 @@ func TestLifeOfWhatIsSigned(t *testing.T) {
 	}
 }
 
+// Nothing that is issued outlives the caller's own proof. testNow is half a second
+// past testSecond.
+func TestNothingOutlivesTheCaller(t *testing.T) {
+	tests := []struct {
+		name  string
+		exp   int64  // from testSecond on
+		asked string // as JSON
+		want  int64  // 0: refused
+	}{
+		{"a second left", 1, `null`, 1},
+		{"a second left, and more asked", 1, `3600`, 1},
+		{"as long as asked", 60, `60`, 60},
+		{"less than asked", 59, `60`, 59},
+		{"more than asked", 61, `60`, 60},
+		{"ends now, within the leeway", 0, `null`, 0},
+		{"has ended, within the leeway", -29, `null`, 0},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			f := newSetup(t).function(t)
+			proof := token(t, "alice", map[string]any{"exp": testSecond + tt.exp})
+			for _, as := range []string{"put", "form", "url", "download", "session"} {
+				path, body := "/presign", `{"filename":"a.png","size":1,"as":"`+as+`","expiresIn":`+tt.asked+`}`
+				switch as {
+				case "download":
+					path, body = "/download", `{"key":"u/alice/a.png","expiresIn":`+tt.asked+`}`
+				case "session":
+					path, body = "/session", `{"expiresIn":`+tt.asked+`}`
+				}
+				a := f.postAs(t, proof, path, body)
+				if tt.want == 0 {
+					a.refused(t, http.StatusUnauthorized, "unauthenticated")
+					continue
+				}
+				var got struct {
+					URL, Endpoint, ExpiresAt string
+					Fields                   map[string]string
+				}
+				if err := json.Unmarshal([]byte(a.Body), &got); err != nil || a.Status != http.StatusOK {
+					t.Errorf("%s: answer %d %s, want 200", as, a.Status, a.Body)
+					continue
+				}
+				end := time.Unix(testSecond+tt.want, 0).UTC().Format(time.RFC3339)
+				if got.ExpiresAt != end {
+					t.Errorf("%s until %s, want %s", as, got.ExpiresAt, end)
+				}
+				switch as {
+				case "form":
+					if p := policyOf(t, got.Fields); p.Expiration != strings.Replace(end, "Z", ".000Z", 1) {
+						t.Errorf("a policy until %s, want %s", p.Expiration, end)
+					}
+				case "session":
+					capability := got.Endpoint[strings.LastIndex(got.Endpoint, "/")+1:]
+					if s, err := keyring(t).OpenSession(capability, testNow); err != nil || s.ExpiresAt != testSecond+tt.want {
+						t.Errorf("a session until %d, %v, want %d", s.ExpiresAt, err, testSecond+tt.want)
+					}
+				default:
+					if q := query(t, got.URL); q.Get("x-oss-expires") != fmt.Sprint(tt.want) || q.Get("x-oss-date") != testDate {
+						t.Errorf("%s signed for %s s from %s, want %d s", as, q.Get("x-oss-expires"), q.Get("x-oss-date"), tt.want)
+					}
+				}
+			}
+		})
+	}
+}
+
+// The time that it took to get credentials is not added to the caller's.
+func TestSlowCredentialsDoNotOutliveTheCaller(t *testing.T) {
+	for _, tt := range []struct {
+		takes time.Duration
+		want  string // "": refused
+	}{{5 * time.Second, "5"}, {10 * time.Second, ""}} {
+		s := newSetup(t)
+		now, own := testNow, s.outside.credentials
+		s.outside.now = func() time.Time { return now }
+		s.outside.credentials = sourceFunc(func() (rolecreds.Credentials, error) {
+			now = now.Add(tt.takes)
+			return own.Credentials(t.Context())
+		})
+		a := s.function(t).postAs(t, token(t, "alice", map[string]any{"exp": testSecond + 10}), "/presign", somePresign)
+		if tt.want == "" {
+			a.refused(t, http.StatusUnauthorized, "unauthenticated")
+			continue
+		}
+		var got upload
+		a.granted(t, &got)
+		if q := query(t, got.URL); q.Get("x-oss-expires") != tt.want || got.ExpiresAt != "2026-11-30T16:30:10Z" {
+			t.Errorf("lives %s s until %s, want %s s", q.Get("x-oss-expires"), got.ExpiresAt, tt.want)
+		}
+	}
+}
+
 func TestNothingToSignWith(t *testing.T) {
 	failing := func(err error) rolecreds.Source {
 		return sourceFunc(func() (rolecreds.Credentials, error) { return rolecreds.Credentials{}, err })
@@ -90,11 +184,17 @@ func TestNothingToSignWith(t *testing.T) {
 			s := newSetup(t)
 			s.outside.credentials = tt.credentials
 			f := s.function(t)
-			for path, body := range map[string]string{"/presign": somePresign, "/presign ": `{"filename":"a.png","as":"form"}`, "/download": someDownload} {
+			for path, body := range map[string]string{"/presign": somePresign, "/presign ": `{"filename":"a.png","as":"form"}`} {
 				a := f.post(t, strings.TrimSpace(path), body)
 				if a.refused(t, tt.status, tt.code); a.Header["Retry-After"] != tt.again {
 					t.Errorf("Retry-After %q, want %q", a.Header["Retry-After"], tt.again)
 				}
+			}
+			a := f.post(t, "/download", someDownload)
+			if tt.status == http.StatusInternalServerError {
+				a.refused(t, http.StatusServiceUnavailable, "throttled") // the HEAD fails first
+			} else {
+				a.refused(t, tt.status, tt.code)
 			}
 		})
 	}
@@ -114,6 +214,9 @@ func TestRoleSigns(t *testing.T) {
 	f.post(t, "/presign", somePresign).granted(t, &put)
 	var get signed
 	f.post(t, "/download", someDownload).granted(t, &get)
+	if !slices.Equal(s.vault.askers, []string{"STS.role"}) {
+		t.Errorf("HEADs by %q, want one by the role", s.vault.askers)
+	}
 	for _, url := range []string{put.URL, get.URL} {
 		if q := query(t, url); q.Get("x-oss-credential") != "STS.role/20261130/cn-hangzhou/oss/aliyun_v4_request" || q.Get("x-oss-security-token") != "role-token" {
 			t.Errorf("%s is not signed by the role", url)
@@ -150,7 +253,8 @@ func TestRoleServiceFails(t *testing.T) {
 			service.refuse(tt.code)
 			s.settings.Role, s.settings.STSEnabled = service.role(), true
 			f := s.function(t)
-			for _, path := range []string{"/presign", "/download", "/sts"} {
+			f.post(t, "/download", someDownload).refused(t, http.StatusServiceUnavailable, "throttled") // of the HEAD
+			for _, path := range []string{"/presign", "/sts"} {
 				a := f.post(t, path, sound[path])
 				if a.refused(t, tt.status, tt.want); a.Header["Retry-After"] != tt.again {
 					t.Errorf("POST %s with Retry-After %q, want %q", path, a.Header["Retry-After"], tt.again)
@@ -167,7 +271,8 @@ func TestRoleNeedsOwnCredentials(t *testing.T) {
 	s.settings.Role, s.settings.STSEnabled = service.role(), true
 	s.outside.credentials = sourceFunc(func() (rolecreds.Credentials, error) { return rolecreds.Credentials{}, errors.New("none") })
 	f := s.function(t)
-	for _, path := range []string{"/presign", "/download", "/sts"} {
+	f.post(t, "/download", someDownload).refused(t, http.StatusServiceUnavailable, "throttled") // of the HEAD
+	for _, path := range []string{"/presign", "/sts"} {
 		f.post(t, path, sound[path]).refused(t, http.StatusInternalServerError, "internal")
 	}
 	if calls := service.seen(); len(calls) != 0 {

@@ -20,6 +20,7 @@ import (
 	"ossupload/shared/fchttp"
 	"ossupload/shared/rolecreds"
 	"ossupload/shared/settings"
+	"ossupload/shared/storage"
 )
 
 func main() {
@@ -35,11 +36,14 @@ func run(log *slog.Logger) error {
 	if err != nil {
 		return err
 	}
-	for _, warning := range s.Warnings {
+	for _, warning := range append(s.Warnings, settings.Unknown(os.Environ())...) {
 		log.Warn(warning)
 	}
 	own := rolecreds.FromContext{Now: time.Now, Fallback: assumerole.DefaultChain(time.Now)}
-	h, err := newHandler(s, outside{credentials: own, now: time.Now, random: rand.Reader, log: log})
+	store := func(c rolecreds.Source) header {
+		return storage.New(storage.Config{Region: s.Storage.Region, Bucket: s.Storage.Bucket, Endpoint: s.Storage.Internal, Credentials: c})
+	}
+	h, err := newHandler(s, outside{credentials: own, storage: store, now: time.Now, random: rand.Reader, log: log})
 	if err != nil {
 		return err
 	}

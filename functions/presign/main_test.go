@@ -98,11 +98,11 @@ func TestRefusesToStart(t *testing.T) {
 }
 
 func TestStarts(t *testing.T) {
-	event := `{"version":"v1","rawPath":"/presign","headers":{"Origin":"https://app.example.com"},"body":"{\"filename\":\"a.png\",\"size\":1}",` +
+	event := `{"version":"v1","rawPath":"/presign","headers":{"Origin":"https://app.example.com","Content-Type":"application/json"},"body":"{\"filename\":\"a.png\",\"size\":1}",` +
 		`"requestContext":{"http":{"method":"POST","path":"/presign"}}}`
 	out, log := invoke(t, []byte(event),
 		"OSS_REGION=cn-hangzhou", "OSS_BUCKET=examplebucket", "UPLOAD_MAX_SIZE=10", "UPLOAD_CONTENT_TYPES=image/*", "CALLBACK_URL=https://api.example.com/callback",
-		"UPLOAD_TOKEN_SECRETS=k1:MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=", "AUTH_MODE=none", "AUTH_ALLOW_NONE=true", "CORS_ORIGINS=https://app.example.com")
+		"UPLOAD_TOKEN_SECRETS=k1:ZmVkY2JhOTg3NjU0MzIxMGFiY2RlZmdoaWprbG1ub3A=", "AUTH_MODE=none", "AUTH_ALLOW_NONE=true", "CORS_ORIGINS=https://app.example.com")
 	var a answer
 	if err := json.Unmarshal(out, &a); err != nil {
 		t.Fatalf("%s: %v", out, err)

@@ -58,8 +58,9 @@ func (h *handler) presign(ctx context.Context, caller callerauth.Caller, in pres
 	if err != nil {
 		return issuer.Issued{}, err
 	}
+	term := issuer.Term{Asked: in.ExpiresIn, NotAfter: caller.Expires}
 	if granted.Claims.Method == uploadtoken.Form {
-		return h.issuer.Form(ctx, granted, in.ExpiresIn)
+		return h.issuer.Form(ctx, granted, term)
 	}
-	return h.issuer.Put(ctx, granted, in.ExpiresIn)
+	return h.issuer.Put(ctx, granted, term)
 }

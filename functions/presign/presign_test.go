@@ -17,6 +17,7 @@ import (
 	"github.com/aliyun/alibabacloud-oss-go-sdk-v2/oss"
 	"github.com/aliyun/alibabacloud-oss-go-sdk-v2/oss/credentials"
 
+	"ossupload/shared/grant"
 	"ossupload/shared/uploadtoken"
 )
 
@@ -31,7 +32,7 @@ type upload struct {
 
 func keyring(t *testing.T) *uploadtoken.Keyring {
 	t.Helper()
-	k, err := uploadtoken.NewKeyring(testKeys, zeros{})
+	k, err := uploadtoken.NewKeyring(uploadtoken.Config{Keys: testKeys, Place: testPlace, Random: zeros{}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -83,16 +84,30 @@ func signature(t *testing.T, q url.Values, additional string) url.Values {
 	return q
 }
 
-// announces holds a callback parameter against the upload token that it must
-// bring to the configured URL.
-func announces(t *testing.T, parameter, token string) {
+// announcesInQuery holds the parameters of a PUT beside its signature against
+// the upload token that they must bring to the configured URL.
+func announcesInQuery(t *testing.T, q url.Values, token string) {
+	t.Helper()
+	announces(t, q.Get("callback"))
+	vars, err := base64.StdEncoding.DecodeString(q.Get("callback-var"))
+	if want := `{"x:u":"` + token + `"}`; err != nil || string(vars) != want {
+		t.Errorf("callback-var = %s, %v, want %s", vars, err, want)
+	}
+	if len(q) != 2 {
+		t.Errorf("parameters %v, want the callback and its variables alone", q)
+	}
+}
+
+// announces holds a callback parameter against what it must bring to the
+// configured URL.
+func announces(t *testing.T, parameter string) {
 	t.Helper()
 	text, err := base64.StdEncoding.DecodeString(parameter)
 	if err != nil {
 		t.Fatalf("callback %q: %v", parameter, err)
 	}
 	want := `{"callbackUrl":"https://api.example.com/callback?tenant=1",` +
-		`"callbackBody":"bucket=${bucket}&object=${object}&etag=${etag}&size=${size}&reqId=${reqId}&token=` + token + `",` +
+		`"callbackBody":"bucket=${bucket}&object=${object}&etag=${etag}&size=${size}&reqId=${reqId}&token=${x:u}",` +
 		`"callbackBodyType":"application/x-www-form-urlencoded","callbackSNI":true}`
 	if string(text) != want {
 		t.Errorf("callback = %s, want %s", text, want)
@@ -126,9 +141,10 @@ const everything = `{"filename":"夏 photo.JPG","size":5,"contentType":"image/JP
 func everythingClaims(method uploadtoken.Method) uploadtoken.Claims {
 	size := int64(5)
 	return uploadtoken.Claims{
-		ID: testID, Method: method, Bucket: "examplebucket", Key: "u/alice/2026/11/" + testID + ".jpg", Subject: "alice",
+		ID: testID, Method: method, Place: testPlace, Key: "u/alice/2026/11/" + testID + ".jpg", Subject: "alice",
 		Size: &size, MaxSize: 5 << 30, ContentType: "image/jpeg", CRC64: "18446744073709551615", Tags: 2,
-		Vars: map[string]string{"k": "<&>"}, Context: []byte(`{"order":1}`), IssuedAt: testSecond, ExpiresAt: testSecond + 168*3600,
+		Metadata: grant.MetadataSum(map[string]string{"album": "%C3%A9t%C3%A9%202026", "ossupload-filename": "%E5%A4%8F%20photo.JPG"}),
+		Vars:     map[string]string{"k": "<&>"}, Context: []byte(`{"order":1}`), IssuedAt: testSecond, ExpiresAt: testSecond + 168*3600,
 	}
 }
 
@@ -174,11 +190,7 @@ func TestPut(t *testing.T) {
 		if got.Expires != 900 || got.ExpiresAt != "2026-11-30T16:45:00Z" {
 			t.Errorf("lives %d s until %s", got.Expires, got.ExpiresAt)
 		}
-		rest := signature(t, query(t, got.URL), "content-length")
-		announces(t, rest.Get("callback"), got.UploadToken)
-		if len(rest) != 1 {
-			t.Errorf("parameters %v, want the callback alone", rest)
-		}
+		announcesInQuery(t, signature(t, query(t, got.URL), "content-length"), got.UploadToken)
 	}
 }
 
@@ -207,7 +219,9 @@ func TestPutIsSignedAsTheSDKSigns(t *testing.T) {
 		header["content-length"] = "5"
 		want, err := official("oss-cn-hangzhou.aliyuncs.com", false).Presign(t.Context(), &oss.PutObjectRequest{
 			Bucket: &bucket, Key: &got.Key,
-			RequestCommon: oss.RequestCommon{Headers: header, Parameters: map[string]string{"callback": query(t, got.URL).Get("callback")}},
+			RequestCommon: oss.RequestCommon{Headers: header, Parameters: map[string]string{
+				"callback": query(t, got.URL).Get("callback"), "callback-var": query(t, got.URL).Get("callback-var"),
+			}},
 		}, oss.PresignExpires(900*time.Second))
 		if err != nil {
 			t.Fatal(err)
@@ -233,10 +247,13 @@ func TestForm(t *testing.T) {
 	if got.Method != "POST" || got.Key != want.Key || got.URL != "https://examplebucket.oss-cn-hangzhou.aliyuncs.com/" || got.Headers != nil {
 		t.Errorf("%s %s of key %q with headers %v, want a POST to the bucket", got.Method, got.URL, got.Key, got.Headers)
 	}
-	announces(t, got.Fields["callback"], got.UploadToken)
+	announces(t, got.Fields["callback"])
+	if got.Fields["x:u"] != got.UploadToken {
+		t.Errorf("field x:u = %q, want the upload token", got.Fields["x:u"])
+	}
 
 	fields := maps.Clone(got.Fields)
-	for _, name := range []string{"callback", "x-oss-meta-ossupload-grant", "policy", "x-oss-signature"} {
+	for _, name := range []string{"callback", "x:u", "x-oss-meta-ossupload-grant", "policy", "x-oss-signature"} {
 		if fields[name] == "" {
 			t.Errorf("field %s is empty", name)
 		}
@@ -333,7 +350,7 @@ func TestURL(t *testing.T) {
 			var got upload
 			f.post(t, "/presign", tt.body).granted(t, &got)
 			want := tt.want
-			want.ID, want.Method, want.Bucket, want.Subject, want.MaxSize = testID, uploadtoken.URL, "examplebucket", "alice", 5<<30
+			want.ID, want.Method, want.Place, want.Subject, want.MaxSize = testID, uploadtoken.URL, testPlace, "alice", 5<<30
 			want.IssuedAt, want.ExpiresAt = testSecond, testSecond+168*3600
 			if claims := open(t, uploadtoken.Upload, got.UploadToken); !reflect.DeepEqual(claims, want) {
 				t.Errorf("upload token of %+v, want %+v", claims, want)
@@ -341,11 +358,7 @@ func TestURL(t *testing.T) {
 			if got.Method != "PUT" || got.Key != want.Key || got.Headers == nil || !maps.Equal(got.Headers, tt.header) {
 				t.Errorf("%s of %q with headers %v, want a PUT of %q with %v", got.Method, got.Key, got.Headers, want.Key, tt.header)
 			}
-			rest := signature(t, query(t, got.URL), tt.additional)
-			announces(t, rest.Get("callback"), got.UploadToken)
-			if len(rest) != 1 {
-				t.Errorf("parameters %v, want the callback alone", rest)
-			}
+			announcesInQuery(t, signature(t, query(t, got.URL), tt.additional), got.UploadToken)
 		})
 	}
 	fields := `,"metadata":{"a":"b"},"tags":{"stage":"x"},"storageClass":"IA","checksum":{"md5":"ICy5YqxZB1uWSwcVLSNLcA=="}`
@@ -405,6 +418,92 @@ func TestCallersTokenNarrows(t *testing.T) {
 				}
 			})
 		}
+	}
+}
+
+// The application may choose the name of the one object. It lies below the
+// subject's own prefix, and nothing is overwritten.
+func TestKeyOfTheApplication(t *testing.T) {
+	s := newSetup(t)
+	f := s.function(t)
+	proof := token(t, "Alice", map[string]any{"upload": map[string]any{"key": "orders/7/invoice.pdf"}})
+	const want = "u/_41lice/orders/7/invoice.pdf"
+	for _, as := range []string{"put", "form"} {
+		var got upload
+		f.postAs(t, proof, "/presign", map[string]any{"filename": "a.png", "size": 1, "as": as}).granted(t, &got)
+		carried := got.Headers
+		if as == "form" {
+			carried = got.Fields
+			if p := policyOf(t, got.Fields); !slices.ContainsFunc(p.Conditions, func(c json.RawMessage) bool { return string(c) == `["eq","$key","`+want+`"]` }) {
+				t.Errorf("conditions %s, want the key", p.Conditions)
+			}
+		} else if address, _, _ := strings.Cut(got.URL, "?"); address != "https://examplebucket.oss-cn-hangzhou.aliyuncs.com/"+want {
+			t.Errorf("a PUT to %s, want %s", address, want)
+		}
+		if claims := open(t, uploadtoken.Grant, carried["x-oss-meta-ossupload-grant"]); got.Key != want || claims.Key != want || claims.ID != testID {
+			t.Errorf("%s of %q with a grant for %+v, want %q", as, got.Key, claims, want)
+		}
+		if carried["x-oss-forbid-overwrite"] != "true" {
+			t.Errorf("%s may overwrite: %v", as, carried)
+		}
+	}
+	// It sends no header that keeps it from overwriting.
+	f.postAs(t, proof, "/presign", `{"filename":"a.png","size":1,"as":"url"}`).refused(t, http.StatusBadRequest, "invalid_request", "as")
+	for _, key := range []string{"", "_sts/a", "a/_b", "../bob/a", "a/../b", "/a", "a/", "a b", "夏", strings.Repeat("x", 513)} {
+		bad := token(t, "alice", map[string]any{"upload": map[string]any{"key": key}})
+		f.postAs(t, bad, "/presign", somePresign).refused(t, http.StatusUnauthorized, "unauthenticated")
+	}
+}
+
+func TestURLNeedsASize(t *testing.T) {
+	s := newSetup(t)
+	s.settings.Policy.URLUnsized = false
+	f := s.function(t)
+	f.post(t, "/presign", `{"as":"url","filename":"a.png"}`).refused(t, http.StatusBadRequest, "invalid_request", "size")
+	var got upload
+	f.post(t, "/presign", `{"as":"url","filename":"a.png","size":0}`).granted(t, &got)
+	if q := query(t, got.URL); q.Get("x-oss-additional-headers") != "content-length" {
+		t.Errorf("URL %s, want one that signs the length", got.URL)
+	}
+}
+
+func TestCharsetsAndExtensions(t *testing.T) {
+	tests := []struct {
+		name, filename, asked string
+		signed, extension     string
+	}{
+		{"a charset, as it was asked", "a.png", "Image/PNG;charset=UTF-8", "Image/PNG;charset=UTF-8", ".png"},
+		{"a charset behind a space", "a.png", "image/png; charset=utf8", "image/png; charset=utf8", ".png"},
+		{"a name that says nothing", "a", "image/png", "image/png", ""},
+		{"a name that says the same", "a.JPEG", "image/jpeg", "image/jpeg", ".jpeg"},
+		{"a name that says another", "evil.html", "image/png", "image/png", ""},
+		{"a name that says another image", "a.gif", "image/png", "image/png", ""},
+		{"a name that says another, with a charset", "a.gif", "image/png;charset=utf-8", "image/png;charset=utf-8", ""},
+		{"a name whose kind nobody knows", "a.raw", "image/png", "image/png", ".raw"},
+		{"a type from the name", "a.gif", "", "image/gif", ".gif"},
+		{"a type that the policy does not allow, from the name", "a.html", "", "application/octet-stream", ""},
+	}
+	f := newSetup(t).function(t)
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			for _, as := range []string{"put", "form"} {
+				var got upload
+				f.post(t, "/presign", map[string]any{"filename": tt.filename, "size": 1, "contentType": tt.asked, "as": as}).granted(t, &got)
+				claims := open(t, uploadtoken.Upload, got.UploadToken)
+				if sent := got.Headers["Content-Type"] + got.Fields["Content-Type"]; sent != tt.signed || claims.ContentType != tt.signed {
+					t.Errorf("%s as %q, granted %q, want %q", as, sent, claims.ContentType, tt.signed)
+				}
+				if as == "form" && got.Fields["x-oss-content-type"] != tt.signed {
+					t.Errorf("x-oss-content-type %q, want %q", got.Fields["x-oss-content-type"], tt.signed)
+				}
+				if want := "u/alice/2026/11/" + testID + tt.extension; got.Key != want {
+					t.Errorf("key %q, want %q", got.Key, want)
+				}
+			}
+		})
+	}
+	for _, asked := range []string{"image/png;", "image/png;q=1", "image/png;charset=", "image/png;charset=a;charset=b", "image/png;charset=a b", "text/html;charset=utf-8"} {
+		f.post(t, "/presign", map[string]any{"filename": "a", "size": 1, "contentType": asked}).refused(t, http.StatusBadRequest, "invalid_request", "contentType")
 	}
 }
 

@@ -2,10 +2,14 @@ package main
 
 import (
 	"context"
+	"encoding/base64"
+	"fmt"
+	"io"
 	"time"
 
 	"ossupload/shared/api"
 	"ossupload/shared/callerauth"
+	"ossupload/shared/issuer"
 	"ossupload/shared/uploadtoken"
 )
 
@@ -29,12 +33,22 @@ func (h *handler) session(_ context.Context, caller callerauth.Caller, in sessio
 	if h.publicURL == "" {
 		return sessionResponse{}, errNoSessions
 	}
-	end := sessionEnd(caller, in.ExpiresIn, h.now())
+	now := h.now()
+	end := sessionEnd(caller, in.ExpiresIn, now)
+	if end.Unix() <= now.Unix() {
+		return sessionResponse{}, issuer.ErrCallerEnds
+	}
+	id, err := newSessionID(h.random)
+	if err != nil {
+		return sessionResponse{}, err
+	}
 	capability, err := h.keyring.SealSession(uploadtoken.Session{
+		ID:           id,
 		Subject:      caller.Subject,
 		MaxSize:      caller.Limits.MaxSize,
 		ContentTypes: caller.Limits.ContentTypes,
 		Context:      caller.Limits.Context,
+		Key:          caller.Limits.Key,
 		ExpiresAt:    end.Unix(),
 	})
 	if err != nil {
@@ -44,6 +58,15 @@ func (h *handler) session(_ context.Context, caller callerauth.Caller, in sessio
 		Endpoint:  h.publicURL + "/c/" + capability,
 		ExpiresAt: time.Unix(end.Unix(), 0).UTC(),
 	}, nil
+}
+
+// newSessionID names a session, so that uploads can tell in which they began.
+func newSessionID(random io.Reader) (string, error) {
+	var id [9]byte
+	if _, err := io.ReadFull(random, id[:]); err != nil {
+		return "", fmt.Errorf("reading randomness for a session: %w", err)
+	}
+	return base64.RawURLEncoding.EncodeToString(id[:]), nil
 }
 
 // sessionEnd is after as many seconds as were asked, with the caller's own token

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"crypto/rand"
+	"errors"
 	"net/http"
 	"reflect"
 	"strings"
@@ -60,20 +62,51 @@ func TestSessionOfCallerWithoutEnd(t *testing.T) {
 	s := newSetup(t)
 	s.settings.Caller = callerauth.Config{None: true}
 	at, session := openSession(t, s.function(t), "", "")
-	if want := (uploadtoken.Session{Subject: callerauth.Anonymous, ExpiresAt: testSecond + 3600}); !reflect.DeepEqual(session, want) || at != "2026-11-30T17:30:00Z" {
+	if want := (uploadtoken.Session{Place: testPlace, ID: "AAAAAAAAAAAA", Subject: callerauth.Anonymous, ExpiresAt: testSecond + 3600}); !reflect.DeepEqual(session, want) || at != "2026-11-30T17:30:00Z" {
 		t.Errorf("session %+v until %s, want %+v", session, at, want)
 	}
 }
 
 func TestSessionHoldsTheCallersLimits(t *testing.T) {
-	upload := map[string]any{"context": map[string]any{"order": 7}, "maxSize": 1000, "contentTypes": []string{"image/png", "video/*"}}
+	upload := map[string]any{"context": map[string]any{"order": 7}, "maxSize": 1000, "contentTypes": []string{"image/png", "video/*"}, "key": "orders/7/a.png"}
 	_, got := openSession(t, newSetup(t).function(t), token(t, "夏", map[string]any{"upload": upload}), "")
 	most := int64(1000)
 	want := uploadtoken.Session{
-		Subject: "夏", MaxSize: &most, ContentTypes: []string{"image/png", "video/*"}, Context: []byte(`{"order":7}`), ExpiresAt: testSecond + 3600,
+		Place: testPlace, ID: "AAAAAAAAAAAA", Subject: "夏", MaxSize: &most, ContentTypes: []string{"image/png", "video/*"}, Context: []byte(`{"order":7}`), Key: "orders/7/a.png", ExpiresAt: testSecond + 3600,
 	}
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("session %+v, want %+v", got, want)
+	}
+}
+
+// A session is of this deployment: secrets that it shares with another one open
+// nothing there.
+func TestSessionOfAnotherPlace(t *testing.T) {
+	var got struct{ Endpoint, ExpiresAt string }
+	newSetup(t).function(t).post(t, "/session", "").granted(t, &got)
+	capability := strings.TrimPrefix(got.Endpoint, "https://api.example.com/v1/c/")
+	for _, place := range []uploadtoken.Place{{Bucket: "examplebucket", Prefix: "v/"}, {Bucket: "otherbucket", Prefix: "u/"}} {
+		k, err := uploadtoken.NewKeyring(uploadtoken.Config{Keys: testKeys, Place: place, Former: []uploadtoken.Place{testPlace}, Random: zeros{}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if s, err := k.OpenSession(capability, testNow); !errors.Is(err, uploadtoken.ErrPlace) {
+			t.Errorf("at %v the session opens as %+v, %v, want %v", place, s, err, uploadtoken.ErrPlace)
+		}
+	}
+	if _, err := keyring(t).Open(uploadtoken.Upload, capability, testNow); err == nil {
+		t.Error("a session opens as an upload token")
+	}
+}
+
+func TestSessionsHaveNamesOfTheirOwn(t *testing.T) {
+	s := newSetup(t)
+	s.outside.random = rand.Reader
+	f := s.function(t)
+	_, one := openSession(t, f, token(t, "alice", nil), "")
+	_, other := openSession(t, f, token(t, "alice", nil), "")
+	if one.ID == other.ID || len(one.ID) != 12 || len(other.ID) != 12 {
+		t.Errorf("sessions %q and %q, want two ids", one.ID, other.ID)
 	}
 }
 

@@ -19,6 +19,7 @@ import (
 	"ossupload/shared/rolecreds"
 	"ossupload/shared/settings"
 	"ossupload/shared/signing"
+	"ossupload/shared/storage"
 	"ossupload/shared/uploadtoken"
 )
 
@@ -32,6 +33,8 @@ const (
 	testID       = "01a22d4a-b534-7000-8000-000000000000"
 	callerSecret = "0123456789abcdef0123456789abcdef"
 )
+
+var testPlace = uploadtoken.Place{Bucket: "examplebucket", Prefix: "u/"}
 
 var testKeys = []uploadtoken.Key{{ID: "k1", Secret: []byte("fedcba9876543210fedcba9876543210")}}
 
@@ -57,10 +60,67 @@ func lasting(life time.Duration) rolecreds.Source {
 	})
 }
 
+// vault is a bucket of these objects, by key, and by key?version for those of the
+// past. It is asked with the credentials that sign.
+type vault struct {
+	objects map[string]storage.Object
+	fails   error
+	asker   rolecreds.Source
+	heads   []string // what was asked for
+	askers  []string // by whom
+}
+
+func (v *vault) HeadVersion(ctx context.Context, key, version string) (storage.Object, error) {
+	if version != "" {
+		key += "?" + version
+	}
+	v.heads = append(v.heads, key)
+	c, err := v.asker.Credentials(ctx)
+	if err != nil {
+		return storage.Object{}, &storage.Error{Op: "HeadObject", Reason: storage.ErrCredentials}
+	}
+	if v.askers = append(v.askers, c.AccessKeyID); v.fails != nil {
+		return storage.Object{}, v.fails
+	}
+	object, ok := v.objects[key]
+	if !ok {
+		return storage.Object{}, &storage.Error{Op: "HeadObject", Reason: storage.ErrNotFound}
+	}
+	return object, nil
+}
+
+// store puts an object under key that is what its grant says. change is of what
+// was granted, then of what a HEAD shows.
+func (v *vault) store(t *testing.T, subject, key string, changes ...func(*uploadtoken.Claims, *storage.Object)) {
+	t.Helper()
+	size := int64(5)
+	claims := uploadtoken.Claims{
+		ID: testID, Method: uploadtoken.Put, Key: key, Subject: subject, Size: &size, MaxSize: 10, ContentType: "image/png",
+		IssuedAt: testSecond - 10, ExpiresAt: testSecond - 5,
+	}
+	object := storage.Object{
+		Size: size, ContentType: "image/png", Type: "Normal", CRC64: "123", ETag: "5D41402ABC4B2A76B9719D911017C592",
+		Metadata: map[string]string{"ossupload-filename": "a.png"},
+	}
+	claims.Metadata = grant.MetadataSum(object.Metadata)
+	for _, change := range changes {
+		change(&claims, &object)
+	}
+	if _, ok := object.Metadata[grant.MetaGrant]; !ok {
+		sealed, err := keyring(t).Seal(uploadtoken.Grant, claims)
+		if err != nil {
+			t.Fatal(err)
+		}
+		object.Metadata[grant.MetaGrant] = sealed
+	}
+	v.objects[key] = object
+}
+
 // setup is what a handler is made of. A test changes what it is about.
 type setup struct {
 	settings settings.Presign
 	outside  outside
+	vault    *vault
 }
 
 func newSetup(t *testing.T) *setup {
@@ -76,6 +136,8 @@ func newSetup(t *testing.T) *setup {
 	for i := range 10 {
 		tagKeys = append(tagKeys, fmt.Sprint("t", i))
 	}
+	v := &vault{objects: map[string]storage.Object{}}
+	v.store(t, "alice", "u/alice/a.png")
 	return &setup{
 		settings.Presign{
 			Storage: settings.Storage{
@@ -93,11 +155,13 @@ func newSetup(t *testing.T) *setup {
 				TokenTTL:       168 * time.Hour,
 				StorageClasses: []string{"IA"},
 				TagKeys:        tagKeys,
+				URLUnsized:     true,
 			},
 			MaxExpires:  time.Hour,
 			TokenKeys:   testKeys,
+			Place:       testPlace,
 			CallbackURL: "https://api.example.com/callback?tenant=1",
-			Caller:      callerauth.Config{JWT: &callerauth.JWTConfig{Secret: []byte(callerSecret)}},
+			Caller:      callerauth.Config{JWT: &callerauth.JWTConfig{Secret: []byte(callerSecret), Audience: "ossupload"}},
 			PublicURL:   "https://api.example.com/v1",
 		},
 		outside{
@@ -105,7 +169,12 @@ func newSetup(t *testing.T) *setup {
 			now:         func() time.Time { return testNow },
 			random:      zeros{},
 			log:         slog.New(slog.DiscardHandler),
+			storage: func(c rolecreds.Source) header {
+				v.asker = c
+				return v
+			},
 		},
+		v,
 	}
 }
 
@@ -124,7 +193,7 @@ func (s *setup) function(t *testing.T) function {
 // token is the proof of a caller, with these claims beside its own.
 func token(t *testing.T, subject string, more map[string]any) string {
 	t.Helper()
-	claims := jwt.MapClaims{"sub": subject, "exp": testNow.Add(24 * time.Hour).Unix()}
+	claims := jwt.MapClaims{"sub": subject, "aud": "ossupload", "exp": testNow.Add(24 * time.Hour).Unix()}
 	maps.Copy(claims, more)
 	signed, err := jwt.NewWithClaims(jwt.SigningMethodHS256, claims).SignedString([]byte(callerSecret))
 	if err != nil {

@@ -12,12 +12,20 @@ import (
 	"ossupload/shared/api"
 	"ossupload/shared/callerauth"
 	"ossupload/shared/grant"
+	"ossupload/shared/rolecreds"
 )
 
 // maxSTS is how long STS credentials last at most.
 const maxSTS = time.Hour
 
 var errNoSTS = &api.Error{Code: api.Forbidden, Message: "STS credentials are not enabled."}
+
+// errNarrowed is for a caller whose own token limits sizes or types: a session
+// policy cannot express that, and credentials would go beyond it.
+var errNarrowed = &api.Error{Code: api.Forbidden, Message: "Your token limits what you may upload, which STS credentials cannot. Ask for a presigned upload."}
+
+// errTooSoon is for a caller whose proof ends before the least that STS can give.
+var errTooSoon = &api.Error{Code: api.Forbidden, Message: "Your token expires within 15 minutes, which is the least that STS credentials last. Ask your application for a new one."}
 
 type stsRequest struct {
 	Prefix string `json:"prefix"` // below the caller's own
@@ -42,20 +50,15 @@ func (h *handler) sts(ctx context.Context, caller callerauth.Caller, in stsReque
 	if h.assume == nil {
 		return stsResponse{}, errNoSTS
 	}
-	if err := grant.CheckPrefix(in.Prefix); err != nil {
-		return stsResponse{}, api.Invalid(api.Fault{Field: "prefix", Reason: err.Error()})
+	if caller.Limits.Narrows() {
+		return stsResponse{}, errNarrowed
 	}
 	prefix := h.policy.STSPrefix(caller.Subject)
-	prefix += strings.TrimPrefix(in.Prefix, prefix)
-	policy, err := uploadPolicy(h.policy.Bucket, prefix)
-	if err != nil {
-		return stsResponse{}, err
+	below := strings.TrimPrefix(in.Prefix, prefix)
+	if err := grant.CheckBelow(below); err != nil {
+		return stsResponse{}, api.Invalid(api.Fault{Field: "prefix", Reason: err.Error()})
 	}
-	source, err := h.assume(sessionName(caller.Subject), policy)
-	if err != nil {
-		return stsResponse{}, fmt.Errorf("assuming the upload role for a session: %w", err)
-	}
-	c, err := source.Credentials(ctx)
+	c, err := h.lent.get(ctx, caller, prefix+below, h.lend)
 	if err != nil {
 		return stsResponse{}, err
 	}
@@ -67,8 +70,21 @@ func (h *handler) sts(ctx context.Context, caller callerauth.Caller, in stsReque
 		Bucket:          h.policy.Bucket,
 		Region:          h.region,
 		Endpoint:        h.endpoint.Scheme + "://" + h.endpoint.Host,
-		Prefix:          prefix,
+		Prefix:          prefix + below,
 	}, nil
+}
+
+// lend assumes the upload role for one subject, prefix and time.
+func (h *handler) lend(ctx context.Context, subject, prefix string, life time.Duration) (rolecreds.Credentials, error) {
+	policy, err := uploadPolicy(h.policy.Bucket, prefix)
+	if err != nil {
+		return rolecreds.Credentials{}, err
+	}
+	source, err := h.assume(sessionName(subject), policy, life)
+	if err != nil {
+		return rolecreds.Credentials{}, fmt.Errorf("assuming the upload role for a session: %w", err)
+	}
+	return source.Credentials(ctx)
 }
 
 // uploadPolicy is the session policy: uploads below prefix, in one request or

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"maps"
 	"mime"
 	"net/http"
 	"strings"
@@ -75,7 +76,7 @@ func downloadAttacks(t *testing.T, c *campaign) []attack {
 	}
 
 	add("another's key", func(t *testing.T) string {
-		return denied(c.call(t, http.MethodPost, "/download", theirs, map[string]any{"key": mine.key}), "forbidden")
+		return denied(c.call(t, http.MethodPost, "/download", theirs, map[string]any{"key": mine.key}), "not_found")
 	})
 	for _, process := range processTricks {
 		add(fmt.Sprintf("the process %.50q", process), func(t *testing.T) string {
@@ -118,13 +119,12 @@ func downloadAttacks(t *testing.T, c *campaign) []attack {
 		})
 	}
 	add("inline, of a page stored as a picture", func(t *testing.T) string {
-		// Stored as what nobody granted: shown as what its name says.
-		key := "uploads/demo/2026/01/page.png"
-		c.store(t, key, map[string]string{"Content-Type": "text/html"}, []byte("<script>"))
-		if got := c.signedGet(t, map[string]any{"key": key, "inline": true}).sendTo(t, c.client).Header.Get("Content-Type"); got != "image/png" {
-			return "OSS answers it as " + got
-		}
-		return ""
+		// Stored as what nobody granted, with the honest grant beside it.
+		u := c.grantPut(t, nil)
+		header := maps.Clone(u.header)
+		header["Content-Type"] = "text/html"
+		c.store(t, u.key, header, u.content)
+		return denied(ask(t, map[string]any{"key": u.key, "inline": true}), "object_mismatch")
 	})
 
 	for _, ch := range []change{
@@ -154,23 +154,26 @@ func downloadAttacks(t *testing.T, c *campaign) []attack {
 	return rows
 }
 
-// What a link of the bucket's owner leads to is the owner's word: a download
-// follows it, and no upload through us can make one. What it leads to is never
-// announced as an upload.
-func TestDownloadFollowsALinkOfTheBucketsOwner(t *testing.T) {
+// Whoever else may write to the bucket can put a link where uploads lie. It is no
+// upload: it is neither announced nor signed for, whatever it says of itself.
+func TestLinksOfTheBucketsOwnerAreNotServed(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, fc.TriggerHTTP, nil)
-	theirs := []byte("of somebody")
 	const target, key = "uploads/somebody/2026/01/a.png", "uploads/demo/2026/01/a.png"
-	r.store(t, target, nil, theirs)
-	u := r.grantPut(t, nil)
+	r.store(t, target, nil, []byte("of somebody"))
+	u, honest := r.grantPut(t, nil), r.uploaded(t, nil)
 	for _, key := range []string{key, u.key} {
-		r.link(t, key, target, u.header)
-		if got := r.signedGet(t, map[string]any{"key": key}).sendTo(t, r.client); !bytes.Equal(got.Body, theirs) {
-			t.Errorf("a link's download = %v, want what it leads to", got)
+		for _, header := range []map[string]string{u.header, nil} {
+			r.link(t, key, target, header)
+			a := r.call(t, http.MethodPost, "/download", r.Ready.CallerToken, map[string]any{"key": key})
+			a.refused(t, "a link's download", http.StatusUnprocessableEntity, "object_mismatch")
+			a.nothingSigned(t, "a link's download")
+			r.confirmKey(t, key).refused(t, "a link's confirmation", http.StatusUnprocessableEntity, "object_mismatch")
+			r.wantNoEvent(t, key)
 		}
-		r.confirmKey(t, key).refused(t, "a link's confirmation", http.StatusUnprocessableEntity, "object_mismatch")
-		r.wantNoEvent(t, key)
+	}
+	if a := r.get(t, r.download(t, map[string]any{"key": honest.key}).URL); !bytes.Equal(a.Body, honest.content) {
+		t.Errorf("GET of an upload = %v, want the object", a)
 	}
 }
 
@@ -214,7 +217,7 @@ func stsAttacks(t *testing.T, c *campaign) []attack {
 	var rows []attack
 	for _, key := range []string{
 		u.key, "uploads/demo/2026/01/x.png", "uploads/somebody/x.png", "uploads/_sts/somebody/x.png", "uploads/_sts/demo", "uploads/_sts/demo2/x.png", "uploads/_sts/x.png",
-		"uploads/_announced/demo/x", "uploads/_sweep/x", "uploads/x.png", "x.png", "uploads/_sts/demo/../somebody/x.png", "_sts/demo/x.png",
+		"_ossupload/uploads/_announced/demo/x", "_ossupload/uploads/_pending/0000000000-evt_x", "_ossupload/uploads/_dead/evt_x", "_ossupload/uploads/_sweep/cursor", "uploads/x.png", "x.png", "uploads/_sts/demo/../somebody/x.png", "_sts/demo/x.png",
 	} {
 		rows = append(rows, attack{"a PUT of " + key, func(t *testing.T) string {
 			err := put(t, client, key)
@@ -278,10 +281,10 @@ func stsAttacks(t *testing.T, c *campaign) []attack {
 			if _, err := client.PutSymlink(t.Context(), &oss.PutSymlinkRequest{Bucket: bucket, Key: &key, Target: &u.key}); err != nil {
 				return err.Error()
 			}
-			if breach := denied(c.call(t, http.MethodPost, "/download", c.Ready.CallerToken, map[string]any{"key": key}), "forbidden"); breach != "" {
+			if breach := denied(c.call(t, http.MethodPost, "/download", c.Ready.CallerToken, map[string]any{"key": key}), "not_found"); breach != "" {
 				return breach
 			}
-			return denied(c.confirmKey(t, key), "forbidden")
+			return denied(c.confirmKey(t, key), "not_found")
 		}, control},
 		attack{"an upload with a grant copied from another, confirmed", func(t *testing.T) string {
 			key := g.Prefix + "granted.png"
@@ -289,7 +292,7 @@ func stsAttacks(t *testing.T, c *campaign) []attack {
 				return err.Error()
 			}
 			c.keepSilent(key, "an STS upload with a copied grant")
-			return denied(c.confirmKey(t, key), "forbidden")
+			return denied(c.confirmKey(t, key), "not_found")
 		}, control},
 	)
 	// Whatever prefix is asked for, the credentials stay below one's own.

@@ -84,7 +84,7 @@ func subjectMatrix(t *testing.T, c *campaign) []attack {
 			rows = append(rows, attack{name: name, try: func(t *testing.T) string {
 				body := map[string]string{"key": to.key}
 				for _, path := range []string{"/confirm", "/download"} {
-					if breach := denied(c.call(t, http.MethodPost, path, from.caller, body), "forbidden"); breach != "" {
+					if breach := denied(c.call(t, http.MethodPost, path, from.caller, body), "not_found"); breach != "" {
 						return path + " " + breach
 					}
 				}
@@ -121,7 +121,7 @@ func keySpellings(t *testing.T, c *campaign) []attack {
 		"uploads/a/..\\ab\\" + rest, "uploads/a//../ab/" + rest, "uploads//ab/" + rest, "uploads/a*/" + rest, "uploads/a?/" + rest,
 		"uploads/a", "uploads/ab", "uploads/", "uploads", "", "*", "uploads/*", "uploads/a\x00/../ab/" + rest, "uploads/a/\n" + out.Key,
 		"uploads/A/" + rest, "UPLOADS/ab/" + rest, "uploads/a/" + rest, "uploads/a/" + out.Key, "uploads/%61b/" + rest, "uploads/_61b/" + rest,
-		"uploads/_sts/ab/" + rest, "uploads/_sts/a/" + rest, "uploads/_sts/a/x", "uploads/_announced/a/" + rest, "uploads/_announced/ab/" + rest, "uploads/_sweep/state",
+		"uploads/_sts/ab/" + rest, "uploads/_sts/a/" + rest, "uploads/_sts/a/x", "_ossupload/uploads/_announced/a/" + rest, "_ossupload/uploads/_announced/ab/" + rest, "_ossupload/uploads/_sweep/cursor", "uploads/a/_announced/" + rest,
 		"ossupload-local/" + out.Key, "http://127.0.0.1/" + out.Key, "uploads/a/?versionId=null&x=/" + out.Key, "uploads/a/#/" + out.Key,
 		"uploads/a/" + strings.Repeat("x/", 600), strings.Repeat("../", 50) + out.Key, "uploads/a/\u202e" + rest,
 	} {

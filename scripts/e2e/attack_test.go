@@ -45,6 +45,10 @@ var themes = []theme{
 	{"downloads", downloadAttacks, false},
 	{"temporary credentials", stsAttacks, false},
 	{"floods of junk", floodAttacks, false},
+	{"claims of one's own token", claimAttacks, false},
+	{"places of others", placeAttacks, false},
+	{"objects held to grants", heldAttacks, false},
+	{"requests of no client", clientAttacks, false},
 }
 
 // tally is what became of a theme, behind both triggers.

@@ -15,6 +15,12 @@ import (
 	"ossupload/shared/uploadtoken"
 )
 
+// Places of deployments that have our secrets.
+var (
+	otherBucket = uploadtoken.Place{Bucket: "ossupload-other", Prefix: here.Prefix}
+	otherPrefix = uploadtoken.Place{Bucket: here.Bucket, Prefix: "staging/"}
+)
+
 // wallet is every kind of token that one subject's uploads bring into being,
 // and forgeries of them. Each is good for one thing and is tried for all.
 type wallet struct {
@@ -50,8 +56,8 @@ type named struct{ name, value string }
 // tokens are what may stand where an upload token or id belongs. The first is
 // good for the first of callers, and the second for the second.
 func (w wallet) tokens(t *testing.T, r *rig) []named {
-	expired, elsewhere := w.claims, w.claims
-	expired.ExpiresAt, elsewhere.Bucket = time.Now().Unix(), "ossupload-other"
+	expired := w.claims
+	expired.ExpiresAt = time.Now().Unix()
 	forged, _ := newKeyring(t, "k1", randomBytes(32)).Seal(uploadtoken.Multipart, w.claims)
 	unknown, _ := newKeyring(t, "k9", r.Identity.TokenSecret).Seal(uploadtoken.Multipart, w.claims)
 	tokens := []named{
@@ -60,7 +66,8 @@ func (w wallet) tokens(t *testing.T, r *rig) []named {
 		{"an upload token", w.put},
 		{"an upload token of the same upload", r.seal(t, uploadtoken.Upload, w.claims)},
 		{"an upload id that has expired", r.seal(t, uploadtoken.Multipart, expired)},
-		{"an upload id for another bucket", r.seal(t, uploadtoken.Multipart, elsewhere)},
+		{"an upload id for another bucket", r.sealAt(t, otherBucket, uploadtoken.Multipart, w.claims)},
+		{"an upload id for another prefix", r.sealAt(t, otherPrefix, uploadtoken.Multipart, w.claims)},
 		{"an upload id of a forged secret", forged},
 		{"an upload id of an unknown key id", unknown},
 		{"an upload id with a character changed", w.uploadID[:99] + swapped(w.uploadID[99]) + w.uploadID[100:]},
@@ -82,7 +89,7 @@ func (w wallet) tokens(t *testing.T, r *rig) []named {
 // callers are what may stand in Authorization. The first two are good.
 func (w wallet) callers(t *testing.T, r *rig) []named {
 	claims := func(change jwt.MapClaims) jwt.MapClaims {
-		all := jwt.MapClaims{"sub": stack.CallerSubject, "exp": time.Now().Add(time.Hour).Unix()}
+		all := jwt.MapClaims{"sub": stack.CallerSubject, "aud": "ossupload", "exp": time.Now().Add(time.Hour).Unix()}
 		for name, value := range change {
 			if all[name] = value; value == nil {
 				delete(all, name)
@@ -116,6 +123,9 @@ func (w wallet) callers(t *testing.T, r *rig) []named {
 		{"a token of the receipts' secret", sign(hs256, r.Identity.ReceiptSecret, nil)},
 		{"a token of the upload tokens' secret", sign(hs256, r.Identity.TokenSecret, nil)},
 		{"a token of another algorithm", sign(jwt.SigningMethodHS512, secret, nil)},
+		{"a token for nobody", sign(hs256, secret, jwt.MapClaims{"aud": nil})},
+		{"a token for a password reset", sign(hs256, secret, jwt.MapClaims{"aud": "password-reset"})},
+		{"a token for the year 9000", sign(hs256, secret, jwt.MapClaims{"exp": 221845392000})},
 	}
 }
 
@@ -125,7 +135,7 @@ const callerKinds = 11
 // capabilities are what may stand in the path as /c/{capability}. The first two
 // are good, for the first two of callers.
 func (w wallet) capabilities(t *testing.T, r *rig) []named {
-	s := uploadtoken.Session{Subject: stack.CallerSubject, ExpiresAt: time.Now().Add(time.Hour).Unix()}
+	s := uploadtoken.Session{ID: "session-12345", Subject: stack.CallerSubject, ExpiresAt: time.Now().Add(time.Hour).Unix()}
 	seal := func(k *uploadtoken.Keyring, s uploadtoken.Session) string {
 		capability, err := k.SealSession(s)
 		if err != nil {
@@ -142,6 +152,8 @@ func (w wallet) capabilities(t *testing.T, r *rig) []named {
 		{"an expired capability", seal(r.keyring, over)},
 		{"a capability of a forged secret", seal(newKeyring(t, "k1", randomBytes(32)), s)},
 		{"a capability of an unknown key id", seal(newKeyring(t, "k9", r.Identity.TokenSecret), s)},
+		{"a capability for another bucket", seal(newKeyringAt(t, otherBucket, "k1", r.Identity.TokenSecret), s)},
+		{"a capability for another prefix", seal(newKeyringAt(t, otherPrefix, "k1", r.Identity.TokenSecret), s)},
 		{"a capability without its last character", w.capability[:len(w.capability)-1]},
 		{"the owner's own token", w.owner},
 		{"an upload token", w.put},
@@ -257,7 +269,7 @@ func callerMatrix(t *testing.T, c *campaign) []attack {
 	}{
 		{http.MethodPost, "/presign", wish},
 		{http.MethodPost, "/presign", map[string]any{"filename": "a.png", "as": "form"}},
-		{http.MethodPost, "/presign", map[string]any{"filename": "a.png", "as": "url"}},
+		{http.MethodPost, "/presign", map[string]any{"filename": "a.png", "as": "url", "size": 1}},
 		{http.MethodPost, "/download", map[string]any{"key": u.key}},
 		{http.MethodPost, "/sts", map[string]any{}},
 		{http.MethodPost, "/session", map[string]any{}},
@@ -276,7 +288,7 @@ func callerMatrix(t *testing.T, c *campaign) []attack {
 				rows = append(rows, attack{name: name, control: func(t *testing.T) string { return passed(ask(t)) }})
 				continue
 			}
-			rows = append(rows, attack{name: name, try: func(t *testing.T) string { return denied(ask(t), "unauthenticated", "forbidden") }})
+			rows = append(rows, attack{name: name, try: func(t *testing.T) string { return denied(ask(t), "unauthenticated", "not_found") }})
 		}
 	}
 	for _, route := range routes {

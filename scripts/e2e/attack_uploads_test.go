@@ -144,6 +144,11 @@ func formRaids(t *testing.T, c *campaign) []attack {
 			return itemFirst(items, formItem{name: name, value: value})
 		})
 	}
+	for name, value := range smuggledMetadata {
+		add("metadata of one's own, "+name, func(_ issuedForm, items []formItem) []formItem {
+			return itemFirst(items, formItem{name: "x-oss-meta-note", value: value})
+		})
+	}
 	add("a byte more", func(_ issuedForm, items []formItem) []formItem { return setItem(items, "file", string(content)+"x") })
 	add("a byte less", func(_ issuedForm, items []formItem) []formItem { return setItem(items, "file", string(content[1:])) })
 	add("no bytes", func(_ issuedForm, items []formItem) []formItem { return setItem(items, "file", "") })
@@ -397,9 +402,15 @@ func swapAttacks(_ *testing.T, c *campaign) []attack {
 			m := c.begin(t, nil)
 			m.send(t, 1, []byte("the first bytes"))
 			first := m.complete(t, nil).receipt(t, "complete", m.Key, []byte("the first bytes"))
-			claims := c.open(t, uploadtoken.Multipart, m.UploadID)
-			claims.UploadID = ""
-			c.store(t, m.Key, map[string]string{"Content-Type": "video/mp4", metaGrant: c.seal(t, uploadtoken.Grant, claims)}, []byte("the other bytes"))
+			// With all that the first were stored with, their grant among it.
+			was, _, _ := storedIn(t, c.developer, c.Ready.Bucket, m.Key)
+			header := map[string]string{"Content-Type": was.Get("Content-Type")}
+			for name := range was {
+				if name := strings.ToLower(name); strings.HasPrefix(name, "x-oss-meta-") {
+					header[name] = was.Get(name)
+				}
+			}
+			c.store(t, m.Key, header, []byte("the other bytes"))
 			var got client.Receipt
 			if a := m.complete(t, nil); a.Status != http.StatusOK || jsonOf(a, &got) != nil || got.EventID == first.EventID {
 				return fmt.Sprintf("answered %v, want a receipt of another id", a)

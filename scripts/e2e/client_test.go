@@ -133,7 +133,7 @@ func (s *site) secret(t *testing.T, name string) []byte {
 // tokenFor signs a caller's token; claims may override what it has by itself.
 func (s *site) tokenFor(t *testing.T, subject string, claims jwt.MapClaims) string {
 	t.Helper()
-	all := jwt.MapClaims{"sub": subject, "exp": time.Now().Add(time.Hour).Unix()}
+	all := jwt.MapClaims{"sub": subject, "aud": "ossupload", "exp": time.Now().Add(time.Hour).Unix()}
 	maps.Copy(all, claims)
 	token, err := jwt.NewWithClaims(jwt.SigningMethodHS256, all).SignedString(s.secret(t, "AUTH_JWT_SECRET"))
 	if err != nil {

@@ -3,7 +3,6 @@ package e2e
 import (
 	"bytes"
 	"encoding/json"
-	"maps"
 	"net/http"
 	"net/url"
 	"slices"
@@ -11,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"ossupload/scripts/internal/stack"
 	"ossupload/scripts/internal/stack/fault"
 	"ossupload/scripts/internal/stack/fc"
 	"ossupload/scripts/internal/stack/ram"
@@ -145,7 +145,7 @@ func TestConfirmRefuses(t *testing.T) {
 			u := r.grantPut(t, nil)
 			r.store(t, u.key, u.header, u.content)
 			r.confirmAs(t, other, map[string]string{"uploadToken": u.token}).refused(t, "another's token", http.StatusForbidden, "invalid_token")
-			r.confirmAs(t, other, map[string]string{"key": u.key}).refused(t, "another's key", http.StatusForbidden, "forbidden")
+			r.confirmAs(t, other, map[string]string{"key": u.key}).refused(t, "another's key", http.StatusNotFound, "not_found")
 			for _, in := range []string{"v1.k1.", u.token[1:], r.seal(t, uploadtoken.Grant, u.claims)} {
 				r.confirmToken(t, in).refused(t, "no upload token", http.StatusForbidden, "invalid_token")
 			}
@@ -157,7 +157,7 @@ func TestConfirmRefuses(t *testing.T) {
 			u.header[metaGrant] = r.seal(t, uploadtoken.Grant, u.claims)
 			r.logged.secret(u.header[metaGrant])
 			r.store(t, u.key, u.header, u.content)
-			r.confirmKey(t, u.key).refused(t, "another's grant", http.StatusForbidden, "forbidden")
+			r.confirmKey(t, u.key).refused(t, "another's grant", http.StatusNotFound, "not_found")
 			r.wantNoEvent(t, u.key)
 		})
 		t.Run("what was not granted", func(t *testing.T) {
@@ -231,9 +231,7 @@ func TestConfirmRefuses(t *testing.T) {
 				"uploads/demo/../somebody/x", "uploads/demo", "uploads/demo2/x", "uploads/", "..",
 			} {
 				a := r.confirmKey(t, key)
-				if !slices.Contains([]int{http.StatusForbidden, http.StatusNotFound}, a.Status) {
-					t.Errorf("confirming %q = %v, want 403 or 404", key, a)
-				}
+				a.refused(t, "confirming "+key, http.StatusNotFound, "not_found")
 			}
 			r.wantNoEvent(t, u.key)
 		})
@@ -249,10 +247,15 @@ func TestConfirmAsksNothingAboutAnothersKey(t *testing.T) {
 	r.store(t, u.key, u.header, u.content)
 	other := r.caller(t, "somebody", nil)
 	r.fail(t, fault.Fault{Target: "oss", Operation: "*", Mode: "500", Count: many})
-	for _, in := range []map[string]string{{"key": u.key}, {"key": "elsewhere"}, {"uploadToken": u.token}} {
-		if a := r.confirmAs(t, other, in); a.Status != http.StatusForbidden {
-			t.Errorf("confirming %v of another = %v, want 403", slices.Sorted(maps.Keys(in)), a)
-		}
+	r.confirmAs(t, other, map[string]string{"uploadToken": u.token}).refused(t, "another's token", http.StatusForbidden, "invalid_token")
+	// Absent, foreign or another's: the answers are alike.
+	absent := strings.Replace(u.key, "/demo/", "/nobody/", 1)
+	var messages []string
+	for _, key := range []string{u.key, absent, "elsewhere"} {
+		messages = append(messages, r.confirmAs(t, other, map[string]string{"key": key}).refused(t, "confirming "+key, http.StatusNotFound, "not_found").Message)
+	}
+	if len(slices.Compact(messages)) != 1 {
+		t.Errorf("messages = %q, want one for all", messages)
 	}
 	if left := r.Faults.List(); len(left) != 1 || left[0].Count != many {
 		t.Errorf("faults left = %v, want all %d: OSS was asked", left, many)
@@ -270,15 +273,19 @@ func TestRefusedHeadIsNotAnAbsentObject(t *testing.T) {
 	// Without a role for uploads, the function's own signs, and so its id is in
 	// the URLs.
 	r := newRig(t, fc.TriggerHTTP, map[string]string{"UPLOAD_ROLE_ARN": ""})
+	r.grantPut(t, nil).put(t) // from now on the function has credentials
 	u := r.grantPut(t, nil)
-	signed, err := url.Parse(u.url)
-	if err != nil {
-		t.Fatal(err)
-	}
-	id, _, _ := strings.Cut(signed.Query().Get("x-oss-credential"), "/")
-	role, ok := r.Accounts.Lookup(id)
-	if !ok {
-		t.Fatalf("the store does not know the credential %q", id)
+	completed, running := r.begin(t, nil), r.begin(t, nil)
+	receipt := completed.complete(t, completed.send(t, 1, contents...)).receipt(t, "complete", completed.Key, whole)
+	sent := running.send(t, 1, contents...)
+
+	var roles []ram.Credential
+	for _, function := range []string{"callback", "complete"} {
+		own := r.Accounts.OfRole(strings.TrimSuffix(stack.UploadRole, "upload") + function)
+		if len(own) != 1 {
+			t.Fatalf("%s has %d credentials, want 1", function, len(own))
+		}
+		roles = append(roles, own...)
 	}
 	permit := func(actions ...string) {
 		t.Helper()
@@ -292,14 +299,11 @@ func TestRefusedHeadIsNotAnAbsentObject(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		changed := role
-		changed.Policies = []ram.Policy{less}
-		r.Accounts.Add(changed)
+		for _, role := range roles {
+			role.Policies = []ram.Policy{less}
+			r.Accounts.Add(role)
+		}
 	}
-
-	completed, running := r.begin(t, nil), r.begin(t, nil)
-	receipt := completed.complete(t, completed.send(t, 1, contents...)).receipt(t, "complete", completed.Key, whole)
-	sent := running.send(t, 1, contents...)
 
 	permit("oss:PutObject", "oss:PutObjectTagging", "oss:ListParts", "oss:AbortMultipartUpload")
 	denied := func(what string, a reply) {
@@ -330,7 +334,9 @@ func TestRefusedHeadIsNotAnAbsentObject(t *testing.T) {
 	r.call(t, http.MethodPost, "/s3/multipart", r.Ready.CallerToken, map[string]any{"filename": "a"}).
 		refused(t, "beginning without PutObject", http.StatusBadGateway, "storage_denied")
 
-	r.Accounts.Add(role)
+	for _, role := range roles {
+		r.Accounts.Add(role)
+	}
 	r.wantEvents(t, r.confirmKey(t, u.key).receipt(t, "confirmed", u.key, u.content), 1)
 	r.wantEvents(t, running.complete(t, sent).receipt(t, "completed", running.Key, whole), 1)
 	completed.ask(t, http.MethodDelete, "", nil).refused(t, "abort after completion", http.StatusConflict, "already_completed")

@@ -6,11 +6,13 @@ import (
 	"mime"
 	"net/http"
 	"net/url"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"ossupload/scripts/internal/client"
 	"ossupload/scripts/internal/stack/fc"
 	"ossupload/scripts/internal/stacktest"
 )
@@ -88,7 +90,7 @@ func TestDownloadDispositions(t *testing.T) {
 		{name: "under a name that ends the query", in: map[string]any{"filename": "a&x-oss-process=image/info#?.txt"}, want: "attachment", plain: "a&x-oss-process=image_info#?.txt", full: "a&x-oss-process=image/info#?.txt"},
 		{name: "a picture shown", in: map[string]any{"inline": true}, want: "inline", shownAs: "image/png"},
 		{name: "a picture shown under a name", in: map[string]any{"inline": true, "filename": "b.png"}, want: "inline", plain: "b.png", full: "b.png", shownAs: "image/png"},
-		{name: "text shown, which was stored as a page", wish: map[string]any{"filename": "a.txt", "contentType": "text/html"}, in: map[string]any{"inline": true}, want: "inline", shownAs: "text/plain"},
+		{name: "a page not shown, though named as text", wish: map[string]any{"filename": "a.txt", "contentType": "text/html"}, in: map[string]any{"inline": true}, faults: []string{"inline"}},
 		{name: "a document shown", wish: map[string]any{"filename": "a.pdf", "contentType": "application/pdf"}, in: map[string]any{"inline": true}, want: "inline", shownAs: "application/pdf"},
 		{name: "a page not shown", wish: map[string]any{"filename": "a.html", "contentType": "text/html"}, in: map[string]any{"inline": true}, faults: []string{"inline"}},
 		{name: "a page not shown, though stored as a picture", wish: map[string]any{"filename": "a.htm"}, in: map[string]any{"inline": true}, faults: []string{"inline"}},
@@ -241,8 +243,10 @@ func TestDownloadKeysOfOthers(t *testing.T) {
 			"at the root":                       name,
 			"beside the prefix":                 "uploads/demo",
 			"uploaded with STS":                 "uploads/_sts/demo/" + name,
-			"a marker":                          "uploads/_announced/demo/" + name,
-			"of the sweep":                      "uploads/_sweep/demo",
+			"a marker":                          "_ossupload/uploads/_announced/demo/" + name,
+			"an event that waits":               "_ossupload/uploads/_pending/0000000000-evt_0",
+			"of the sweep":                      "_ossupload/uploads/_sweep/cursor",
+			"with a segment that is ours":       "uploads/demo/_pending/" + name,
 			"with a segment of nothing":         "uploads//demo/" + name,
 			"with an encoded slash":             "uploads%2Fdemo%2F" + name,
 			"of a user who is named like a key": "uploads/demo_2fx/" + name,
@@ -250,7 +254,7 @@ func TestDownloadKeysOfOthers(t *testing.T) {
 		for what, key := range there {
 			r.store(t, key, nil, []byte("not for demo"))
 			a := r.call(t, http.MethodPost, "/download", r.Ready.CallerToken, map[string]any{"key": key})
-			a.refused(t, "a key "+what, http.StatusForbidden, "forbidden")
+			a.refused(t, "a key "+what, http.StatusNotFound, "not_found")
 			a.nothingSigned(t, what)
 		}
 		for what, key := range map[string]string{
@@ -271,17 +275,31 @@ func TestDownloadKeysOfOthers(t *testing.T) {
 		}
 		for what, key := range map[string]string{"with a slash before": "/" + own.key, "with backslashes": `uploads\demo\` + name} {
 			a := r.call(t, http.MethodPost, "/download", r.Ready.CallerToken, map[string]any{"key": key})
-			a.refused(t, "a key "+what, http.StatusForbidden, "forbidden")
+			a.refused(t, "a key "+what, http.StatusNotFound, "not_found")
 			a.nothingSigned(t, what)
 		}
 		// Others get no nearer to a key of demo's.
 		for _, subject := range []string{"demo2", "dem", "Demo", "demo/", "../demo", "demo/2026", "*", "_sts/demo", "uploads/demo"} {
 			a := r.call(t, http.MethodPost, "/download", r.caller(t, subject, nil), map[string]any{"key": own.key})
-			a.refused(t, "demo's key for "+subject, http.StatusForbidden, "forbidden")
+			a.refused(t, "demo's key for "+subject, http.StatusNotFound, "not_found")
 			a.nothingSigned(t, subject)
 		}
 		r.call(t, http.MethodPost, "/download", "", map[string]any{"key": own.key}).refused(t, "demo's key for nobody", http.StatusUnauthorized, "unauthenticated")
-		// A key of one's own is signed as it stands, and finds only itself.
+		// What is there and what is not are refused in the same words.
+		refusal := func(caller, key string) client.Problem {
+			p := r.call(t, http.MethodPost, "/download", caller, map[string]any{"key": key}).refused(t, key, http.StatusNotFound, "not_found").Problem
+			p.RequestID = ""
+			return p
+		}
+		absent := refusal(r.Ready.CallerToken, "uploads/demo/2026/11/absent.png")
+		for what, got := range map[string]client.Problem{
+			"another's": refusal(r.Ready.CallerToken, there["another user's"]), "one's own, for another": refusal(r.caller(t, "demo2", nil), own.key),
+		} {
+			if !reflect.DeepEqual(got, absent) {
+				t.Errorf("a key %s is refused with %+v, an absent one with %+v", what, got, absent)
+			}
+		}
+		// A key of one's own is taken as it stands, and finds only itself.
 		for what, key := range map[string]string{
 			"that is not there":           "uploads/demo/2026/11/absent.png",
 			"that looks like a query":     own.key + "?x-oss-process=style/a",
@@ -289,17 +307,39 @@ func TestDownloadKeysOfOthers(t *testing.T) {
 			"with an empty segment":       "uploads/demo//" + name,
 			"that ends with the own name": "uploads/demo/demo2/2026/11/" + name,
 		} {
-			r.get(t, r.download(t, map[string]any{"key": key}).URL).wantStorageError(t, "GET of a key "+what, http.StatusNotFound, "NoSuchKey")
+			a := r.call(t, http.MethodPost, "/download", r.Ready.CallerToken, map[string]any{"key": key})
+			a.refused(t, "a key "+what, http.StatusNotFound, "not_found")
+			a.nothingSigned(t, what)
 		}
 		if a := r.get(t, r.download(t, map[string]any{"key": own.key}).URL); string(a.Body) != string(own.content) {
 			t.Errorf("GET of the own key = %v, want the object", a)
 		}
-		strange := "uploads/demo/a+b c&d=e#f?g%20'h'(i)假.png"
-		r.store(t, strange, nil, []byte("strange"))
-		if a := r.get(t, r.download(t, map[string]any{"key": strange}).URL); string(a.Body) != "strange" {
-			t.Errorf("GET of a key of all kinds of characters = %v, want the object", a)
-		}
+		// A name that the application chose may hold more characters than ours do.
+		r.chosen(t, "a+b,c=d@(e)~f.png")
 	})
+}
+
+// chosen uploads and downloads under a name that the application chose.
+func (r *rig) chosen(t *testing.T, name string) {
+	t.Helper()
+	var u struct {
+		URL, Key string
+		Headers  map[string]string
+	}
+	content := []byte("under a chosen name")
+	caller := r.caller(t, "demo", map[string]any{"key": name})
+	r.call(t, http.MethodPost, "/presign", caller, map[string]any{"filename": "a.png", "size": len(content)}).into(t, "POST /presign", &u)
+	if want := "uploads/demo/" + name; u.Key != want {
+		t.Fatalf("key = %q, want %q", u.Key, want)
+	}
+	header := http.Header{}
+	for name, value := range u.Headers {
+		header.Set(name, value)
+	}
+	r.wantEvents(t, r.request(t, http.MethodPut, u.URL, header, content).receipt(t, "PUT", u.Key, content), 1)
+	if a := r.get(t, r.download(t, map[string]any{"key": u.Key}).URL); string(a.Body) != string(content) {
+		t.Errorf("GET of %s = %v, want the object", u.Key, a)
+	}
 }
 
 func TestDownloadURLCannotBeChanged(t *testing.T) {
@@ -377,8 +417,8 @@ func TestDownloadURLCannotBeChanged(t *testing.T) {
 			t.Errorf("the URL %s as it was signed = %v, want the object", name, a)
 		}
 	}
-	absent := r.download(t, map[string]any{"key": own.key, "versionId": "CAEQNhiBgM0BYiIDc4MGZjZGI2OTBjOTRmNTE5NmU5NmFhZjhjYmY0"})
-	r.get(t, absent.URL).wantStorageError(t, "GET of a version that is not there", http.StatusNotFound, "NoSuchVersion")
+	absent := map[string]any{"key": own.key, "versionId": "CAEQNhiBgM0BYiIDc4MGZjZGI2OTBjOTRmNTE5NmU5NmFhZjhjYmY0"}
+	r.call(t, http.MethodPost, "/download", r.Ready.CallerToken, absent).refused(t, "a version that is not there", http.StatusNotFound, "not_found")
 	for _, id := range []string{"a&b", "a b", "../x", strings.Repeat("a", 129), "夏"} {
 		c := r.call(t, http.MethodPost, "/download", r.Ready.CallerToken, map[string]any{"key": own.key, "versionId": id}).refused(t, "a malformed version", http.StatusBadRequest, "invalid_request")
 		if got := c.fields(t); !slices.Equal(got, []string{"versionId"}) {

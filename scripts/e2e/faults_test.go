@@ -20,7 +20,6 @@ import (
 	"ossupload/scripts/internal/stack/fault"
 	"ossupload/scripts/internal/stack/fc"
 	"ossupload/scripts/internal/stacktest"
-	objectkeys "ossupload/shared/grant"
 )
 
 // faultTable is generated from what TestFaultTable sees, so it cannot say what
@@ -43,6 +42,7 @@ type faultCall struct {
 	note   string // what is tried again, and how long it may take
 	target string
 	op     string
+	also   string // a target that fails as well, every time
 	budget time.Duration
 	good   string // what the client sees when nothing is wrong
 	heals  string // what the client does otherwise
@@ -79,6 +79,18 @@ type faultOutcome struct {
 	seen      string // by the client
 	stored    string
 	delivered int // events by then
+	queued    bool
+}
+
+// event is what became of the event.
+func (o faultOutcome) event() string {
+	if o.queued && o.delivered == 0 {
+		return "queued"
+	}
+	if o.queued {
+		return times(o.delivered) + ", and queued"
+	}
+	return times(o.delivered)
 }
 
 var faultModes = []struct{ mode, words string }{
@@ -100,7 +112,8 @@ var faultModes = []struct{ mode, words string }{
 // twice; CompleteMultipartUpload: twice, since a repetition that comes too late
 // finds the object and its grant; InitiateMultipartUpload: once, since a
 // repetition would leave an upload behind; AssumeRole: twice if the first
-// failed within a second; the webhook: three times, under one event id;
+// failed within a second; the webhook: three times, under one event id, and
+// then the event is queued;
 // GetPublicKey: once, and a failure stands for five seconds; OSS's callback:
 // once, by OSS. net/http may repeat by itself what is idempotent and was sent
 // over a connection that turned out to be closed.
@@ -141,7 +154,7 @@ func (c faultCall) rows(t *testing.T, r *rig) (rows []string) {
 			if t.Failed() {
 				return
 			}
-			if !once.good && (once.stored != lasting.stored || once.delivered != lasting.delivered) {
+			if !once.good && (once.stored != lasting.stored || once.event() != lasting.event()) {
 				t.Errorf("once = %+v, lasting = %+v: the table has no place for the difference", once, lasting)
 			}
 			seen := once.seen
@@ -149,13 +162,13 @@ func (c faultCall) rows(t *testing.T, r *rig) (rows []string) {
 				seen += ", and the event is " + times(once.delivered)
 			}
 			heals := c.heals
-			if lasting.good && !strings.Contains(lasting.stored, "without") {
+			if lasting.good && !lasting.queued && !strings.Contains(lasting.stored, "without") {
 				heals = "nothing to repair"
 			}
 			if lasting.stored == orphan {
 				heals += "; the sweep aborts the orphan"
 			}
-			rows = append(rows, strings.Join([]string{m.words, seen, lasting.seen, lasting.stored, times(lasting.delivered), heals}, " | "))
+			rows = append(rows, strings.Join([]string{m.words, seen, lasting.seen, lasting.stored, lasting.event(), heals}, " | "))
 		})
 	}
 	return rows
@@ -168,13 +181,19 @@ func (c faultCall) fail(t *testing.T, r *rig, mode string, count int) faultOutco
 	before := r.uploads(t)
 	x := c.prepare(t, r)
 	begun := r.uploads(t)
-	if err := r.Faults.Set(fault.Fault{Target: c.target, Operation: c.op, Mode: mode, Count: count}); err != nil {
-		t.Fatal(err)
+	faults := []fault.Fault{{Target: c.target, Operation: c.op, Mode: mode, Count: count}}
+	if c.also != "" {
+		faults = append(faults, fault.Fault{Target: c.also, Operation: "*", Mode: fault.InternalError, Count: many})
+	}
+	for _, f := range faults {
+		if err := r.Faults.Set(f); err != nil {
+			t.Fatal(err)
+		}
 	}
 	start := time.Now()
 	answer := x.act(t)
 	took := time.Since(start)
-	if left := r.Faults.List(); len(left) == 1 && left[0].Count == count {
+	if left := r.Faults.List(); slices.Contains(left, faults[0]) {
 		t.Fatalf("nobody made the call: %v", left)
 	}
 	r.Faults.Clear()
@@ -192,6 +211,7 @@ func (c faultCall) fail(t *testing.T, r *rig, mode string, count int) faultOutco
 	o.stored = r.whatIs(t, x, orphans)
 	if x.key != "" {
 		o.delivered = len(r.events(t, x.key))
+		o.queued = o.stored == "the object" && r.mark(t, x.key) == "queued"
 	}
 
 	if !o.good {
@@ -199,15 +219,21 @@ func (c faultCall) fail(t *testing.T, r *rig, mode string, count int) faultOutco
 			t.Fatalf("asked again = %v, want it repaired", answer)
 		}
 	}
-	c.check(t, r, x, answer, o.delivered)
+	repairs := 1
+	if o.queued {
+		r.deliverQueued(t, 1)
+		repairs = 2 // and once more by the function, which has not delivered it
+	}
+	c.check(t, r, x, answer, o.delivered, repairs)
 	if left := len(r.uploads(t)) - len(before); left != orphans {
 		t.Errorf("%d multipart uploads are left in the end, want %d", left, orphans)
 	}
 	return o
 }
 
-// check brings the upload to its end and looks at what there is.
-func (c faultCall) check(t *testing.T, r *rig, x trial, answer reply, delivered int) {
+// check brings the upload to its end and looks at what there is: so many events
+// delivered before the repair, and at most one more for each repair.
+func (c faultCall) check(t *testing.T, r *rig, x trial, answer reply, delivered, repairs int) {
 	t.Helper()
 	if x.ended != nil {
 		x.ended(t)
@@ -218,17 +244,21 @@ func (c faultCall) check(t *testing.T, r *rig, x trial, answer reply, delivered 
 		receipt = x.finish(t, answer)
 	} else {
 		receipt = answer.receipt(t, "the answer", x.key, x.content)
-		if got := x.again(t).receipt(t, "asked once more", x.key, x.content); !reflect.DeepEqual(got, receipt) {
+		got := x.again(t).receipt(t, "asked once more", x.key, x.content)
+		if !got.Delivered {
+			t.Errorf("asked once more = %+v, want an event that is delivered", got)
+		}
+		if got.Delivered = receipt.Delivered; !reflect.DeepEqual(got, receipt) {
 			t.Errorf("asked once more = %+v, want %+v", got, receipt)
 		}
 	}
 	r.wantStored(t, receipt.Key, x.content)
 	n := len(r.events(t, receipt.Key))
-	if n == 0 || n > delivered+1 {
-		t.Errorf("the event was delivered %d times, %d before the repair, want one more at most", n, delivered)
+	if n == 0 || n > delivered+repairs {
+		t.Errorf("the event was delivered %d times, %d before the repair, want %d more at most", n, delivered, repairs)
 	}
 	r.wantEvents(t, receipt, n) // all under one id
-	if !r.marked(t, receipt.Key, receipt.ETag) {
+	if r.mark(t, receipt.Key) != "taken" {
 		t.Error("the announcement is not marked")
 	}
 }
@@ -241,17 +271,6 @@ func (r *rig) uploads(t *testing.T) []oss.Upload {
 		t.Fatal(err)
 	}
 	return result.Uploads
-}
-
-// marked reports whether it is kept that an upload was announced.
-func (r *rig) marked(t *testing.T, key, etag string) bool {
-	t.Helper()
-	place, ok := objectkeys.ParseKey(key)
-	if !ok {
-		t.Fatalf("key %s was not made by a policy", key)
-	}
-	_, ok = r.stored(t, place.Marker(etag))
-	return ok
 }
 
 const orphan = "a multipart upload that nobody can name"
@@ -269,7 +288,7 @@ func (r *rig) whatIs(t *testing.T, x trial, orphans int) string {
 		if !bytes.Equal(content, x.content) {
 			t.Errorf("%d bytes are stored, want %d or no object", len(content), len(x.content))
 		}
-		if events := r.events(t, x.key); len(events) > 0 && !r.marked(t, x.key, events[0].Body.Data.ETag) {
+		if events := r.events(t, x.key); len(events) > 0 && r.mark(t, x.key) == "" {
 			return "the object, without its mark"
 		}
 		return "the object"
@@ -330,8 +349,8 @@ one call fails and the next would not, "lasting" when all of them do; the column
 after it are the state that a lasting fault leaves. Every answer comes within 3 s
 unless the table says otherwise. After the repair the object is there whole, and its
 event was delivered at least once, always under one id; asking again changes nothing.
-What no client repairs, the sweep does; its own calls are not in the table, since
-nobody waits for them.
+What is queued, the timer delivers; what no client repairs, OSS's trigger or the sweep
+finds. Their own calls are not in the table, since nobody waits for them.
 `)
 	for i, c := range faultCalls {
 		fmt.Fprintf(&b, "\n## %s\n\n%s\n\n", c.title, c.note)

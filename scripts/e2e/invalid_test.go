@@ -67,6 +67,7 @@ func TestPresignNamesEveryFieldAtFault(t *testing.T) {
 		{"no size", of("size", nil), []string{"size"}},
 		{"a negative size", of("size", -1), []string{"size"}},
 		{"a size over that of a PUT", of("size", gib5+1), []string{"size"}},
+		{"no size of a url", wish{"as": "url", "size": nil}, []string{"size"}},
 		{"a negative size of a url", wish{"as": "url", "size": -1}, []string{"size"}},
 		{"a size over that of a url", wish{"as": "url", "size": gib5 + 1}, []string{"size"}},
 
@@ -77,7 +78,9 @@ func TestPresignNamesEveryFieldAtFault(t *testing.T) {
 		{"a storage class in other letters", of("storageClass", "ia"), []string{"storageClass"}},
 		{"a header in the storage class", of("storageClass", "IA\r\nx-oss-object-acl: public-read"), []string{"storageClass"}},
 
-		{"a type with parameters", of("contentType", "text/plain; charset=utf-8"), []string{"contentType"}},
+		{"a type with another parameter", of("contentType", "text/plain;format=flowed"), []string{"contentType"}},
+		{"a type with two charsets", of("contentType", "text/plain;charset=utf8;charset=utf8"), []string{"contentType"}},
+		{"html with a charset", of("contentType", "text/html;charset=utf8"), []string{"contentType"}},
 		{"a type of one word", of("contentType", "text"), []string{"contentType"}},
 		{"a wildcard as type", of("contentType", "image/*"), []string{"contentType"}},
 		{"a header in the type", of("contentType", "image/png\r\nx-oss-object-acl: public-read"), []string{"contentType"}},
@@ -170,7 +173,8 @@ func TestPresignAllowsWhatTheLimitsSay(t *testing.T) {
 		{"a tag of 256 bytes", wish{"tags": wish{"project": strings.Repeat("a", 256)}}},
 		{"nulls for what is not asked", wish{"contentType": nil, "checksum": nil, "metadata": nil, "tags": nil, "vars": nil, "expiresIn": nil, "as": nil, "storageClass": nil}},
 		{"empty objects", wish{"checksum": wish{}, "metadata": wish{}, "tags": wish{}, "vars": wish{}}},
-		{"a url with nothing but a name", wish{"as": "url", "size": nil}},
+		{"a url with nothing but a name and a size", wish{"as": "url"}},
+		{"a type with a charset", wish{"contentType": "text/plain;charset=utf8"}},
 	}
 	onBothSites(t, func(t *testing.T, s *site) {
 		for _, tt := range tests {
@@ -211,6 +215,7 @@ func TestPresignRefusesRequests(t *testing.T) {
 		{"a form", "POST", "/presign", "application/x-www-form-urlencoded", good, 415, "unsupported_media_type", ""},
 		{"text, which a page can send without preflight", "POST", "/presign", "text/plain", good, 415, "unsupported_media_type", ""},
 		{"a malformed type", "POST", "/presign", "json;;", good, 415, "unsupported_media_type", ""},
+		{"no type, which a page can send without preflight", "POST", "/presign", "", good, 415, "unsupported_media_type", ""},
 		{"a body over 2 MiB", "POST", "/presign", "application/json", padded(limit + 1), 413, "too_large", ""},
 		{"a route below it", "POST", "/presign/", "application/json", good, 404, "not_found", ""},
 		{"an unknown route", "POST", "/presign/x", "application/json", good, 404, "not_found", ""},
@@ -221,7 +226,6 @@ func TestPresignRefusesRequests(t *testing.T) {
 
 		{"just that", "POST", "/presign", "application/json", good, 200, "", ""},
 		{"with a charset", "POST", "/presign", "application/json; charset=utf-8", good, 200, "", ""},
-		{"without a type", "POST", "/presign", "", good, 200, "", ""},
 		{"with a query", "POST", "/presign?a=b", "application/json", good, 200, "", ""},
 		{"a body of 2 MiB", "POST", "/presign", "application/json", padded(limit), 200, "", ""},
 	}

@@ -65,9 +65,8 @@ func TestMultipartTokens(t *testing.T) {
 		m := r.begin(t, nil)
 		sent := m.send(t, 1, contents...)
 		claims := r.open(t, uploadtoken.Multipart, m.UploadID)
-		expired, elsewhere, elsewhose := claims, claims, claims
+		expired, elsewhose := claims, claims
 		expired.ExpiresAt = time.Now().Unix()
-		elsewhere.Bucket = "ossupload-other"
 		elsewhose.Subject = "somebody"
 		forged, _ := newKeyring(t, "k1", randomBytes(32)).Seal(uploadtoken.Multipart, claims)
 		unknown, _ := newKeyring(t, "k9", r.Identity.TokenSecret).Seal(uploadtoken.Multipart, claims)
@@ -86,7 +85,8 @@ func TestMultipartTokens(t *testing.T) {
 			{"an upload token for this upload", r.seal(t, uploadtoken.Upload, claims), m.caller},
 			{"the capability of a session", session.Endpoint[strings.LastIndexByte(session.Endpoint, '/')+1:], m.caller},
 			{"a stored grant", r.seal(t, uploadtoken.Grant, claims), m.caller},
-			{"for another bucket", r.seal(t, uploadtoken.Multipart, elsewhere), m.caller},
+			{"for another bucket", r.sealAt(t, uploadtoken.Place{Bucket: "ossupload-other", Prefix: here.Prefix}, uploadtoken.Multipart, claims), m.caller},
+			{"for another prefix", r.sealAt(t, uploadtoken.Place{Bucket: here.Bucket, Prefix: "up/"}, uploadtoken.Multipart, claims), m.caller},
 			{"of another user", m.UploadID, other},
 			{"of another user, under one's own name", r.seal(t, uploadtoken.Multipart, elsewhose), m.caller},
 			{"OSS's own upload id", claims.UploadID, m.caller},

@@ -284,27 +284,21 @@ func TestMultipartRefusesIncompleteParts(t *testing.T) {
 
 		held := []struct {
 			name   string
-			caller map[string]any // its claim upload
 			wish   map[string]any
 			parts  []int // sizes
 			want   []string
 			mended []int // sizes that make it right, sent over the first
 		}{
-			{"a part below 100 KiB", nil, nil, []int{minPart - 1, minPart}, []string{"1 size is 102399"}, []int{minPart, minPart}},
-			{"a part of another size than agreed", nil, map[string]any{"partSize": minPart}, []int{minPart + 1, 5}, []string{"1 size is 102401, agreed was 102400"}, []int{minPart, 5}},
-			{"a last part over the agreed size", nil, map[string]any{"partSize": minPart}, []int{minPart, minPart + 1}, []string{"2 size is 102401"}, []int{minPart, minPart}},
-			{"a total over what the caller may", map[string]any{"maxSize": minPart + 10}, nil, []int{minPart, 11}, []string{"2 total size is 102411, at most 102410"}, []int{minPart, 10}},
-			{"no part at all", nil, nil, nil, []string{"1 missing"}, []int{7}},
-			{"no part of an empty object", nil, map[string]any{"size": 0, "partSize": minPart}, nil, []string{"1 missing"}, []int{0}},
+			{"a part below 100 KiB", nil, []int{minPart - 1, minPart}, []string{"1 size is 102399"}, []int{minPart, minPart}},
+			{"a part of another size than agreed", map[string]any{"partSize": minPart}, []int{minPart + 1, 5}, []string{"1 size is 102401, agreed was 102400"}, []int{minPart, 5}},
+			{"a last part over the agreed size", map[string]any{"partSize": minPart}, []int{minPart, minPart + 1}, []string{"2 size is 102401"}, []int{minPart, minPart}},
+			{"no part at all", nil, nil, []string{"1 missing"}, []int{7}},
+			{"no part of an empty object", map[string]any{"size": 0, "partSize": minPart}, nil, []string{"1 missing"}, []int{0}},
 		}
 		for _, tt := range held {
 			t.Run(tt.name, func(t *testing.T) {
 				t.Parallel()
-				caller := r.Ready.CallerToken
-				if tt.caller != nil {
-					caller = r.caller(t, "demo", tt.caller)
-				}
-				m := r.beginAs(t, caller, tt.wish)
+				m := r.begin(t, tt.wish)
 				put := func(sizes []int) (parts []sentPart, whole []byte) {
 					var contents [][]byte
 					for i, size := range sizes {

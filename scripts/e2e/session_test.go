@@ -319,11 +319,20 @@ func TestSessionCarriesLimits(t *testing.T) {
 		r.post(t, f.URL, f.with(filler(limit+1, 15))).wantStorageError(t, "a form with a byte too many", http.StatusBadRequest, "EntityTooLarge")
 		form := r.post(t, f.URL, f.with(content)).receipt(t, "POST of the form", f.Key, content)
 
-		m := &transfer{r: r, caller: r.Ready.CallerToken}
-		r.below(t, http.MethodPost, s.Endpoint, "/s3/multipart", map[string]any{"filename": "a.mp4", "type": "video/mp4"}).into(t, "create", m)
-		r.logged.secret(m.UploadID)
-		// The limit is the upload's, with which token ever it is completed.
-		m.complete(t, m.send(t, 1, filler(limit+1, 15))).mismatch(t, "a byte too many", "1 total size is 1001, at most 1000 are allowed")
+		begin := func() *transfer {
+			m := &transfer{r: r, caller: r.Ready.CallerToken}
+			r.below(t, http.MethodPost, s.Endpoint, "/s3/multipart", map[string]any{"filename": "a.mp4", "type": "video/mp4"}).into(t, "create", m)
+			r.logged.secret(m.UploadID)
+			return m
+		}
+		// The limit is the upload's, with which token ever it is completed. One that
+		// passes it is over.
+		m := begin()
+		over := m.send(t, 1, filler(limit+1, 15))
+		m.complete(t, over).mismatch(t, "a byte too many", "1 total size is 1001, at most 1000 are allowed")
+		m.complete(t, over).refused(t, "a byte too many, again", http.StatusConflict, "aborted")
+		r.wantStored(t, m.Key, nil)
+		m = begin()
 		multipart := m.complete(t, m.send(t, 1, content)).receipt(t, "complete", m.Key, content)
 		for _, got := range []client.Receipt{form, multipart} {
 			r.wantEvents(t, got, 1)
@@ -338,7 +347,7 @@ func TestSessionLives(t *testing.T) {
 	t.Parallel()
 	behindBothTriggers(t, func(t *testing.T, r *rig) {
 		until := func(exp time.Time) string {
-			token, err := jwt.NewWithClaims(jwt.SigningMethodHS256, jwt.MapClaims{"sub": "demo", "exp": exp.Unix()}).SignedString(r.Identity.CallerSecret)
+			token, err := jwt.NewWithClaims(jwt.SigningMethodHS256, jwt.MapClaims{"sub": "demo", "aud": "ossupload", "exp": exp.Unix()}).SignedString(r.Identity.CallerSecret)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -408,9 +417,9 @@ func TestSessionLives(t *testing.T) {
 
 		t.Run("with the longest name, and as much context as fits", func(t *testing.T) {
 			subject := strings.Repeat("夏", 42) + "xy" // 128 bytes
-			s := r.session(t, r.caller(t, subject, map[string]any{"context": strings.Repeat("a", 150)}), nil)
+			s := r.session(t, r.caller(t, subject, map[string]any{"context": strings.Repeat("a", 100)}), nil)
 			opened, err := r.keyring.OpenSession(s.capability(), time.Now())
-			if err != nil || opened.Subject != subject || !reflect.DeepEqual([]byte(opened.Context), []byte(`"`+strings.Repeat("a", 150)+`"`)) {
+			if err != nil || opened.Subject != subject || !reflect.DeepEqual([]byte(opened.Context), []byte(`"`+strings.Repeat("a", 100)+`"`)) {
 				t.Errorf("the capability is of %q with context %s, %v; want the caller's own", opened.Subject, opened.Context, err)
 			}
 			c := r.call(t, http.MethodPost, "/session", r.caller(t, subject, map[string]any{"context": strings.Repeat("a", 500)}), nil).refused(t, "with more context than fits", http.StatusForbidden, "forbidden")

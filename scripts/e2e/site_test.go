@@ -46,6 +46,9 @@ func settingsOf(overrides map[string]string) func(*stack.Options) {
 	return func(o *stack.Options) { o.Settings = overrides }
 }
 
+// unsized allows URLs of which the size is open.
+var unsized = map[string]string{"UPLOAD_URL_UNSIZED": "true"}
+
 // shared are the sites that tests have in common, one behind each trigger. The
 // first test that asks starts one, and the last that ends closes it.
 var shared struct {
@@ -81,6 +84,19 @@ func sharedSite(t *testing.T, trigger fc.Trigger) *site {
 	})
 	s.showLogOfFailure(t)
 	return s.site
+}
+
+// onOwnSites runs a test behind each trigger on a site of its own.
+func onOwnSites(t *testing.T, overrides map[string]string, test func(*testing.T, *site)) {
+	t.Helper()
+	stacktest.EndToEnd(t)
+	t.Parallel()
+	for _, trigger := range []fc.Trigger{fc.TriggerAPIGateway, fc.TriggerHTTP} {
+		t.Run("behind the trigger "+string(trigger), func(t *testing.T) {
+			t.Parallel()
+			test(t, newSite(t, func(o *stack.Options) { o.Trigger, o.Settings = trigger, overrides }))
+		})
+	}
 }
 
 // onBothSites runs a test on the shared sites.
@@ -155,7 +171,7 @@ func (s *site) keepURL(signed string) {
 		return
 	}
 	query := u.Query()
-	for _, name := range []string{"x-oss-signature", "x-oss-security-token", "callback"} {
+	for _, name := range []string{"x-oss-signature", "x-oss-security-token", "callback", "callback-var"} {
 		s.keepSecret(name, query.Get(name))
 	}
 	id, _, _ := strings.Cut(query.Get("x-oss-credential"), "/")

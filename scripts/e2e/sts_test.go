@@ -148,8 +148,10 @@ func TestSTSIsForUploadsBelowOnePrefix(t *testing.T) {
 			"above all users":                     "uploads/_sts/a.txt",
 			"where presigned uploads go":          "uploads/demo/a.txt",
 			"over a presigned upload":             u.key,
-			"where announcements are kept":        "uploads/_announced/demo/a.txt",
-			"where the sweep keeps its state":     "uploads/_sweep/demo",
+			"where announcements are kept":        "_ossupload/uploads/_announced/demo/a.txt",
+			"where events wait":                   "_ossupload/uploads/_pending/0000000000-evt_0",
+			"where events are buried":             "_ossupload/uploads/_dead/evt_0",
+			"where the sweep keeps its state":     "_ossupload/uploads/_sweep/cursor",
 			"outside of the prefix of uploads":    "a.txt",
 			"in another case":                     "Uploads/_sts/demo/a.txt",
 		} {
@@ -244,10 +246,10 @@ func TestSTSPrefixes(t *testing.T) {
 			"photos/2026-11/a_b.c/":       "uploads/_sts/demo/photos/2026-11/a_b.c/",
 			"uploads/_sts/demo/":          "uploads/_sts/demo/",
 			"uploads/_sts/demo/photos/":   "uploads/_sts/demo/photos/",
-			"uploads/_sts/somebody/":      "uploads/_sts/demo/uploads/_sts/somebody/",
-			"uploads/_sts/demo2/":         "uploads/_sts/demo/uploads/_sts/demo2/",
+			"uploads/_sts/somebody/":      "",
+			"uploads/_sts/demo2/":         "",
 			"uploads/demo/":               "uploads/_sts/demo/uploads/demo/",
-			"_sts/":                       "uploads/_sts/demo/_sts/",
+			"_sts/":                       "",
 			strings.Repeat("a", 99) + "/": "uploads/_sts/demo/" + strings.Repeat("a", 99) + "/",
 			"...":                         "", "photos": "", "/": "", "/photos/": "", "photos//": "", "./": "", "../": "", "../somebody/": "", "a/../": "", "a/./b/": "",
 			"*": "", "*/": "", "a*/": "", "?/": "", "${acs:SourceIp}/": "", "a\"/": "", "a b/": "", "a\n/": "", "%2e%2e/": "", `..\/`: "", "假日/": "",
@@ -333,9 +335,9 @@ func TestSTSObjectsAreNobodysUploads(t *testing.T) {
 			t.Fatal(err)
 		}
 		r.wantStored(t, key, u.content)
-		r.confirmKey(t, key).refused(t, "confirming by key", http.StatusForbidden, "forbidden")
+		r.confirmKey(t, key).refused(t, "confirming by key", http.StatusNotFound, "not_found")
 		r.confirmToken(t, u.token).refused(t, "confirming by the token of the other upload", http.StatusNotFound, "not_found")
-		r.call(t, http.MethodPost, "/download", r.Ready.CallerToken, map[string]any{"key": key}).refused(t, "downloading", http.StatusForbidden, "forbidden")
+		r.call(t, http.MethodPost, "/download", r.Ready.CallerToken, map[string]any{"key": key}).refused(t, "downloading", http.StatusNotFound, "not_found")
 		r.wantNoEvent(t, key)
 		r.wantNoEvent(t, u.key)
 		r.wantEvents(t, u.put(t).receipt(t, "the honest PUT", u.key, u.content), 1)

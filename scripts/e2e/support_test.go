@@ -25,6 +25,7 @@ import (
 	"ossupload/scripts/internal/stack/fault"
 	"ossupload/scripts/internal/stack/fc"
 	"ossupload/scripts/internal/stacktest"
+	"ossupload/shared/grant"
 	"ossupload/shared/uploadtoken"
 )
 
@@ -41,14 +42,22 @@ type rig struct {
 	logged    *logLines
 }
 
-// newRig runs a stack until the end of the test. When it has ended, its log must
-// not hold what opens anything.
+// newRig runs a stack without OSS's trigger until the end of the test: what that
+// asks of OSS would meet the faults that tests set.
 func newRig(t *testing.T, trigger fc.Trigger, overrides map[string]string) *rig {
+	t.Helper()
+	return newRigOf(t, stack.Options{Trigger: trigger, Settings: overrides, NoTrigger: true})
+}
+
+// newRigOf runs a stack until the end of the test. When it has ended, its log must
+// not hold what opens anything.
+func newRigOf(t *testing.T, o stack.Options) *rig {
 	t.Helper()
 	stacktest.EndToEnd(t)
 	r := &rig{logged: &logLines{}}
 	t.Cleanup(func() { r.logged.checkSecrets(t) })
-	r.Stack = stacktest.Start(t, stack.Options{Trigger: trigger, Settings: overrides, Log: io.MultiWriter(r.logged, t.Output())}).Stack
+	o.Log = io.MultiWriter(r.logged, t.Output())
+	r.Stack = stacktest.Start(t, o).Stack
 	r.keyring = newKeyring(t, "k1", r.Identity.TokenSecret)
 	transport := &http.Transport{MaxIdleConnsPerHost: 32}
 	t.Cleanup(transport.CloseIdleConnections)
@@ -70,9 +79,20 @@ func behindBothTriggers(t *testing.T, test func(t *testing.T, r *rig)) {
 	}
 }
 
+// here is the place of every stack that sets no other.
+var here = uploadtoken.Place{Bucket: "ossupload-local", Prefix: "uploads/"}
+
+// newKeyring seals for that place.
 func newKeyring(t *testing.T, id string, secret []byte) *uploadtoken.Keyring {
 	t.Helper()
-	k, err := uploadtoken.NewKeyring([]uploadtoken.Key{{ID: id, Secret: secret}}, rand.Reader)
+	return newKeyringAt(t, here, id, secret)
+}
+
+func newKeyringAt(t *testing.T, place uploadtoken.Place, id string, secret []byte) *uploadtoken.Keyring {
+	t.Helper()
+	k, err := uploadtoken.NewKeyring(uploadtoken.Config{
+		Keys: []uploadtoken.Key{{ID: id, Secret: secret}}, Place: place, Random: rand.Reader,
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -83,6 +103,16 @@ func newKeyring(t *testing.T, id string, secret []byte) *uploadtoken.Keyring {
 func (r *rig) seal(t *testing.T, p uploadtoken.Purpose, c uploadtoken.Claims) string {
 	t.Helper()
 	token, err := r.keyring.Seal(p, c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return token
+}
+
+// sealAt makes the token of another deployment that has the same secret.
+func (r *rig) sealAt(t *testing.T, place uploadtoken.Place, p uploadtoken.Purpose, c uploadtoken.Claims) string {
+	t.Helper()
+	token, err := newKeyringAt(t, place, "k1", r.Identity.TokenSecret).Seal(p, c)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -103,7 +133,7 @@ func (r *rig) open(t *testing.T, p uploadtoken.Purpose, token string) uploadtoke
 // its claim of that name, or nil.
 func (r *rig) caller(t *testing.T, subject string, upload map[string]any) string {
 	t.Helper()
-	claims := jwt.MapClaims{"sub": subject, "exp": time.Now().Add(time.Hour).Unix()}
+	claims := jwt.MapClaims{"sub": subject, "aud": "ossupload", "exp": time.Now().Add(time.Hour).Unix()}
 	if upload != nil {
 		claims["upload"] = upload
 	}
@@ -271,6 +301,22 @@ func (r *rig) wantEvents(t *testing.T, receipt client.Receipt, n int) {
 	}
 }
 
+// deliverQueued has the worker of the outbox run as if an hour had passed, and checks
+// how many entries it found due.
+func (r *rig) deliverQueued(t *testing.T, due int) {
+	t.Helper()
+	if got := r.runOutbox(t); got != due {
+		t.Errorf("%d entries were due, want %d", got, due)
+	}
+}
+
+func (r *rig) runOutbox(t *testing.T) (due int) {
+	t.Helper()
+	var got struct{ Due int }
+	r.call(t, http.MethodPost, "/_local/timer", "", map[string]any{"do": "deliver", "aheadSeconds": 3600}).into(t, "delivering", &got)
+	return got.Due
+}
+
 func (r *rig) wantNoEvent(t *testing.T, key string) {
 	t.Helper()
 	if events := r.events(t, key); len(events) > 0 {
@@ -310,6 +356,21 @@ func (r *rig) wantStored(t *testing.T, key string, content []byte) {
 	if ok != (content != nil) || !bytes.Equal(got, content) {
 		t.Errorf("object %s: there %v, %d bytes; want there %v, %d bytes", key, ok, len(got), content != nil, len(content))
 	}
+}
+
+// mark is what the marker of the object under key says, or "" without one.
+func (r *rig) mark(t *testing.T, key string) string {
+	t.Helper()
+	header, content, ok := storedIn(t, r.developer, r.Ready.Bucket, key)
+	if !ok {
+		t.Fatalf("there is no object %s", key)
+	}
+	modified, err := http.ParseTime(header.Get("Last-Modified"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	said, _ := r.stored(t, grant.Marker(here.Prefix, key, strings.Trim(header.Get("ETag"), `"`), int64(len(content)), modified))
+	return string(said)
 }
 
 // store writes an object as the developer, and so without a callback; header

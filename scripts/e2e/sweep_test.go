@@ -3,6 +3,7 @@ package e2e
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"log/slog"
 	"maps"
 	"net/http"
@@ -19,10 +20,13 @@ import (
 	"ossupload/scripts/internal/stack/fault"
 	"ossupload/scripts/internal/stack/fc"
 	"ossupload/shared/confirm"
+	"ossupload/shared/grant"
+	"ossupload/shared/outbox"
 	"ossupload/shared/rolecreds"
 	"ossupload/shared/signing"
 	"ossupload/shared/storage"
 	"ossupload/shared/sweep"
+	"ossupload/shared/uploadtoken"
 )
 
 // fire lets the timer of complete fire.
@@ -43,7 +47,7 @@ func (r *rig) sweep(t *testing.T, payload string) sweep.Summary {
 	return s
 }
 
-const anyAge = `{"minAgeSeconds":0}`
+const anyAge = `{"do":"sweep","minAgeSeconds":0}`
 
 // keys lists the bucket.
 func (r *rig) keys(t *testing.T, prefix string) []string {
@@ -62,17 +66,33 @@ func (r *rig) keys(t *testing.T, prefix string) []string {
 	return keys
 }
 
-// lose uploads while the webhook is down, so that nobody is told.
+// lose uploads while callbacks do not arrive, so that nobody is told.
 func (r *rig) lose(t *testing.T) grantedPut {
 	t.Helper()
-	r.fail(t, fault.Fault{Target: "webhook", Operation: "*", Mode: fault.InternalError, Count: 1000})
+	r.fail(t, fault.Fault{Target: "callback", Operation: "*", Mode: fault.InternalError, Count: 1000})
 	defer r.Faults.Clear()
 	u := r.grantPut(t, nil)
 	if a := u.put(t); a.Status != http.StatusNonAuthoritativeInfo {
-		t.Fatalf("PUT without a webhook = %v, want 203", a)
+		t.Fatalf("PUT without a callback = %v, want 203", a)
 	}
 	r.wantNoEvent(t, u.key)
 	return u
+}
+
+// completeAlone completes an upload at OSS itself, as complete does, and so that
+// nobody is told.
+func (m *transfer) completeAlone(t *testing.T, sent []sentPart) {
+	t.Helper()
+	var parts []oss.UploadPart
+	for _, p := range sent {
+		parts = append(parts, oss.UploadPart{PartNumber: int32(p.PartNumber), ETag: oss.Ptr(p.ETag)})
+	}
+	if _, err := m.r.developer.CompleteMultipartUpload(t.Context(), &oss.CompleteMultipartUploadRequest{
+		Bucket: &m.r.Ready.Bucket, Key: &m.Key, UploadId: oss.Ptr(m.r.open(t, uploadtoken.Multipart, m.UploadID).UploadID),
+		CompleteMultipartUpload: &oss.CompleteMultipartUpload{Parts: parts},
+	}); err != nil {
+		t.Fatal(err)
+	}
 }
 
 func TestSweepAnnouncesWhatWasLost(t *testing.T) {
@@ -83,23 +103,18 @@ func TestSweepAnnouncesWhatWasLost(t *testing.T) {
 		toldReceipt := told.put(t).receipt(t, "PUT", told.key, told.content)
 		lost := r.lose(t)
 
-		r.fail(t, fault.Fault{Target: "webhook", Operation: "*", Mode: fault.InternalError, Count: 1000})
 		m := r.begin(t, nil)
-		m.complete(t, m.send(t, 1, contents...)).refused(t, "completing without a webhook", http.StatusBadGateway, "delivery_failed")
-		if a := r.fire(t, anyAge); a.Status != http.StatusOK {
-			t.Errorf("a sweep that two events fail in = %v, want 200: it takes three", a)
-		}
-		r.Faults.Clear()
+		m.completeAlone(t, m.send(t, 1, contents...))
 		r.wantNoEvent(t, lost.key)
 		r.wantNoEvent(t, m.Key)
 
-		before := r.keys(t, "")
-		for _, payload := range []string{"", "{}", `{"delete":true}`} {
+		for _, payload := range []string{`{"do":"sweep"}`, `{"do":"sweep","delete":true}`} {
 			if s := r.sweep(t, payload); s.Announced != 0 || s.Young != 3 {
 				t.Errorf("a sweep with the payload %q = %+v, want all three to be too young", payload, s)
 			}
 		}
-		if s := r.sweep(t, `{"dryRun":true,"minAgeSeconds":0}`); !s.DryRun || s.Announced != 2 || s.Known != 1 {
+		before := r.keys(t, "")
+		if s := r.sweep(t, `{"do":"sweep","dryRun":true,"minAgeSeconds":0}`); !s.DryRun || s.Announced != 2 || s.Known != 1 {
 			t.Errorf("a dry run = %+v, want two to announce and one known", s)
 		}
 		r.wantNoEvent(t, lost.key)
@@ -159,24 +174,37 @@ func TestSweepDeletesAndAborts(t *testing.T) {
 	}
 	all := r.keys(t, "")
 
-	for _, payload := range []string{anyAge, `{"minAgeSeconds":0,"delete":true}`, `{"minAgeSeconds":0,"graceSeconds":0}`, `{"minAgeSeconds":0,"graceSeconds":0,"delete":true,"dryRun":true}`} {
+	for _, payload := range []string{anyAge, `{"do":"sweep","minAgeSeconds":0,"delete":true}`, `{"do":"sweep","minAgeSeconds":0,"delete":true,"dryRun":true}`} {
 		s := r.sweep(t, payload)
-		if s.Announced != 0 || !s.DryRun && (s.Deleted != 0 || s.Refused != 1) || s.DryRun && s.Deleted != 1 || s.NoGrant != 3 || s.Aborted != 0 {
+		if s.Announced != 0 || s.Deleted != 0 || s.Refused != 1 || s.NoGrant != 4 || s.Aborted != 0 {
 			t.Errorf("a sweep with the payload %s = %+v", payload, s)
 		}
 	}
-	if now := r.keys(t, ""); !slices.Equal(now, all) {
+	// A day later, with the function's own code.
+	const day = 25 * time.Hour
+	for _, o := range []sweep.Options{{}, {DryRun: true}} {
+		if s := r.later(t, day, o); s.Deleted != 0 || s.Refused != 1 || s.NoGrant != 4 {
+			t.Errorf("a sweep with the options %+v a day later = %+v, want none deleted", o, s)
+		}
+	}
+	if s := r.later(t, day, sweep.Options{DryRun: true, Delete: true}); s.Deleted != 1 || s.Refused != 0 {
+		t.Errorf("a dry run that may delete = %+v, want one to delete", s)
+	}
+	uploads := func() []string {
+		return slices.DeleteFunc(r.keys(t, ""), func(key string) bool { return strings.HasPrefix(key, grant.OwnRoot("uploads/")) })
+	}
+	if now := uploads(); !slices.Equal(now, all) {
 		t.Errorf("the bucket holds %q, want %q", now, all)
 	}
-	if s := r.sweep(t, `{"minAgeSeconds":0,"graceSeconds":0,"delete":true}`); s.Deleted != 1 || s.Refused != 0 || s.NoGrant != 3 {
+	if s := r.later(t, day, sweep.Options{Delete: true}); s.Deleted != 1 || s.Refused != 0 || s.NoGrant != 4 {
 		t.Errorf("a sweep that may delete = %+v, want one deleted", s)
 	}
 	all = slices.DeleteFunc(all, func(key string) bool { return key == smuggled.key })
-	if now := r.keys(t, ""); !slices.Equal(now, all) {
+	if now := uploads(); !slices.Equal(now, all) {
 		t.Errorf("the bucket holds %q, want %q", now, all)
 	}
 
-	// Nine days later, with the function's own code.
+	// Nine days later.
 	if s := r.later(t, 9*24*time.Hour, sweep.Options{DryRun: true}); s.Uploads != 2 || s.Aborted != 1 {
 		t.Errorf("a dry run nine days later = %+v, want one of two uploads to abort", s)
 	}
@@ -205,14 +233,18 @@ func (r *rig) later(t *testing.T, ahead time.Duration, o sweep.Options) sweep.Su
 		Credentials: rolecreds.Env{Now: time.Now, Lookup: func(name string) (string, bool) { v, ok := env[name]; return v, ok }},
 	})
 	log := slog.New(slog.NewJSONHandler(r.logged, nil))
+	queue, err := outbox.New(outbox.Config{Storage: store, Sealer: r.keyring, Root: grant.OwnRoot("uploads/"), RetryFor: 72 * time.Hour, Now: time.Now, Log: log})
+	if err != nil {
+		t.Fatal(err)
+	}
 	confirmer, err := confirm.New(confirm.Config{
-		Storage: store, Keyring: r.keyring, Location: func(string) string { return "" }, Now: time.Now, Log: log,
+		Storage: store, Queue: queue, Keyring: r.keyring, Bucket: r.Ready.Bucket, Prefix: "uploads/", Location: func(string) string { return "" }, Now: time.Now, Log: log,
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
 	s := &sweep.Sweeper{
-		Prefix: "uploads/", Bucket: r.Ready.Bucket, TokenTTL: 168 * time.Hour, Storage: store, Now: func() time.Time { return time.Now().Add(ahead) }, Log: log,
+		Prefix: "uploads/", Storage: store, Now: func() time.Time { return time.Now().Add(ahead) }, Log: log,
 		Confirmer: confirmer,
 	}
 	defaults := sweep.Defaults()
@@ -256,20 +288,29 @@ func TestSweepRequests(t *testing.T) {
 		"HeadObject":   uploads,
 		"GetPublicKey": 1,
 	})
-	if keys := r.keys(t, "uploads/_announced/"); len(keys) != uploads {
+	if keys := r.keys(t, grant.AnnouncedPrefix("uploads/")); len(keys) != uploads {
 		t.Errorf("there are %d markers, want %d", len(keys), uploads)
 	}
-	want("sweeping", count(func() { r.sweep(t, anyAge) }), map[string]int{
-		"GetObject":            1, // the cursor
-		"ListObjectsV2":        2, // objects, markers
-		"ListMultipartUploads": 1,
-	})
+	// The cursor is written before anything is announced, and at the end if it
+	// moved: its round is told in seconds.
+	sweeping := func(lost int, named map[string]int) {
+		t.Helper()
+		got := count(func() { r.sweep(t, anyAge) })
+		if n := got["PutObject"]; n != lost+1 && n != lost+2 {
+			t.Errorf("sweeping with %d lost took %d PUTs, want one for each and one or two of the cursor", lost, n)
+		}
+		delete(got, "PutObject")
+		maps.Copy(named, map[string]int{
+			"GetObject":            1, // the cursor
+			"ListObjectsV2":        2, // objects, markers
+			"ListMultipartUploads": 1,
+		})
+		want(fmt.Sprintf("sweeping with %d lost", lost), got, named)
+	}
+	sweeping(0, map[string]int{})
 	lost := r.grantPut(t, nil)
 	r.store(t, lost.key, lost.header, lost.content)
-	want("sweeping, with one lost", count(func() { r.sweep(t, anyAge) }), map[string]int{
-		"GetObject": 1, "ListObjectsV2": 2, "ListMultipartUploads": 1,
-		"HeadObject": 1, "PutObject": 1,
-	})
+	sweeping(1, map[string]int{"HeadObject": 1})
 }
 
 // operations counts the calls of OSS that were logged.
@@ -302,8 +343,8 @@ func TestMarkerIsLost(t *testing.T) {
 	r.logged.want(t, 0, `"msg":"mark"`, receipt.EventID)
 	r.Faults.Clear()
 	r.fail(t, fault.Fault{Target: "oss", Operation: "PutObject", Mode: fault.InternalError, Count: 100})
-	if a := r.fire(t, anyAge); a.Status != http.StatusBadGateway || !strings.Contains(string(a.Body), "was not marked") {
-		t.Errorf("a sweep that cannot mark = %v, want 502", a)
+	if a := r.fire(t, anyAge); a.Status != http.StatusBadGateway || !strings.Contains(string(a.Body), "cursor") {
+		t.Errorf("a sweep that can write nothing = %v, want 502", a)
 	}
 	r.Faults.Clear()
 	if s := r.sweep(t, anyAge); s.Announced != 1 {
@@ -330,7 +371,7 @@ func TestSweepGoesOn(t *testing.T) {
 	runs := 0
 	for ; !s.Finished && runs < 20; runs++ {
 		s = sweep.Summary{}
-		r.fire(t, `{"minAgeSeconds":0,"maxObjects":3}`).into(t, "a bounded sweep", &s)
+		r.fire(t, `{"do":"sweep","minAgeSeconds":0,"maxObjects":3}`).into(t, "a bounded sweep", &s)
 		if s.Objects > 3 {
 			t.Errorf("a sweep of 3 objects = %+v", s)
 		}
@@ -348,7 +389,7 @@ func TestSweepGoesOn(t *testing.T) {
 func TestTimerRefuses(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, fc.TriggerAPIGateway, nil)
-	for _, payload := range []string{"sweep", `{"dryrunn":true}`, `{"maxObjects":0}`, `[]`} {
+	for _, payload := range []string{"", "{}", "sweep", `{"do":"sweeps"}`, `{"dryRun":true}`, `{"do":"sweep","graceSeconds":0}`, `{"do":"deliver","aheadSeconds":-1}`, `{"do":"sweep","dryrunn":true}`, `{"do":"sweep","maxObjects":0}`, `[]`} {
 		if a := r.fire(t, payload); a.Status != http.StatusBadGateway || !strings.Contains(string(a.Body), `"error"`) {
 			t.Errorf("POST /_local/timer %s = %v, want 502", payload, a)
 		}
@@ -360,7 +401,7 @@ func TestTimerRefuses(t *testing.T) {
 		t.Errorf("GET /_local/timer = %v, want 405", a)
 	}
 	r.fail(t, fault.Fault{Target: "oss", Operation: "ListObjectsV2", Mode: fault.InternalError, Count: 10})
-	if a := r.fire(t, ""); a.Status != http.StatusBadGateway || !strings.Contains(string(a.Body), "listing objects") {
+	if a := r.fire(t, anyAge); a.Status != http.StatusBadGateway || !strings.Contains(string(a.Body), "listing objects") {
 		t.Errorf("a sweep without lists = %v, want 502", a)
 	}
 }

@@ -5,7 +5,7 @@
 //
 // It builds the three functions and runs them as processes over the runtime
 // API of Function Compute, and stands in for what surrounds them: the gateway,
-// OSS, STS and the application's webhook. When all of it answers, it prints one
+// OSS with its trigger, the timer, STS and the application's webhook. When all of it answers, it prints one
 // line of JSON with the addresses and credentials that a client needs; logs are
 // lines of JSON on stderr. It ends on SIGINT or SIGTERM and leaves no process
 // and, without -data, no file behind.
@@ -29,6 +29,7 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+	"time"
 
 	"ossupload/scripts/internal/stack"
 	"ossupload/scripts/internal/stack/fc"
@@ -76,6 +77,11 @@ var errUsage = errors.New("wrong usage")
 // with Uppy too.
 const uppyDirVariable = "OSSUPLOAD_UPPY_DIR"
 
+// deliverEvery is how often s.yaml has the timer deliver what waits.
+const deliverEvery = time.Minute
+
+const maxInstances = 16
+
 func parseFlags(args []string, stderr io.Writer) (o stack.Options, once bool, err error) {
 	flags := flag.NewFlagSet("local", flag.ContinueOnError)
 	flags.SetOutput(stderr)
@@ -86,6 +92,7 @@ func parseFlags(args []string, stderr io.Writer) (o stack.Options, once bool, er
 	trigger := flags.String("trigger", string(fc.TriggerAPIGateway), "`kind` of gateway: apigateway or http")
 	flags.StringVar(&o.Webhook, "webhook", "", "`URL` of your own backend, to which events are delivered as well")
 	envFile := flags.String("env", "", "`file` of KEY=VALUE lines that override the settings of the functions")
+	flags.IntVar(&o.Instances, "instances", 1, "processes of each function; requests go to them in turn")
 	flags.BoolVar(&once, "once", false, "upload once by every method, check the outcome, and exit; ports are chosen unless given")
 
 	refuse := func(err error) (stack.Options, bool, error) {
@@ -99,6 +106,9 @@ func parseFlags(args []string, stderr io.Writer) (o stack.Options, once bool, er
 		return stack.Options{}, false, errUsage
 	case flags.NArg() > 0:
 		return refuse(fmt.Errorf("unexpected argument %q: only flags are accepted", flags.Arg(0)))
+	}
+	if o.Instances < 1 || o.Instances > maxInstances {
+		return refuse(fmt.Errorf("-instances is %d, and must be from 1 to %d", o.Instances, maxInstances))
 	}
 	if o.Trigger, err = fc.ParseTrigger(*trigger); err != nil {
 		return refuse(err)
@@ -117,6 +127,7 @@ func parseFlags(args []string, stderr io.Writer) (o stack.Options, once bool, er
 			}
 		}
 	}
+	o.DeliverEvery = deliverEvery
 	o.UppyDir = os.Getenv(uppyDirVariable)
 	o.Log = stderr
 	return o, once, nil

@@ -15,6 +15,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"ossupload/scripts/internal/stack"
 	"ossupload/scripts/internal/stack/fc"
@@ -29,12 +30,13 @@ func TestParseFlags(t *testing.T) {
 		t.Fatal(err)
 	}
 	o, once, err := parseFlags(nil, io.Discard)
-	if err != nil || once || o.Addr != "127.0.0.1:8580" || o.OSSAddr != "127.0.0.1:8581" || o.STSAddr != "127.0.0.1:8582" || o.Trigger != fc.TriggerAPIGateway {
+	if err != nil || once || o.Addr != "127.0.0.1:8580" || o.OSSAddr != "127.0.0.1:8581" || o.STSAddr != "127.0.0.1:8582" || o.Trigger != fc.TriggerAPIGateway ||
+		o.Instances != 1 || o.DeliverEvery != time.Minute || o.NoTrigger {
 		t.Errorf("parseFlags() = %+v, %v, %v, want the documented defaults", o, once, err)
 	}
-	o, once, err = parseFlags([]string{"-once", "-oss-addr", "127.0.0.1:9000", "-trigger", "http", "-env", env, "-data", "d", "-webhook", "http://x/"}, io.Discard)
+	o, once, err = parseFlags([]string{"-once", "-oss-addr", "127.0.0.1:9000", "-trigger", "http", "-env", env, "-data", "d", "-webhook", "http://x/", "-instances", "2"}, io.Discard)
 	if err != nil || !once || o.Addr != "127.0.0.1:0" || o.OSSAddr != "127.0.0.1:9000" || o.STSAddr != "127.0.0.1:0" ||
-		o.Trigger != fc.TriggerHTTP || o.Settings["A"] != "1" || o.DataDir != "d" || o.Webhook != "http://x/" {
+		o.Trigger != fc.TriggerHTTP || o.Settings["A"] != "1" || o.DataDir != "d" || o.Webhook != "http://x/" || o.Instances != 2 {
 		t.Errorf("parseFlags(-once …) = %+v, %v, %v, want chosen ports but for the one given", o, once, err)
 	}
 }
@@ -47,6 +49,8 @@ func TestParseFlagsRefuses(t *testing.T) {
 	}{
 		{"an unknown flag", []string{"-port", "80"}, "-port"},
 		{"an argument", []string{"up"}, `"up"`},
+		{"no instances", []string{"-instances", "0"}, "-instances"},
+		{"more instances than any machine has room for", []string{"-instances", "1000"}, "-instances"},
 		{"an unknown trigger", []string{"-trigger", "timer"}, "timer"},
 		{"a file of settings that is not there", []string{"-env", filepath.Join(t.TempDir(), "none")}, "none"},
 	}

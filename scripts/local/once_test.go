@@ -132,7 +132,7 @@ func TestDataSurvivesARestart(t *testing.T) {
 }
 
 func TestOtherBucketPrefixAndNoRole(t *testing.T) {
-	s := stacktest.Start(t, stack.Options{Settings: map[string]string{"OSS_REGION": "eu-central-1", "OSS_BUCKET": "another", "UPLOAD_PREFIX": "", "UPLOAD_ROLE_ARN": ""}})
+	s := stacktest.Start(t, stack.Options{Settings: map[string]string{"OSS_REGION": "eu-central-1", "OSS_BUCKET": "another", "UPLOAD_PREFIX": "in/coming/", "UPLOAD_ROLE_ARN": ""}})
 	if s.Ready.Bucket != "another" || s.Ready.Region != "eu-central-1" {
 		t.Errorf("bucket, region = %q, %q, want what was set", s.Ready.Bucket, s.Ready.Region)
 	}

@@ -1,4 +1,4 @@
-// Command sweep does by hand what the timer of functions/complete does: it
+// Command sweep does by hand what the timer of ossupload-repair does: it
 // announces uploads that were stored and not announced, deletes objects that
 // break their grant if it is told to, and aborts stale multipart uploads. It
 // begins with a dry run:
@@ -9,8 +9,9 @@
 // It reads the environment of functions/complete (settings.Complete), and finds
 // credentials where Alibaba Cloud's tools look, ALIBABA_CLOUD_ACCESS_KEY_ID and
 // its siblings first. They need oss:ListObjects and oss:ListMultipartUploads on
-// the bucket, and on the prefix oss:GetObject, oss:PutObject,
-// oss:AbortMultipartUpload and, with -delete, oss:DeleteObject.
+// the bucket; oss:GetObject, oss:AbortMultipartUpload and, with -delete,
+// oss:DeleteObject on UPLOAD_PREFIX; oss:GetObject and oss:PutObject on
+// _ossupload/{UPLOAD_PREFIX}.
 //
 // Like the timer it begins where the last run stopped. What it does is logged as
 // JSON lines on stderr, the summary is printed on stdout. The status is 1 when
@@ -19,7 +20,6 @@ package main
 
 import (
 	"context"
-	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"flag"
@@ -28,15 +28,14 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
+	"slices"
 	"syscall"
 	"time"
 
-	"ossupload/shared/assumerole"
+	"ossupload/scripts/internal/deployment"
 	"ossupload/shared/confirm"
 	"ossupload/shared/settings"
-	"ossupload/shared/storage"
 	"ossupload/shared/sweep"
-	"ossupload/shared/uploadtoken"
 )
 
 func main() {
@@ -60,9 +59,14 @@ func run(ctx context.Context, args []string, lookup settings.Lookup, stdout, std
 	if err != nil {
 		return err
 	}
-	sweeper, err := newSweeper(lookup, slog.New(slog.NewJSONHandler(stderr, nil)))
+	log := slog.New(slog.NewJSONHandler(stderr, nil))
+	d, err := deployment.Open(lookup, log)
 	if err != nil {
 		return fmt.Errorf("%w: %w", errUsage, err)
+	}
+	sweeper := sweep.Sweeper{
+		Prefix: d.Settings.Place.Prefix, Storage: d.Storage, Confirmer: d.Confirmer, Now: time.Now, Log: log,
+		TellStored: slices.Contains(d.Settings.Webhook.Events, confirm.Stored),
 	}
 	summary, err := sweeper.Run(ctx, o)
 	out := json.NewEncoder(stdout)
@@ -77,7 +81,7 @@ func parseFlags(args []string, stderr io.Writer) (sweep.Options, error) {
 	flags.BoolVar(&o.DryRun, "dry-run", true, "log what would be done, and change nothing")
 	flags.BoolVar(&o.Delete, "delete", false, "delete objects that break their grant")
 	flags.IntVar(&o.MaxObjects, "max-objects", o.MaxObjects, "list at most so `many` objects, and as many multipart uploads")
-	flags.DurationVar(&o.LookBack, "look-back", o.LookBack, "look at uploads that were granted at most so long ago; 0 is 8 days or more, see the documentation of shared/sweep")
+	flags.DurationVar(&o.LookBack, "look-back", o.LookBack, "look at objects that were stored at most so long ago; 0 is 8 days")
 	flags.DurationVar(&o.MinAge, "min-age", o.MinAge, "leave objects alone that were stored more lately")
 	flags.DurationVar(&o.Grace, "grace", o.Grace, "age from which on objects may be deleted")
 	switch err := flags.Parse(args); {
@@ -89,33 +93,4 @@ func parseFlags(args []string, stderr io.Writer) (sweep.Options, error) {
 		return o, fmt.Errorf("%w: unexpected argument %q: only flags are accepted", errUsage, flags.Arg(0))
 	}
 	return o, nil
-}
-
-// deliveryBudget is for all tries to deliver one event.
-const deliveryBudget = 8 * time.Second
-
-// newSweeper puts together what functions/complete sweeps with.
-func newSweeper(lookup settings.Lookup, log *slog.Logger) (*sweep.Sweeper, error) {
-	s, err := settings.LoadComplete(lookup)
-	if err != nil {
-		return nil, err
-	}
-	keyring, err := uploadtoken.NewKeyring(s.TokenKeys, rand.Reader)
-	if err != nil {
-		return nil, err
-	}
-	store := storage.New(storage.Config{
-		Region: s.Storage.Region, Bucket: s.Storage.Bucket, Endpoint: s.Storage.Internal, Credentials: assumerole.DefaultChain(time.Now),
-	})
-	confirmer, err := confirm.New(confirm.Config{
-		Storage: store, Keyring: keyring, Location: s.Storage.Location, ReceiptSecret: s.ReceiptSecret, Now: time.Now, Log: log,
-		Webhook: confirm.WebhookConfig{URL: s.Webhook.URL, Secrets: s.Webhook.Secrets, Budget: deliveryBudget},
-	})
-	if err != nil {
-		return nil, err
-	}
-	return &sweep.Sweeper{
-		Prefix: s.Policy.Prefix, Bucket: s.Storage.Bucket, TokenTTL: s.Policy.TokenTTL,
-		Storage: store, Confirmer: confirmer, Now: time.Now, Log: log,
-	}, nil
 }

@@ -9,16 +9,26 @@
 // operator allows and are never lost by being unreadable.
 //
 // It refuses rather than guesses: a repeated header, an unknown algorithm, a
-// token without an end, a misspelt limit. Each refusal has one sentinel, for the
-// log; all match ErrUnauthenticated, which is all that a client should learn.
-// Only ErrKeys is not a refusal: it says nothing about the caller. No error text
-// holds a token, a secret or anything else that the client sent.
+// token without an end, a misspelt limit. Each refusal has one sentinel, and all
+// match ErrUnauthenticated. Only ErrKeys is not a refusal: it says nothing about
+// the caller.
+//
+// A refusal carries its answer. Since a caller's own token is no secret to the
+// caller, the answer says what is wrong with it, in WWW-Authenticate (RFC 6750,
+// 3) and in the message:
+//
+//	WWW-Authenticate: Bearer error="invalid_token", error_description="the claim exp is missing"
+//
+// Whoever sent no token gets the bare "Bearer", and whoever a gateway did not
+// vouch for "ossupload-gateway". No error, answer included, holds a token, a
+// secret or anything else that the client sent.
 package callerauth
 
 import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 	"unicode"
@@ -27,73 +37,61 @@ import (
 	"ossupload/shared/api"
 )
 
-// ErrUnauthenticated matches every error of an Authenticator but ErrKeys.
-var ErrUnauthenticated = &api.Error{Code: api.Unauthenticated, Message: "The request is not authenticated.", Log: "unauthenticated"}
-
-// ErrKeys: the keys that verify tokens are unavailable, because their issuer cannot
-// be reached and what it published before is too old, or because the request ended
-// first. It says nothing about the token, which may be good: the client should try
-// again, after 10 seconds or more.
-var ErrKeys = &api.Error{
-	Code:       api.Throttled,
-	Message:    "Callers cannot be authenticated at the moment. Try again.",
-	RetryAfter: 10 * time.Second,
-	Log:        "keys are not available",
-}
-
-// Reasons for which a request is refused.
-var (
-	// ErrMissing: the request carries no identity at all.
-	ErrMissing = fmt.Errorf("%w: no credentials in the request", ErrUnauthenticated)
-	// ErrMalformed: what it carries is repeated, too long or not a token.
-	ErrMalformed = fmt.Errorf("%w: malformed credentials", ErrUnauthenticated)
-	// ErrAlgorithm: the token is signed in a way that is not configured.
-	ErrAlgorithm = fmt.Errorf("%w: algorithm is not allowed", ErrUnauthenticated)
-	// ErrCritical: the token demands an extension (RFC 7515, 4.1.11).
-	ErrCritical = fmt.Errorf("%w: critical header is not understood", ErrUnauthenticated)
-	// ErrNoKey: the issuer publishes no usable key, or more than one, that fits
-	// the token.
-	ErrNoKey = fmt.Errorf("%w: no published key fits the token", ErrUnauthenticated)
-	// ErrSignature: the token was not made with our secret, or with the key that
-	// it names.
-	ErrSignature = fmt.Errorf("%w: signature does not verify", ErrUnauthenticated)
-	// ErrExpired: the token's exp has passed.
-	ErrExpired = fmt.Errorf("%w: token has expired", ErrUnauthenticated)
-	// ErrNotYetValid: the token's nbf or iat lies in the future.
-	ErrNotYetValid = fmt.Errorf("%w: token is not yet valid", ErrUnauthenticated)
-	// ErrIssuer: iss is not the configured issuer.
-	ErrIssuer = fmt.Errorf("%w: issuer is not the expected one", ErrUnauthenticated)
-	// ErrAudience: aud does not hold the configured audience.
-	ErrAudience = fmt.Errorf("%w: audience is not the expected one", ErrUnauthenticated)
-	// ErrSubject: the identity is empty, too long or not plain text.
-	ErrSubject = fmt.Errorf("%w: unusable subject", ErrUnauthenticated)
-	// ErrClaim: exp is missing, or a claim that matters cannot be read.
-	ErrClaim = fmt.Errorf("%w: unusable claim", ErrUnauthenticated)
-	// ErrSecret: the gateway's secret is missing, repeated or wrong.
-	ErrSecret = fmt.Errorf("%w: gateway secret does not match", ErrUnauthenticated)
-)
-
 // Anonymous is the subject of every caller when nobody is asked for a proof.
 const Anonymous = "anonymous"
 
 const (
-	minSecret  = 32  // bytes
-	maxSubject = 128 // bytes
+	minSecret     = 32  // bytes
+	maxSubject    = 128 // bytes
+	maxHeaderName = 64  // bytes
 )
 
-// Caller is who asked. The zero Caller is nobody.
+// Caller is who asked, and what the application that vouches for it lets it do.
+// The zero Caller is nobody.
 type Caller struct {
 	Subject string
 	// Expires is when the caller's proof expires, leeway not included. Zero:
 	// unknown.
 	Expires time.Time
 	Limits  Limits
+	// Download are keys that this caller may read, whoever uploaded them.
+	Download []string
+	// scopes are those of ours that the proof lists; none: all are allowed.
+	scopes []Scope
+	// Session is the id of the session that the caller acts in, or empty. Ended
+	// is set when it has ended, so that nothing new may begin.
+	Session string
+	Ended   bool
+}
+
+// Scope is something that a caller may be restricted to, by a claim "scope" as in
+// RFC 8693, 4.2.
+type Scope string
+
+const (
+	ScopeUpload   Scope = "ossupload:upload"
+	ScopeDownload Scope = "ossupload:download"
+	ScopeSTS      Scope = "ossupload:sts"
+)
+
+// May fails with ErrScope unless the caller's proof covers s. A proof that lists
+// no scope of ours covers everything: the application has not adopted scopes.
+func (c Caller) May(s Scope) error {
+	if len(c.scopes) == 0 || slices.Contains(c.scopes, s) {
+		return nil
+	}
+	return &refusal{of: ErrScope, text: ErrScope.Error() + ": it needs " + string(s), answer: &api.Error{
+		Code:      ErrScope.Code,
+		Message:   fmt.Sprintf("Your token is not for this: its scope does not list %s. Ask your application for one that does.", s),
+		Challenge: fmt.Sprintf(`%s error="insufficient_scope", scope="%s"`, challengeBearer, s),
+		Log:       ErrScope.Log,
+	}}
 }
 
 // Limits is what the application that issued the caller's token says about the
 // uploads it is for: the claim
 //
-//	"upload": {"context": any, "maxSize": bytes, "contentTypes": ["image/*", …]}
+//	"upload": {"context": any, "maxSize": bytes, "contentTypes": ["image/*", …], "key": "orders/7/invoice.pdf"}
 //
 // Every member is optional, and what is absent does not narrow.
 type Limits struct {
@@ -104,7 +102,13 @@ type Limits struct {
 	MaxSize *int64
 	// ContentTypes is nil, or holds at least one type or wildcard.
 	ContentTypes []string
+	// Key is the name that the application chose for the one object, below the
+	// subject's own prefix, or empty.
+	Key string
 }
+
+// Narrows reports whether u allows less than the operator does.
+func (u Limits) Narrows() bool { return u.MaxSize != nil || u.ContentTypes != nil || u.Key != "" }
 
 // Authenticator decides who sent a request. Implementations are safe for
 // concurrent use. An error matches ErrUnauthenticated and one of the reasons, or
@@ -122,20 +126,24 @@ func (none) Authenticate(*http.Request) (Caller, error) {
 	return Caller{Subject: Anonymous}, nil
 }
 
-// checkSubject keeps out what would read differently in a log, in a key and in
-// the issuer's own records.
-func checkSubject(s string) error {
+// faultOf says what is wrong with a subject, or nothing: what would read
+// differently in a log, in a key and in the issuer's own records is kept out.
+func faultOf(subject string) string {
 	switch {
-	case s == "":
-		return fmt.Errorf("%w: it is empty", ErrSubject)
-	case len(s) > maxSubject:
-		return fmt.Errorf("%w: it is longer than %d bytes", ErrSubject, maxSubject)
-	// encoding/json puts U+FFFD where it could not read, so two subjects
-	// could become one.
-	case !utf8.ValidString(s), strings.ContainsRune(s, utf8.RuneError):
-		return fmt.Errorf("%w: it is not valid UTF-8", ErrSubject)
-	case strings.ContainsFunc(s, unicode.IsControl):
-		return fmt.Errorf("%w: it holds control characters", ErrSubject)
+	case subject == "":
+		return "is empty"
+	case len(subject) > maxSubject:
+		return fmt.Sprintf("is longer than %d bytes", maxSubject)
+	case !readable(subject):
+		return "is not valid UTF-8"
+	case strings.ContainsFunc(subject, unicode.IsControl):
+		return "holds control characters"
 	}
-	return nil
+	return ""
+}
+
+// readable reports whether s is what was sent: encoding/json puts U+FFFD where
+// it could not read, so that two texts could become one.
+func readable(s string) bool {
+	return utf8.ValidString(s) && !strings.ContainsRune(s, utf8.RuneError)
 }

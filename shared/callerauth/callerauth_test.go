@@ -39,8 +39,12 @@ func checkRefused(t *testing.T, got callerauth.Caller, err, reason error, words 
 		t.Errorf("a refusal names the subject %q", got.Subject)
 	}
 	for _, w := range append(words, secret) {
-		if len(w) > 4 && strings.Contains(err.Error(), w) {
-			t.Errorf("error %q holds %q", err, w)
+		w = strings.TrimPrefix(strings.TrimSpace(w), "Bearer") // which is ours to say
+		answer := answerOf(t, err)
+		for _, told := range []string{err.Error(), answer.Message, answer.Challenge, answer.Log} {
+			if len(w) > 4 && strings.Contains(told, w) {
+				t.Errorf("error or answer %q holds %q", told, w)
+			}
 		}
 	}
 }
@@ -57,6 +61,7 @@ func TestReasonsAreDistinct(t *testing.T) {
 		if !errors.Is(a, callerauth.ErrUnauthenticated) {
 			t.Errorf("%v does not match ErrUnauthenticated", a)
 		}
+		answerOf(t, a)
 		for j, b := range reasons {
 			if i != j && errors.Is(a, b) {
 				t.Errorf("%v matches %v", a, b)

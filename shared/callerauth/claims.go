@@ -4,10 +4,10 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"io"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 	"unicode/utf8"
 
@@ -15,8 +15,13 @@ import (
 )
 
 const (
-	maxContext  = 512 // bytes of compact JSON
-	maxTypeName = 255 // bytes of type/subtype, RFC 6838, 4.2
+	maxContext   = 512  // bytes of compact JSON
+	maxTypeName  = 255  // bytes of type/subtype, RFC 6838, 4.2
+	maxDownloads = 64   // of a claim download
+	maxKey       = 1023 // bytes, as OSS has it
+	// maxLife is how far ahead exp may lie: a token without a real end is refused
+	// like one without any.
+	maxLife = 366 * 24 * time.Hour
 )
 
 // claimSet is the payload of a token, each claim as it was written. The
@@ -44,7 +49,7 @@ func (c *claimSet) UnmarshalJSON(data []byte) error {
 
 func (c claimSet) GetExpirationTime() (*jwt.NumericDate, error) {
 	if _, ok := c["exp"]; !ok {
-		return nil, fmt.Errorf("%w: exp is missing", ErrClaim)
+		return nil, closer(ErrClaim, "the claim exp is missing")
 	}
 	return c.date("exp")
 }
@@ -54,21 +59,29 @@ func (c claimSet) GetNotBefore() (*jwt.NumericDate, error) { return c.date("nbf"
 func (c claimSet) GetIssuedAt() (*jwt.NumericDate, error) { return c.date("iat") }
 
 func (c claimSet) GetIssuer() (string, error) {
-	issuer, ok := text(c["iss"])
+	raw, ok := c["iss"]
+	if !ok {
+		return "", closer(ErrIssuer, "the claim iss is missing")
+	}
+	issuer, ok := text(raw)
 	if !ok || issuer == "" {
-		return "", ErrIssuer
+		return "", closer(ErrIssuer, "the claim iss is not a name")
 	}
 	return issuer, nil
 }
 
 func (c claimSet) GetAudience() (jwt.ClaimStrings, error) {
-	if one, ok := text(c["aud"]); ok && one != "" {
+	raw, ok := c["aud"]
+	if !ok {
+		return nil, closer(ErrAudience, "the claim aud is missing")
+	}
+	if one, ok := text(raw); ok && one != "" {
 		return jwt.ClaimStrings{one}, nil
 	}
-	many, ok := texts(c["aud"])
+	many, ok := texts(raw)
 	// An empty name stands for nobody, and a list must name somebody.
 	if !ok || len(many) == 0 || slices.Contains(many, "") {
-		return nil, ErrAudience
+		return nil, closer(ErrAudience, "the claim aud is neither a name nor a list of names")
 	}
 	return many, nil
 }
@@ -86,30 +99,91 @@ func (c claimSet) date(name string) (*jwt.NumericDate, error) {
 	}
 	seconds, err := strconv.ParseFloat(string(raw), 64)
 	if err != nil || seconds < 0 || seconds >= year10000 {
-		return nil, fmt.Errorf("%w: %s is not a time", ErrClaim, name)
+		return nil, closer(ErrClaim, "the claim %s is not a time", name)
 	}
 	return &jwt.NumericDate{Time: time.Unix(int64(seconds), 0).UTC()}, nil
 }
 
 // caller reads a payload whose signature, times, issuer and audience have been
 // verified.
-func (c claimSet) caller(subjectClaim string) (Caller, error) {
-	subject, ok := text(c[subjectClaim])
-	if !ok {
-		return Caller{}, fmt.Errorf("%w: the claim is missing or not a string", ErrSubject)
-	}
-	if err := checkSubject(subject); err != nil {
+func (c claimSet) caller(subjectClaim string, now time.Time) (Caller, error) {
+	subject, err := c.subject(subjectClaim)
+	if err != nil {
 		return Caller{}, err
 	}
 	expires, err := c.GetExpirationTime()
 	if err != nil {
 		return Caller{}, err
 	}
-	upload, err := c.upload()
-	if err != nil {
+	if expires.After(now.Add(maxLife)) {
+		return Caller{}, closer(ErrClaim, "the claim exp is more than 366 days ahead")
+	}
+	caller := Caller{Subject: subject, Expires: expires.Time}
+	if caller.Limits, err = c.upload(); err != nil {
 		return Caller{}, err
 	}
-	return Caller{Subject: subject, Expires: expires.Time, Limits: upload}, nil
+	if caller.Download, err = c.download(); err != nil {
+		return Caller{}, err
+	}
+	if caller.scopes, err = c.scope(); err != nil {
+		return Caller{}, err
+	}
+	return caller, nil
+}
+
+func (c claimSet) subject(claim string) (string, error) {
+	raw, ok := c[claim]
+	if !ok {
+		return "", closer(ErrSubject, "the claim %s is missing", claim)
+	}
+	subject, ok := text(raw)
+	if !ok {
+		return "", closer(ErrSubject, "the claim %s is not a string", claim)
+	}
+	if fault := faultOf(subject); fault != "" {
+		return "", closer(ErrSubject, "the claim %s %s", claim, fault)
+	}
+	return subject, nil
+}
+
+// download reads the claim {"keys": [key, …]}.
+func (c claimSet) download() ([]string, error) {
+	raw, ok := c["download"]
+	if !ok {
+		return nil, nil
+	}
+	members, err := object(raw)
+	keys, isList := texts(members["keys"])
+	if err != nil || len(members) != 1 || !isList || len(keys) > maxDownloads {
+		return nil, closer(ErrClaim, "the claim download is not an object of keys alone, a list of at most %d", maxDownloads)
+	}
+	for _, key := range keys {
+		if key == "" || len(key) > maxKey || !readable(key) {
+			return nil, closer(ErrClaim, "the claim download.keys has an entry that is not a key")
+		}
+	}
+	return keys, nil
+}
+
+// scope reads the claim of RFC 8693, 4.2: names in one string, with spaces
+// between them. Of them it keeps ours: a scope restricts only if it names one.
+func (c claimSet) scope() ([]Scope, error) {
+	raw, ok := c["scope"]
+	if !ok {
+		return nil, nil
+	}
+	list, ok := text(raw)
+	if !ok {
+		return nil, closer(ErrClaim, "the claim scope is not a string")
+	}
+	var ours []Scope
+	for name := range strings.FieldsSeq(list) {
+		switch s := Scope(name); s {
+		case ScopeUpload, ScopeDownload, ScopeSTS:
+			ours = append(ours, s)
+		}
+	}
+	return ours, nil
 }
 
 // upload reads the claim of that name. What it cannot read it refuses: to
@@ -121,7 +195,7 @@ func (c claimSet) upload() (Limits, error) {
 	}
 	members, err := object(raw)
 	if err != nil {
-		return Limits{}, fmt.Errorf("%w: upload is not a plain object", ErrClaim)
+		return Limits{}, closer(ErrClaim, "the claim upload is not an object with distinct names")
 	}
 	var u Limits
 	for name, value := range members {
@@ -133,8 +207,10 @@ func (c claimSet) upload() (Limits, error) {
 			u.MaxSize, err = uploadMaxSize(value)
 		case "contentTypes":
 			u.ContentTypes, err = uploadContentTypes(value)
+		case "key":
+			u.Key, err = uploadKey(value)
 		default:
-			err = fmt.Errorf("%w: upload has an unknown member", ErrClaim)
+			err = closer(ErrClaim, "the claim upload has an unknown member")
 		}
 		if err != nil {
 			return Limits{}, err
@@ -146,15 +222,43 @@ func (c claimSet) upload() (Limits, error) {
 func uploadContext(value json.RawMessage) (json.RawMessage, error) {
 	var compact bytes.Buffer
 	if err := json.Compact(&compact, value); err != nil || compact.Len() > maxContext {
-		return nil, fmt.Errorf("%w: upload.context is longer than %d bytes", ErrClaim, maxContext)
+		return nil, closer(ErrClaim, "the claim upload.context is longer than %d bytes", maxContext)
 	}
 	return compact.Bytes(), nil
+}
+
+func uploadKey(value json.RawMessage) (string, error) {
+	key, ok := text(value)
+	if !ok {
+		return "", closer(ErrClaim, "the claim upload.key is not a string")
+	}
+	if CheckName(key) != nil {
+		return "", closer(ErrClaim, "the claim upload.key is not a name that an object may have")
+	}
+	return key, nil
+}
+
+// CheckName reports why an application cannot call an object by name, below a
+// subject's prefix: 1 to 512 bytes of ASCII that need no escaping in a URL's
+// path, in segments none of which is empty, "." or "..", or begins with "_",
+// which are ours.
+func CheckName(name string) error {
+	const allowed = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.~+=@,()/"
+	if name == "" || len(name) > 512 || strings.Trim(name, allowed) != "" {
+		return errors.New("must be 1 to 512 bytes of letters, digits and - _ . ~ + = @ , ( ) /")
+	}
+	for segment := range strings.SplitSeq(name, "/") {
+		if segment == "" || segment == "." || segment == ".." || segment[0] == '_' {
+			return errors.New(`must not have a segment that is empty, "." or "..", or begins with "_"`)
+		}
+	}
+	return nil
 }
 
 func uploadMaxSize(value json.RawMessage) (*int64, error) {
 	size, err := strconv.ParseInt(string(value), 10, 64)
 	if err != nil || size < 0 {
-		return nil, fmt.Errorf("%w: upload.maxSize is not a whole number of bytes", ErrClaim)
+		return nil, closer(ErrClaim, "the claim upload.maxSize is not a whole number of bytes")
 	}
 	return &size, nil
 }
@@ -163,11 +267,11 @@ func uploadContentTypes(value json.RawMessage) ([]string, error) {
 	types, ok := texts(value)
 	// A reader who checks the length would take an empty list for no limit.
 	if !ok || len(types) == 0 {
-		return nil, fmt.Errorf("%w: upload.contentTypes is not a list of types", ErrClaim)
+		return nil, closer(ErrClaim, "the claim upload.contentTypes is not a list of types")
 	}
 	for _, t := range types {
 		if t == "" || len(t) > maxTypeName {
-			return nil, fmt.Errorf("%w: upload.contentTypes holds an entry that is not a type", ErrClaim)
+			return nil, closer(ErrClaim, "the claim upload.contentTypes has an entry that is not a type")
 		}
 	}
 	return types, nil

@@ -3,10 +3,11 @@ package callerauth_test
 import (
 	"crypto"
 	"errors"
-	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
+	"time"
 	"unicode/utf8"
 
 	"ossupload/shared/callerauth"
@@ -19,6 +20,7 @@ func checkAnswer(t *testing.T, got callerauth.Caller, err error) {
 		if !errors.Is(err, callerauth.ErrUnauthenticated) {
 			t.Errorf("error %v does not match ErrUnauthenticated", err)
 		}
+		answerOf(t, err)
 		return
 	}
 	if s := got.Subject; s == "" || len(s) > 128 || !utf8.ValidString(s) {
@@ -27,6 +29,17 @@ func checkAnswer(t *testing.T, got callerauth.Caller, err error) {
 	if u := got.Limits; len(u.Context) > 512 || u.MaxSize != nil && *u.MaxSize < 0 ||
 		u.ContentTypes != nil && len(u.ContentTypes) == 0 {
 		t.Errorf("accepted the limits %+v", u)
+	}
+	if key := got.Limits.Key; key != "" && callerauth.CheckName(key) != nil {
+		t.Errorf("accepted the key %q", key)
+	}
+	if len(got.Download) > 64 || slices.ContainsFunc(got.Download, func(key string) bool {
+		return key == "" || len(key) > 1023 || !utf8.ValidString(key)
+	}) {
+		t.Errorf("accepted the keys %q", got.Download)
+	}
+	if limit := noon.Add(366 * 24 * time.Hour); got.Expires.After(limit) {
+		t.Errorf("accepted a token until %v, later than %v", got.Expires, limit)
 	}
 }
 
@@ -47,7 +60,10 @@ func FuzzAuthorization(f *testing.F) {
 
 // FuzzSignedClaims signs whatever it is given, to get behind the signature.
 func FuzzSignedClaims(f *testing.F) {
-	f.Add(hs256, fmt.Sprintf(`{"exp":%d,"sub":"alice","upload":{"maxSize":1,"context":[],"contentTypes":["a/b"]}}`, noon.Unix()+60))
+	f.Add(hs256, claims(`"sub":"alice","upload":{"maxSize":1,"context":[],"contentTypes":["a/b"],"key":"orders/7/a.pdf"}`))
+	f.Add(hs256, claims(`"sub":"alice","upload":{"key":"../_x"}`))
+	f.Add(hs256, claims(`"sub":"alice","download":{"keys":["uploads/bob/a","\\ud800"]},"scope":"openid ossupload:sts"`))
+	f.Add(hs256, `{"exp":1803988800,"aud":["mail","ossupload"],"sub":"alice","nbf":1,"iat":1.5}`)
 	f.Add(`{"alg":"HS256","crit":[]}`, `null`)
 	f.Add(hs256, `{"exp":1e308,"aud":[""]}`)
 	auth := newJWT(f, nil)

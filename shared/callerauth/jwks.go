@@ -21,13 +21,15 @@ type JWKSConfig struct {
 	URL string
 	// Algorithms is the pinned set, of RS256, ES256 and EdDSA. Empty: all.
 	Algorithms []string
-	// Audience must be in the token's aud. It is required, because an issuer's
-	// keys sign for all of its applications. Issuer must match if it is not
-	// empty.
+	// Audience must be in the token's aud, and Issuer be its iss. Both are
+	// required: an issuer's keys sign for all of its applications, and one URL
+	// may publish the keys of several issuers.
 	Issuer, Audience string
 	// SubjectClaim is the top-level claim that holds the identity. Empty: sub.
 	SubjectClaim string
-	// Leeway is for clocks that differ, at most 5 minutes. Zero: 5 seconds.
+	// TokenHeader is as in JWTConfig.
+	TokenHeader string
+	// Leeway is for clocks that differ, at most 5 minutes. Zero: 30 seconds.
 	Leeway time.Duration
 	// Now is the clock. Nil: time.Now.
 	Now func() time.Time
@@ -63,14 +65,17 @@ func NewJWKS(c JWKSConfig) (Authenticator, error) {
 	if len(c.Algorithms) > 0 {
 		algorithms = slices.Clone(c.Algorithms)
 	}
-	if c.Audience == "" {
-		return nil, errors.New("audience is required with published keys")
+	if c.Issuer == "" {
+		return nil, errors.New("issuer is required with published keys")
 	}
 	cache, err := newKeyCache(c)
 	if err != nil {
 		return nil, err
 	}
-	config := JWTConfig{Issuer: c.Issuer, Audience: c.Audience, SubjectClaim: c.SubjectClaim, Leeway: c.Leeway, Now: c.Now}
+	config := JWTConfig{
+		Issuer: c.Issuer, Audience: c.Audience, SubjectClaim: c.SubjectClaim,
+		TokenHeader: c.TokenHeader, Leeway: c.Leeway, Now: c.Now,
+	}
 	return newBearer(config, algorithms, cache.keyOf)
 }
 
@@ -80,7 +85,7 @@ func (c *keyCache) keyOf(ctx context.Context, token *jwt.Token) (any, error) {
 	if value, ok := token.Header["kid"]; ok {
 		name, ok := value.(string)
 		if !ok {
-			return nil, fmt.Errorf("%w: kid is not a string", ErrMalformed)
+			return nil, closer(ErrMalformed, "kid is not a string")
 		}
 		id = &name
 	}

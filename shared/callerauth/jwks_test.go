@@ -152,11 +152,14 @@ func (i *issuer) checkCalls(t *testing.T, want int) {
 	}
 }
 
-const keysURL = "https://issuer.example.com/keys"
+const (
+	keysURL    = "https://issuer.example.com/keys"
+	issuerName = "https://issuer.example.com"
+)
 
 func newJWKS(t testing.TB, transport http.RoundTripper, change func(*callerauth.JWKSConfig)) callerauth.Authenticator {
 	t.Helper()
-	config := callerauth.JWKSConfig{URL: keysURL, Audience: "uploads", Now: at(noon), Client: &http.Client{Transport: transport}}
+	config := callerauth.JWKSConfig{URL: keysURL, Issuer: issuerName, Audience: "uploads", Now: at(noon), Client: &http.Client{Transport: transport}}
 	if change != nil {
 		change(&config)
 	}
@@ -169,7 +172,7 @@ func newJWKS(t testing.TB, transport http.RoundTripper, change func(*callerauth.
 
 // alice's payload, with other members behind.
 func alice(more string) string {
-	return fmt.Sprintf(`{"exp":%d,"aud":"uploads","sub":"alice"%s}`, noon.Unix()+60, more)
+	return fmt.Sprintf(`{"exp":%d,"iss":"`+issuerName+`","aud":"uploads","sub":"alice"%s}`, noon.Unix()+60, more)
 }
 
 func headerOf(algorithm, kid string) string {
@@ -210,6 +213,9 @@ func TestNewJWKS(t *testing.T) {
 		{"a user", func(c *callerauth.JWKSConfig) { c.URL = "https://me:pw@issuer.example.com/" }, false},
 		{"a fragment", func(c *callerauth.JWKSConfig) { c.URL += "#keys" }, false},
 		{"no audience", func(c *callerauth.JWKSConfig) { c.Audience = "" }, false},
+		{"no issuer", func(c *callerauth.JWKSConfig) { c.Issuer = "" }, false},
+		{"a header for tokens", func(c *callerauth.JWKSConfig) { c.TokenHeader = "X-Token" }, true},
+		{"cookies as header for tokens", func(c *callerauth.JWKSConfig) { c.TokenHeader = "Cookie" }, false},
 		{"none", func(c *callerauth.JWKSConfig) { c.Algorithms = []string{"none"} }, false},
 		{"HS256", func(c *callerauth.JWKSConfig) { c.Algorithms = []string{"RS256", "HS256"} }, false},
 		{"RS512", func(c *callerauth.JWKSConfig) { c.Algorithms = []string{"RS512"} }, false},
@@ -219,7 +225,7 @@ func TestNewJWKS(t *testing.T) {
 		{"an hour of leeway", func(c *callerauth.JWKSConfig) { c.Leeway = time.Hour }, false},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			config := callerauth.JWKSConfig{URL: keysURL, Audience: "uploads"}
+			config := callerauth.JWKSConfig{URL: keysURL, Issuer: issuerName, Audience: "uploads"}
 			c.change(&config)
 			_, err := callerauth.NewJWKS(config)
 			if (err == nil) != c.ok {
@@ -262,7 +268,7 @@ func TestJWKS(t *testing.T) {
 			{"honest", valid, nil},
 			{"no kid, one key fits", sealed(t, key, `{"alg":"`+algorithm+`"}`, alice("")), nil},
 			{"white space in the header", sealed(t, key, `{ "kid" : "`+kid[algorithm]+`" , "alg" : "`+algorithm+`" }`, alice("")), nil},
-			{"audience in a list", sealed(t, key, own, fmt.Sprintf(`{"exp":%d,"aud":["x","uploads"],"sub":"alice"}`, noon.Unix()+60)), nil},
+			{"audience in a list", sealed(t, key, own, strings.Replace(alice(""), `"uploads"`, `["x","uploads"]`, 1)), nil},
 
 			{"first bit of the signature", resigned(func(b []byte) []byte { b[0] ^= 0x80; return b }), callerauth.ErrSignature},
 			{"last bit of the signature", resigned(func(b []byte) []byte { b[len(b)-1] ^= 1; return b }), callerauth.ErrSignature},
@@ -288,11 +294,13 @@ func TestJWKS(t *testing.T) {
 			{"kid is null", sealed(t, key, `{"alg":"`+algorithm+`","kid":null}`, alice("")), callerauth.ErrMalformed},
 
 			{"another audience", sealed(t, key, own, strings.Replace(alice(""), "uploads", "mail", 1)), callerauth.ErrAudience},
-			{"no audience", sealed(t, key, own, fmt.Sprintf(`{"exp":%d,"sub":"alice"}`, noon.Unix()+60)), callerauth.ErrAudience},
-			{"expired", sealed(t, key, own, fmt.Sprintf(`{"exp":%d,"aud":"uploads","sub":"alice"}`, noon.Unix()-5)), callerauth.ErrExpired},
-			{"no exp", sealed(t, key, own, `{"aud":"uploads","sub":"alice"}`), callerauth.ErrClaim},
-			{"not yet valid", sealed(t, key, own, alice(fmt.Sprintf(`,"nbf":%d`, noon.Unix()+6))), callerauth.ErrNotYetValid},
-			{"no subject", sealed(t, key, own, fmt.Sprintf(`{"exp":%d,"aud":"uploads"}`, noon.Unix()+60)), callerauth.ErrSubject},
+			{"no audience", sealed(t, key, own, strings.Replace(alice(""), `"aud"`, `"Aud"`, 1)), callerauth.ErrAudience},
+			{"another issuer", sealed(t, key, own, strings.Replace(alice(""), issuerName, issuerName+"/", 1)), callerauth.ErrIssuer},
+			{"no issuer", sealed(t, key, own, strings.Replace(alice(""), `"iss"`, `"Iss"`, 1)), callerauth.ErrIssuer},
+			{"expired", sealed(t, key, own, strings.Replace(alice(""), fmt.Sprint(noon.Unix()+60), fmt.Sprint(noon.Unix()-30), 1)), callerauth.ErrExpired},
+			{"no exp", sealed(t, key, own, strings.Replace(alice(""), `"exp"`, `"Exp"`, 1)), callerauth.ErrClaim},
+			{"not yet valid", sealed(t, key, own, alice(fmt.Sprintf(`,"nbf":%d`, noon.Unix()+31))), callerauth.ErrNotYetValid},
+			{"no subject", sealed(t, key, own, strings.Replace(alice(""), `"sub"`, `"Sub"`, 1)), callerauth.ErrSubject},
 		}
 		for _, other := range others {
 			tests = append(tests,
@@ -311,15 +319,15 @@ func TestJWKS(t *testing.T) {
 func TestJWKSCaller(t *testing.T) {
 	key := testKeys()["EdDSA"]
 	auth := newJWKS(t, &issuer{document: setOf(published(t, key, "d"))}, func(c *callerauth.JWKSConfig) {
-		c.Issuer, c.SubjectClaim = "https://issuer.example.com", "uid"
+		c.SubjectClaim = "uid"
 	})
-	token := sealed(t, key, headerOf("EdDSA", "d"), alice(`,"iss":"https://issuer.example.com","uid":"bob","upload":{"context":7}`))
+	token := sealed(t, key, headerOf("EdDSA", "d"), alice(`,"uid":"bob","upload":{"context":7}`))
 	got, err := auth.Authenticate(request(t, bearerHeader(token)))
 	want := callerauth.Caller{Subject: "bob", Expires: noon.Add(time.Minute), Limits: callerauth.Limits{Context: []byte("7")}}
 	if err != nil || !reflect.DeepEqual(got, want) {
 		t.Errorf("Authenticate() = %+v, %v, want %+v", got, err, want)
 	}
-	checkToken(t, auth, sealed(t, key, headerOf("EdDSA", "d"), alice(`,"iss":"https://other.example.com","uid":"bob"`)), callerauth.ErrIssuer)
+	checkToken(t, auth, sealed(t, key, headerOf("EdDSA", "d"), strings.Replace(alice(`,"uid":"bob"`), "issuer.", "other.", 1)), callerauth.ErrIssuer)
 }
 
 func TestJWKSAlgorithmsArePinned(t *testing.T) {

@@ -2,10 +2,12 @@ package callerauth
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"net/http"
+	"net/textproto"
 	"slices"
 	"strings"
 	"time"
@@ -15,7 +17,7 @@ import (
 
 const (
 	maxToken      = 8 << 10 // bytes
-	defaultLeeway = 5 * time.Second
+	defaultLeeway = 30 * time.Second
 	maxLeeway     = 5 * time.Minute
 )
 
@@ -25,13 +27,17 @@ type JWTConfig struct {
 	Secret []byte
 	// Algorithms is the pinned set, of HS256, HS384 and HS512. Empty: HS256.
 	Algorithms []string
-	// Issuer and Audience must match if they are not empty. The token's aud
-	// may be a string or an array that holds Audience. With an empty Audience
-	// the token's is ignored.
+	// Audience must be in the token's aud, which is a string or an array. It is
+	// required: other tokens of the application, such as one that resets a
+	// password, must not upload. Issuer must match if it is not empty.
 	Issuer, Audience string
 	// SubjectClaim is the top-level claim that holds the identity. Empty: sub.
 	SubjectClaim string
-	// Leeway is for clocks that differ, at most 5 minutes. Zero: 5 seconds.
+	// TokenHeader is the one header that the token is read from, for gateways
+	// that take Authorization for themselves: there the scheme Bearer may stand
+	// before the token or not. Empty: Authorization, with the scheme.
+	TokenHeader string
+	// Leeway is for clocks that differ, at most 5 minutes. Zero: 30 seconds.
 	Leeway time.Duration
 	// Now is the clock. Nil: time.Now.
 	Now func() time.Time
@@ -39,7 +45,8 @@ type JWTConfig struct {
 
 // NewJWT returns an Authenticator for tokens in the Authorization header, scheme
 // Bearer (RFC 6750, 2.1; RFC 7519), signed with a shared secret. A token must
-// have an exp; nbf and iat, if present, must not lie in the future.
+// have an aud and an exp, which is at most 366 days ahead; nbf and iat, if
+// present, must not lie in the future.
 func NewJWT(c JWTConfig) (Authenticator, error) {
 	if len(c.Secret) < minSecret {
 		return nil, fmt.Errorf("token secret is shorter than %d bytes", minSecret)
@@ -66,6 +73,14 @@ type keyFunc func(context.Context, *jwt.Token) (any, error)
 // newBearer is common to all kinds of keys. Of c it leaves out Secret and
 // Algorithms.
 func newBearer(c JWTConfig, algorithms []string, key keyFunc) (Authenticator, error) {
+	if c.Audience == "" {
+		return nil, errors.New("audience is required")
+	}
+	if c.TokenHeader != "" {
+		if err := CheckTokenHeader(c.TokenHeader); err != nil {
+			return nil, err
+		}
+	}
 	if c.Leeway < 0 || c.Leeway > maxLeeway {
 		return nil, fmt.Errorf("leeway %v is not between 0 and %v", c.Leeway, maxLeeway)
 	}
@@ -85,30 +100,32 @@ func newBearer(c JWTConfig, algorithms []string, key keyFunc) (Authenticator, er
 		jwt.WithIssuedAt(),
 		jwt.WithLeeway(c.Leeway),
 		jwt.WithTimeFunc(c.Now),
+		jwt.WithAudience(c.Audience),
 	}
 	if c.Issuer != "" {
 		options = append(options, jwt.WithIssuer(c.Issuer))
 	}
-	if c.Audience != "" {
-		options = append(options, jwt.WithAudience(c.Audience))
-	}
 	return &bearer{
+		header:       textproto.CanonicalMIMEHeaderKey(cmp.Or(c.TokenHeader, authorization)),
 		parser:       jwt.NewParser(options...),
 		algorithms:   algorithms,
 		key:          key,
 		subjectClaim: c.SubjectClaim,
+		now:          c.Now,
 	}, nil
 }
 
 type bearer struct {
+	header       string
 	parser       *jwt.Parser
 	algorithms   []string
 	key          keyFunc
 	subjectClaim string
+	now          func() time.Time
 }
 
 func (b *bearer) Authenticate(r *http.Request) (Caller, error) {
-	text, err := bearerToken(r)
+	text, err := b.token(r)
 	if err != nil {
 		return Caller{}, err
 	}
@@ -124,7 +141,7 @@ func (b *bearer) Authenticate(r *http.Request) (Caller, error) {
 	case err != nil:
 		return Caller{}, b.reason(token, err)
 	}
-	return claims.caller(b.subjectClaim)
+	return claims.caller(b.subjectClaim, b.now())
 }
 
 func (b *bearer) keyOf(ctx context.Context, token *jwt.Token) (any, error) {
@@ -141,7 +158,7 @@ func (b *bearer) reason(token *jwt.Token, err error) error {
 		return ErrMalformed
 	}
 	if name, _ := token.Header["alg"].(string); !slices.Contains(b.algorithms, name) {
-		return ErrAlgorithm
+		return closer(ErrAlgorithm, "it is not signed with %s", strings.Join(b.algorithms, " or "))
 	}
 	for _, known := range []struct{ theirs, ours error }{
 		{jwt.ErrTokenSignatureInvalid, ErrSignature},
@@ -150,33 +167,56 @@ func (b *bearer) reason(token *jwt.Token, err error) error {
 		{jwt.ErrTokenUsedBeforeIssued, ErrNotYetValid},
 		{jwt.ErrTokenInvalidIssuer, ErrIssuer},
 		{jwt.ErrTokenInvalidAudience, ErrAudience},
-		{ErrIssuer, ErrIssuer},
-		{ErrAudience, ErrAudience},
-		{ErrClaim, ErrClaim},
 	} {
 		if errors.Is(err, known.theirs) {
 			return known.ours
 		}
 	}
-	return ErrUnauthenticated
+	if ours, ok := errors.AsType[*refusal](err); ok { // of a getter of claimSet
+		return ours
+	}
+	return ErrMalformed
 }
 
-// bearerToken returns what follows the scheme in the one Authorization header.
-func bearerToken(r *http.Request) (string, error) {
-	values := r.Header["Authorization"]
+const authorization = "Authorization"
+
+// CheckTokenHeader reports why tokens cannot be read from a header of this name:
+// letters, digits and hyphens. Cookies are never read, because browsers attach
+// them to the requests of other sites, and Host is no header of ours to read.
+func CheckTokenHeader(name string) error {
+	if err := checkHeaderName(name); err != nil {
+		return err
+	}
+	if strings.EqualFold(name, "Cookie") || strings.EqualFold(name, "Host") {
+		return fmt.Errorf("header %s cannot hold a token", name)
+	}
+	return nil
+}
+
+// token returns the token in the one header that may hold it. Without a token the
+// challenge has no error, as RFC 6750, 3.1 wants it.
+func (b *bearer) token(r *http.Request) (string, error) {
+	send := "Send a JWT in the " + b.header + " header."
+	values := r.Header[b.header]
 	if len(values) == 0 {
-		return "", ErrMissing
+		return "", refuse(ErrMissing, "the header "+b.header+" is missing", send, challengeBearer)
 	}
 	if len(values) > 1 {
-		return "", fmt.Errorf("%w: Authorization is repeated", ErrMalformed)
+		why := "the header " + b.header + " is repeated"
+		return "", refuse(ErrMalformed, why, "The "+b.header+" header is repeated. Send it once.", challengeOf(why))
 	}
-	scheme, token, _ := strings.Cut(values[0], " ")
-	if !strings.EqualFold(scheme, "Bearer") {
-		return "", fmt.Errorf("%w: scheme is not Bearer", ErrMalformed)
+	token := values[0]
+	scheme, rest, found := strings.Cut(token, " ")
+	switch {
+	case strings.EqualFold(scheme, "Bearer"):
+		token = strings.TrimLeft(rest, " ")
+	case b.header == authorization:
+		return "", refuse(ErrMalformed, "the scheme is not Bearer", `Send a JWT in the Authorization header, as "Bearer", a space and the token.`, challengeBearer)
+	case found:
+		return "", closer(ErrMalformed, "the header %s holds more than a token", b.header)
 	}
-	token = strings.TrimLeft(token, " ")
 	if len(token) > maxToken {
-		return "", fmt.Errorf("%w: token is longer than %d bytes", ErrMalformed, maxToken)
+		return "", closer(ErrMalformed, "it is longer than %d bytes", maxToken)
 	}
 	// encoding/base64 skips line breaks, so one token could be written in many
 	// ways.

@@ -32,10 +32,13 @@ func sign(hash crypto.Hash, key, header, payload string) string {
 
 const hs256 = `{"alg":"HS256","typ":"JWT"}`
 
-// token is a valid token with the given members after its exp.
-func token(members string) string {
-	return sign(crypto.SHA256, secret, hs256, fmt.Sprintf(`{"exp":%d,%s}`, noon.Unix()+60, members))
+// claims is a payload that is good but for what members make of it.
+func claims(members string) string {
+	return fmt.Sprintf(`{"exp":%d,"aud":"ossupload",%s}`, noon.Unix()+60, members)
 }
+
+// token is a valid token with the given members after its exp and aud.
+func token(members string) string { return sign(crypto.SHA256, secret, hs256, claims(members)) }
 
 func bearerHeader(token string) http.Header {
 	return http.Header{"Authorization": {"Bearer " + token}}
@@ -43,7 +46,7 @@ func bearerHeader(token string) http.Header {
 
 func newJWT(t testing.TB, change func(*callerauth.JWTConfig)) callerauth.Authenticator {
 	t.Helper()
-	config := callerauth.JWTConfig{Secret: []byte(secret), Now: at(noon)}
+	config := callerauth.JWTConfig{Secret: []byte(secret), Audience: "ossupload", Now: at(noon)}
 	if change != nil {
 		change(&config)
 	}
@@ -57,31 +60,46 @@ func newJWT(t testing.TB, change func(*callerauth.JWTConfig)) callerauth.Authent
 func TestNewJWT(t *testing.T) {
 	for _, c := range []struct {
 		name   string
-		config callerauth.JWTConfig
+		change func(*callerauth.JWTConfig)
 		ok     bool
 	}{
-		{"a long secret", callerauth.JWTConfig{Secret: []byte(secret)}, true},
-		{"exactly 32 bytes", callerauth.JWTConfig{Secret: make([]byte, 32)}, true},
-		{"31 bytes", callerauth.JWTConfig{Secret: make([]byte, 31)}, false},
-		{"no secret", callerauth.JWTConfig{}, false},
-		{"all HMAC algorithms", callerauth.JWTConfig{Secret: []byte(secret), Algorithms: []string{"HS256", "HS384", "HS512"}}, true},
-		{"none", callerauth.JWTConfig{Secret: []byte(secret), Algorithms: []string{"none"}}, false},
-		{"RS256 beside a secret", callerauth.JWTConfig{Secret: []byte(secret), Algorithms: []string{"HS256", "RS256"}}, false},
-		{"an unknown algorithm", callerauth.JWTConfig{Secret: []byte(secret), Algorithms: []string{"hs256"}}, false},
-		{"an empty algorithm", callerauth.JWTConfig{Secret: []byte(secret), Algorithms: []string{""}}, false},
-		{"negative leeway", callerauth.JWTConfig{Secret: []byte(secret), Leeway: -1}, false},
-		{"an hour of leeway", callerauth.JWTConfig{Secret: []byte(secret), Leeway: time.Hour}, false},
+		{"a long secret", func(c *callerauth.JWTConfig) {}, true},
+		{"exactly 32 bytes", func(c *callerauth.JWTConfig) { c.Secret = make([]byte, 32) }, true},
+		{"31 bytes", func(c *callerauth.JWTConfig) { c.Secret = make([]byte, 31) }, false},
+		{"no secret", func(c *callerauth.JWTConfig) { c.Secret = nil }, false},
+		{"no audience", func(c *callerauth.JWTConfig) { c.Audience = "" }, false},
+		{"an issuer", func(c *callerauth.JWTConfig) { c.Issuer = "me" }, true},
+		{"all HMAC algorithms", func(c *callerauth.JWTConfig) { c.Algorithms = []string{"HS256", "HS384", "HS512"} }, true},
+		{"none", func(c *callerauth.JWTConfig) { c.Algorithms = []string{"none"} }, false},
+		{"RS256 beside a secret", func(c *callerauth.JWTConfig) { c.Algorithms = []string{"HS256", "RS256"} }, false},
+		{"an unknown algorithm", func(c *callerauth.JWTConfig) { c.Algorithms = []string{"hs256"} }, false},
+		{"an empty algorithm", func(c *callerauth.JWTConfig) { c.Algorithms = []string{""} }, false},
+		{"five minutes of leeway", func(c *callerauth.JWTConfig) { c.Leeway = 5 * time.Minute }, true},
+		{"negative leeway", func(c *callerauth.JWTConfig) { c.Leeway = -1 }, false},
+		{"more leeway", func(c *callerauth.JWTConfig) { c.Leeway = 5*time.Minute + 1 }, false},
+		{"a header for tokens", func(c *callerauth.JWTConfig) { c.TokenHeader = "X-Token-2" }, true},
+		{"a header of 64 bytes", func(c *callerauth.JWTConfig) { c.TokenHeader = strings.Repeat("x", 64) }, true},
+		{"a header of 65 bytes", func(c *callerauth.JWTConfig) { c.TokenHeader = strings.Repeat("x", 65) }, false},
+		{"a header with a space", func(c *callerauth.JWTConfig) { c.TokenHeader = "X Token" }, false},
+		{"a header with a colon", func(c *callerauth.JWTConfig) { c.TokenHeader = "X-Token:" }, false},
+		{"a header with an underscore", func(c *callerauth.JWTConfig) { c.TokenHeader = "X_Token" }, false},
+		{"a header beyond ASCII", func(c *callerauth.JWTConfig) { c.TokenHeader = "X-Tokén" }, false},
+		{"cookies", func(c *callerauth.JWTConfig) { c.TokenHeader = "cookie" }, false},
+		{"the host", func(c *callerauth.JWTConfig) { c.TokenHeader = "HOST" }, false},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			if _, err := callerauth.NewJWT(c.config); (err == nil) != c.ok {
+			config := callerauth.JWTConfig{Secret: []byte(secret), Audience: "ossupload"}
+			c.change(&config)
+			if _, err := callerauth.NewJWT(config); (err == nil) != c.ok {
 				t.Errorf("NewJWT() = %v, want ok %v", err, c.ok)
 			}
 		})
 	}
 }
 
-// TestJWTVector verifies the token of RFC 7515, appendix A.1, which other
-// people made.
+// TestJWTVector verifies the token of RFC 7515, appendix A.1, which other people
+// made. It has no aud, so what is wrong with it is that, and only that: a
+// signature is verified before any claim is read.
 func TestJWTVector(t *testing.T) {
 	const vector = "eyJ0eXAiOiJKV1QiLA0KICJhbGciOiJIUzI1NiJ9" +
 		".eyJpc3MiOiJqb2UiLA0KICJleHAiOjEzMDA4MTkzODAsDQogImh0dHA6Ly9leGFtcGxlLmNvbS9pc19yb290Ijp0cnVlfQ" +
@@ -95,9 +113,9 @@ func TestJWTVector(t *testing.T) {
 		c.Secret, c.SubjectClaim, c.Now = key, "iss", at(time.Unix(1300819379, 0))
 	})
 	got, err := auth.Authenticate(request(t, bearerHeader(vector)))
-	if err != nil || got.Subject != "joe" || !got.Expires.Equal(time.Unix(1300819380, 0)) {
-		t.Errorf("Authenticate() = %+v, %v, want joe until 1300819380", got, err)
-	}
+	checkRefused(t, got, err, callerauth.ErrAudience, vector)
+	got, err = auth.Authenticate(request(t, bearerHeader(strings.Replace(vector, ".dB", ".dC", 1))))
+	checkRefused(t, got, err, callerauth.ErrSignature, vector)
 }
 
 func TestJWT(t *testing.T) {
@@ -106,7 +124,7 @@ func TestJWT(t *testing.T) {
 		t.Fatal(err)
 	}
 	rs256 := func() string {
-		signed := segment(`{"alg":"RS256"}`) + "." + segment(fmt.Sprintf(`{"exp":%d,"sub":"alice"}`, noon.Unix()+60))
+		signed := segment(`{"alg":"RS256"}`) + "." + segment(claims(`"sub":"alice"`))
 		digest := sha256.Sum256([]byte(signed))
 		signature, err := rsa.SignPKCS1v15(rand.Reader, rsaKey, crypto.SHA256, digest[:])
 		if err != nil {
@@ -117,7 +135,7 @@ func TestJWT(t *testing.T) {
 	valid := token(`"sub":"alice"`)
 	parts := strings.Split(valid, ".")
 	withHeader := func(header string) string {
-		return sign(crypto.SHA256, secret, header, fmt.Sprintf(`{"exp":%d,"sub":"alice"}`, noon.Unix()+60))
+		return sign(crypto.SHA256, secret, header, claims(`"sub":"alice"`))
 	}
 	payload := func(p string) string { return sign(crypto.SHA256, secret, hs256, p) }
 
@@ -130,7 +148,7 @@ func TestJWT(t *testing.T) {
 		{"scheme in lower case", []string{"bearer " + valid}, nil},
 		{"scheme in upper case", []string{"BEARER " + valid}, nil},
 		{"two spaces", []string{"Bearer  " + valid}, nil},
-		{"white space in the payload", []string{"Bearer " + payload(fmt.Sprintf("{ \"exp\" : %d ,\n \"sub\" : \"alice\" }", noon.Unix()+60))}, nil},
+		{"white space in the payload", []string{"Bearer " + payload(fmt.Sprintf("{ \"exp\" : %d ,\n \"sub\" : \"alice\", \"aud\":[ \"ossupload\" ] }", noon.Unix()+60))}, nil},
 
 		{"no header", nil, callerauth.ErrMissing},
 		{"empty header", []string{""}, callerauth.ErrMalformed},
@@ -155,7 +173,7 @@ func TestJWT(t *testing.T) {
 
 		{"signature of another secret", []string{"Bearer " + sign(crypto.SHA256, secret+"x", hs256, `{"sub":"alice"}`)}, callerauth.ErrSignature},
 		{"signature missing", []string{"Bearer " + parts[0] + "." + parts[1] + "."}, callerauth.ErrSignature},
-		{"payload of another token", []string{"Bearer " + parts[0] + "." + segment(fmt.Sprintf(`{"exp":%d,"sub":"bob"}`, noon.Unix()+60)) + "." + parts[2]}, callerauth.ErrSignature},
+		{"payload of another token", []string{"Bearer " + parts[0] + "." + segment(claims(`"sub":"bob"`)) + "." + parts[2]}, callerauth.ErrSignature},
 		{"forged token that has also expired", []string{"Bearer " + sign(crypto.SHA256, secret+"x", hs256, `{"exp":1,"sub":"alice"}`)}, callerauth.ErrSignature},
 		{"forged token that names no subject", []string{"Bearer " + sign(crypto.SHA256, secret+"x", hs256, fmt.Sprintf(`{"exp":%d}`, noon.Unix()+60))}, callerauth.ErrSignature},
 
@@ -170,14 +188,14 @@ func TestJWT(t *testing.T) {
 		{"crit", []string{"Bearer " + withHeader(`{"alg":"HS256","crit":["b64"],"b64":false}`)}, callerauth.ErrCritical},
 		{"empty crit", []string{"Bearer " + withHeader(`{"alg":"HS256","crit":[]}`)}, callerauth.ErrCritical},
 
-		{"no exp", []string{"Bearer " + payload(`{"sub":"alice"}`)}, callerauth.ErrClaim},
-		{"exp null", []string{"Bearer " + payload(`{"exp":null,"sub":"alice"}`)}, callerauth.ErrClaim},
-		{"exp is a string", []string{"Bearer " + payload(fmt.Sprintf(`{"exp":"%d","sub":"alice"}`, noon.Unix()+60))}, callerauth.ErrClaim},
-		{"exp beyond the year 9999", []string{"Bearer " + payload(`{"exp":253402300800,"sub":"alice"}`)}, callerauth.ErrClaim},
-		{"exp beyond all numbers", []string{"Bearer " + payload(`{"exp":1e999,"sub":"alice"}`)}, callerauth.ErrClaim},
-		{"exp negative", []string{"Bearer " + payload(`{"exp":-1,"sub":"alice"}`)}, callerauth.ErrClaim},
-		{"exp zero", []string{"Bearer " + payload(`{"exp":0,"sub":"alice"}`)}, callerauth.ErrExpired},
-		{"EXP is another claim", []string{"Bearer " + payload(fmt.Sprintf(`{"EXP":%d,"sub":"alice"}`, noon.Unix()+60))}, callerauth.ErrClaim},
+		{"no exp", []string{"Bearer " + payload(`{"aud":"ossupload","sub":"alice"}`)}, callerauth.ErrClaim},
+		{"exp null", []string{"Bearer " + payload(`{"exp":null,"aud":"ossupload","sub":"alice"}`)}, callerauth.ErrClaim},
+		{"exp is a string", []string{"Bearer " + payload(fmt.Sprintf(`{"exp":"%d","aud":"ossupload","sub":"alice"}`, noon.Unix()+60))}, callerauth.ErrClaim},
+		{"exp beyond the year 9999", []string{"Bearer " + payload(`{"exp":253402300800,"aud":"ossupload","sub":"alice"}`)}, callerauth.ErrClaim},
+		{"exp beyond all numbers", []string{"Bearer " + payload(`{"exp":1e999,"aud":"ossupload","sub":"alice"}`)}, callerauth.ErrClaim},
+		{"exp negative", []string{"Bearer " + payload(`{"exp":-1,"aud":"ossupload","sub":"alice"}`)}, callerauth.ErrClaim},
+		{"exp zero", []string{"Bearer " + payload(`{"exp":0,"aud":"ossupload","sub":"alice"}`)}, callerauth.ErrExpired},
+		{"EXP is another claim", []string{"Bearer " + payload(fmt.Sprintf(`{"EXP":%d,"aud":"ossupload","sub":"alice"}`, noon.Unix()+60))}, callerauth.ErrClaim},
 		{"nbf is a string", []string{"Bearer " + token(`"sub":"alice","nbf":"1"`)}, callerauth.ErrClaim},
 		{"iat is an object", []string{"Bearer " + token(`"sub":"alice","iat":{}`)}, callerauth.ErrClaim},
 		{"null payload", []string{"Bearer " + payload("null")}, callerauth.ErrClaim},
@@ -232,7 +250,7 @@ func TestJWTLongestToken(t *testing.T) {
 
 func TestJWTAlgorithms(t *testing.T) {
 	auth := newJWT(t, func(c *callerauth.JWTConfig) { c.Algorithms = []string{"HS384", "HS512"} })
-	payload := fmt.Sprintf(`{"exp":%d,"sub":"alice"}`, noon.Unix()+60)
+	payload := claims(`"sub":"alice"`)
 	for _, c := range []struct {
 		name string
 		hash crypto.Hash
@@ -255,6 +273,7 @@ func TestJWTAlgorithms(t *testing.T) {
 }
 
 func TestJWTTimes(t *testing.T) {
+	const year = 366 * 86400
 	for _, c := range []struct {
 		name    string
 		leeway  time.Duration
@@ -264,24 +283,29 @@ func TestJWTTimes(t *testing.T) {
 	}{
 		{"exp one second ahead", 0, `"exp":%d`, 1, nil},
 		{"exp now, within the leeway", 0, `"exp":%d`, 0, nil},
-		{"exp one second before the leeway ends", 0, `"exp":%d`, -4, nil},
-		{"exp exactly at the end of the leeway", 0, `"exp":%d`, -5, callerauth.ErrExpired},
-		{"exp one second after the leeway", 0, `"exp":%d`, -6, callerauth.ErrExpired},
+		{"exp one second before the leeway ends", 0, `"exp":%d`, -29, nil},
+		{"exp exactly at the end of the leeway", 0, `"exp":%d`, -30, callerauth.ErrExpired},
+		{"exp one second after the leeway", 0, `"exp":%d`, -31, callerauth.ErrExpired},
 		{"exp before the end of a leeway of a minute", time.Minute, `"exp":%d`, -59, nil},
 		{"exp at the end of a leeway of a minute", time.Minute, `"exp":%d`, -60, callerauth.ErrExpired},
-		{"exp with a fraction is cut", 0, `"exp":%d.9`, -5, callerauth.ErrExpired},
+		{"exp with a fraction is cut", 0, `"exp":%d.9`, -30, callerauth.ErrExpired},
+		{"exp one second before 366 days", 0, `"exp":%d`, year - 1, nil},
+		{"exp exactly 366 days ahead", 0, `"exp":%d`, year, nil},
+		{"exp one second beyond 366 days", 0, `"exp":%d`, year + 1, callerauth.ErrClaim},
+		{"366 days have no leeway", time.Minute, `"exp":%d`, year + 1, callerauth.ErrClaim},
 
-		{"nbf one second within the leeway", 0, `"exp":1800000000,"nbf":%d`, 4, nil},
-		{"nbf exactly at the leeway", 0, `"exp":1800000000,"nbf":%d`, 5, nil},
-		{"nbf one second beyond the leeway", 0, `"exp":1800000000,"nbf":%d`, 6, callerauth.ErrNotYetValid},
-		{"iat exactly at the leeway", 0, `"exp":1800000000,"iat":%d`, 5, nil},
-		{"iat one second beyond the leeway", 0, `"exp":1800000000,"iat":%d`, 6, callerauth.ErrNotYetValid},
+		{"nbf one second within the leeway", 0, `"exp":1800000000,"nbf":%d`, 29, nil},
+		{"nbf exactly at the leeway", 0, `"exp":1800000000,"nbf":%d`, 30, nil},
+		{"nbf one second beyond the leeway", 0, `"exp":1800000000,"nbf":%d`, 31, callerauth.ErrNotYetValid},
+		{"iat one second within the leeway", 0, `"exp":1800000000,"iat":%d`, 29, nil},
+		{"iat exactly at the leeway", 0, `"exp":1800000000,"iat":%d`, 30, nil},
+		{"iat one second beyond the leeway", 0, `"exp":1800000000,"iat":%d`, 31, callerauth.ErrNotYetValid},
 		{"iat long ago", 0, `"exp":1800000000,"iat":%d`, -86400, nil},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			auth := newJWT(t, func(cfg *callerauth.JWTConfig) { cfg.Leeway = c.leeway })
 			text := sign(crypto.SHA256, secret, hs256,
-				`{"sub":"alice",`+fmt.Sprintf(c.members, noon.Unix()+c.offset)+`}`)
+				`{"aud":"ossupload","sub":"alice",`+fmt.Sprintf(c.members, noon.Unix()+c.offset)+`}`)
 			got, err := auth.Authenticate(request(t, bearerHeader(text)))
 			if c.want != nil {
 				checkRefused(t, got, err, c.want, text)
@@ -318,7 +342,7 @@ func TestJWTIssuerAndAudience(t *testing.T) {
 		{"audience null", iss + `,"aud":null`, callerauth.ErrAudience},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			text := token(`"sub":"not this","uid":"alice",` + c.members)
+			text := sign(crypto.SHA256, secret, hs256, fmt.Sprintf(`{"exp":%d,"sub":"not this","uid":"alice",%s}`, noon.Unix()+60, c.members))
 			got, err := auth.Authenticate(request(t, bearerHeader(text)))
 			if c.want != nil {
 				checkRefused(t, got, err, c.want, text)

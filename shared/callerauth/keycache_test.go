@@ -42,7 +42,7 @@ func (c *clock) advance(d time.Duration) {
 // endless signs a token that outlives these tests.
 func endless(t testing.TB, kid string) string {
 	return sealed(t, testKeys()["ES256"], headerOf("ES256", kid),
-		fmt.Sprintf(`{"exp":%d,"aud":"uploads","sub":"alice"}`, noon.AddDate(1, 0, 0).Unix()))
+		fmt.Sprintf(`{"exp":%d,"iss":"`+issuerName+`","aud":"uploads","sub":"alice"}`, noon.AddDate(1, 0, 0).Unix()))
 }
 
 func newClocked(t testing.TB, server *issuer) (callerauth.Authenticator, *clock) {

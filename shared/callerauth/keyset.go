@@ -97,7 +97,7 @@ func (s *keySet) key(algorithm string, id *string) (crypto.PublicKey, error) {
 	case len(fitting) == 1:
 		return fitting[0].key, nil
 	case id == nil:
-		return nil, fmt.Errorf("%w: it names none, and %d fit", ErrNoKey, len(fitting))
+		return nil, closer(ErrNoKey, "the token has no kid, and %d published keys fit", len(fitting))
 	}
 	return nil, ErrNoKey
 }

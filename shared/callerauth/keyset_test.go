@@ -239,7 +239,7 @@ func TestVectors(t *testing.T) {
 			// Claims are looked at after the signature: a token that is refused for
 			// its audience was verified.
 			auth := newJWKS(t, &issuer{document: string(v.Document)}, func(c *callerauth.JWKSConfig) {
-				c.SubjectClaim, c.Now = "iss", at(time.Unix(1300819379, 0))
+				c.Issuer, c.SubjectClaim, c.Now = "joe", "iss", at(time.Unix(1300819379, 0))
 			})
 			checkToken(t, auth, v.Token, callerauth.ErrAudience)
 			checkToken(t, auth, signed+"."+base64url(raw), callerauth.ErrSignature)

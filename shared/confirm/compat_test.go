@@ -17,6 +17,7 @@ import (
 	standardwebhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
 
 	"ossupload/shared/confirm"
+	"ossupload/shared/grant"
 	"ossupload/shared/storage"
 	"ossupload/shared/uploadtoken"
 )
@@ -35,15 +36,16 @@ type sentBefore struct {
 // receipt can tell.
 func uploadBefore() (uploadtoken.Claims, storage.Object) {
 	size := int64(1048576)
+	metadata := map[string]string{"camera": "%C3%9Cbersee", "ossupload-filename": "a%20b.png", "ossupload-grant": "v1.x"}
 	return uploadtoken.Claims{
-			ID: "01a1fca4-7355-74a0-a90e-d3b8a3191e3a", Method: uploadtoken.Put, Bucket: "examplebucket",
+			ID: "01a1fca4-7355-74a0-a90e-d3b8a3191e3a", Method: uploadtoken.Put, Place: uploadtoken.Place{Bucket: "examplebucket", Prefix: "uploads/"},
 			Key: "uploads/alice/2026/11/01a1fca4-7355-74a0-a90e-d3b8a3191e3a.png", Subject: "alice",
-			Size: &size, MaxSize: 5 << 30, ContentType: "image/png", CRC64: "11051210869376104954",
+			Size: &size, MaxSize: 5 << 30, ContentType: "image/png", CRC64: "11051210869376104954", Metadata: grant.MetadataSum(metadata),
 			Vars: map[string]string{"album": "夏 & <b>"}, Context: json.RawMessage(`{"order":7}`), IssuedAt: 1795168800, ExpiresAt: 1795773600,
 		}, storage.Object{
 			Size: size, ETag: "5D41402ABC4B2A76B9719D911017C592", ContentType: "image/png", CRC64: "11051210869376104954", Type: "Normal",
 			VersionID: "CAEQNhiBgMDJgZCA0BYiIDc4MGZj", LastModified: uploadedAt,
-			Metadata: map[string]string{"camera": "%C3%9Cbersee", "ossupload-filename": "a%20b.png", "ossupload-grant": "v1.x"},
+			Metadata: metadata,
 		}
 }
 
@@ -67,7 +69,8 @@ func sendNow(t *testing.T, secrets sentBefore) sentBefore {
 	t.Helper()
 	receiver := &posted{}
 	claims, object := uploadBefore()
-	c := config(t, bucket{object: object})
+	c := config(t, stored(object))
+	c.Prefix = "uploads/"
 	c.Now = func() time.Time { return uploadedAt }
 	c.ReceiptSecret = secrets.ReceiptSecret
 	c.Webhook = confirm.WebhookConfig{

@@ -11,4 +11,4 @@ func NewWebhook(c WebhookConfig, now func() time.Time) (Notifier, error) { retur
 
 func NewOnce(next Notifier, now func() time.Time) Notifier { return newOnce(next, now) }
 
-func NewEventLog(log *slog.Logger) Notifier { return eventLog{log} }
+func NewEventLog(log *slog.Logger, whole bool) Notifier { return eventLog{log, whole} }

@@ -15,6 +15,7 @@ import (
 	"strings"
 	"time"
 
+	"ossupload/shared/outbox"
 	"ossupload/shared/secureurl"
 
 	standardwebhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
@@ -144,8 +145,27 @@ func (w *webhook) post(ctx context.Context, id string, body []byte) (again bool,
 	if res.StatusCode/100 == 2 {
 		return false, nil
 	}
-	again = res.StatusCode >= 500 || res.StatusCode == http.StatusRequestTimeout || res.StatusCode == http.StatusTooManyRequests
-	return again, fmt.Errorf("posting event: webhook answered %d", res.StatusCode)
+	if res.StatusCode == http.StatusGone {
+		return false, fmt.Errorf("%w: webhook answered %d", outbox.ErrRefused, res.StatusCode)
+	}
+	err = fmt.Errorf("posting event: webhook answered %d", res.StatusCode)
+	if wait := retryAfter(res.Header, now); wait > 0 {
+		return false, &outbox.DelayedError{For: wait, Err: err}
+	}
+	return res.StatusCode >= 500 || res.StatusCode == http.StatusRequestTimeout || res.StatusCode == http.StatusTooManyRequests, err
+}
+
+// retryAfter is how long a receiver wants to be left alone, zero if it does not
+// say: RFC 9110, 10.2.3, in seconds or as a date.
+func retryAfter(header http.Header, now time.Time) time.Duration {
+	value := header.Get("Retry-After")
+	if seconds, err := strconv.ParseUint(value, 10, 31); err == nil {
+		return time.Duration(seconds) * time.Second
+	}
+	if date, err := http.ParseTime(value); err == nil {
+		return date.Sub(now)
+	}
+	return 0
 }
 
 func pause(ctx context.Context, d time.Duration) bool {
@@ -161,10 +181,27 @@ func pause(ctx context.Context, d time.Duration) bool {
 
 // eventLog is the Notifier for when no webhook is configured: the event becomes one
 // line of the log.
-type eventLog struct{ log *slog.Logger }
+type eventLog struct {
+	log   *slog.Logger
+	whole bool
+}
 
-// Notify never fails.
+// Notify fails only for what is not an event.
 func (l eventLog) Notify(_ context.Context, id string, body []byte) error {
-	l.log.Info("event", "eventId", id, "event", json.RawMessage(body))
+	if l.whole {
+		l.log.Info("event", "eventId", id, "event", json.RawMessage(body))
+		return nil
+	}
+	var names struct {
+		Type string
+		Data struct {
+			Key  string
+			Size int64
+		}
+	}
+	if err := json.Unmarshal(body, &names); err != nil {
+		return fmt.Errorf("reading an event: %w", err)
+	}
+	l.log.Info("event", "eventId", id, "type", names.Type, "key", names.Data.Key, "size", names.Data.Size)
 	return nil
 }

@@ -20,6 +20,7 @@ import (
 	standardwebhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
 
 	"ossupload/shared/confirm"
+	"ossupload/shared/outbox"
 )
 
 var (
@@ -237,11 +238,14 @@ func TestWebhookReadsNoAnswerToItsEnd(t *testing.T) {
 	}
 }
 
-func TestWebhookThatIsNoURL(t *testing.T) {
-	for _, url := range []string{"https://backend example.com/secret-path", "http://backend.example.com/secret-path", "backend.example.com/secret-path"} {
+func TestWebhookRefusesURLs(t *testing.T) {
+	for _, url := range []string{
+		"https://backend example.com/secret-path", "http://backend.example.com/secret-path", "ftp://127.0.0.1/secret-path",
+		"https://user@backend.example.com/secret-path", "/secret-path",
+	} {
 		_, err := confirm.NewWebhook(confirm.WebhookConfig{URL: url, Secrets: [][]byte{hookSecret}, Budget: time.Second}, time.Now)
 		if err == nil || strings.Contains(err.Error(), "secret-path") {
-			t.Errorf("NewWebhook(%q) = %v, want an error without the URL", url, err)
+			t.Errorf("NewWebhook for %q = %v, want an error without the URL", url, err)
 		}
 	}
 }
@@ -439,12 +443,72 @@ type notify func(context.Context) error
 func (f notify) Notify(ctx context.Context, _ string, _ []byte) error { return f(ctx) }
 
 func TestLogIsOneLineOfJSON(t *testing.T) {
-	var out bytes.Buffer
-	n := confirm.NewEventLog(slog.New(slog.NewJSONHandler(&out, nil)))
-	if err := n.Notify(t.Context(), "evt_1", []byte(`{"type":"upload.completed"}`)); err != nil {
-		t.Fatal(err)
+	const event = `{"type":"upload.completed","data":{"key":"k","size":5,"subject":"alice","vars":{"a":"b"}}}`
+	for whole, want := range map[bool]string{true: `"eventId":"evt_1","event":` + event + "}", false: `"eventId":"evt_1","type":"upload.completed","key":"k","size":5}`} {
+		var out bytes.Buffer
+		n := confirm.NewEventLog(slog.New(slog.NewJSONHandler(&out, nil)), whole)
+		if err := n.Notify(t.Context(), "evt_1", []byte(event)); err != nil {
+			t.Fatal(err)
+		}
+		if got := out.String(); strings.Count(got, "\n") != 1 || !strings.HasSuffix(strings.TrimSpace(got), want) {
+			t.Errorf("logged %q, want one line that ends in %s", got, want)
+		}
 	}
-	if got := out.String(); strings.Count(got, "\n") != 1 || !strings.Contains(got, `"event":{"type":"upload.completed"}`) {
-		t.Errorf("logged %q, want one line that holds the event", got)
+}
+
+// A receiver that is gone for good is told apart from one that is down.
+func TestWebhookGone(t *testing.T) {
+	for status, gone := range map[int]bool{410: true, 404: false, 500: false} {
+		synctest.Test(t, func(t *testing.T) {
+			transport := &answers{statuses: []int{status}}
+			err := webhook(t, "https://backend.example.com/secret-path", transport).Notify(t.Context(), "evt_1", nil)
+			if err == nil || errors.Is(err, outbox.ErrRefused) != gone || gone && transport.calls.Load() != 1 {
+				t.Errorf("Notify answered with %d = %v after %d tries, want refused for good %v", status, err, transport.calls.Load(), gone)
+			}
+		})
+	}
+}
+
+// patient is a transport of a receiver that says when it wants to be asked again.
+type patient struct {
+	answers
+	after string
+}
+
+func (p *patient) RoundTrip(r *http.Request) (*http.Response, error) {
+	res, err := p.answers.RoundTrip(r)
+	if err == nil {
+		res.Header.Set("Retry-After", p.after)
+	}
+	return res, err
+}
+
+// A receiver that names a time is left alone until then: the queue tries again.
+func TestWebhookTakesRetryAfter(t *testing.T) {
+	for _, tt := range []struct {
+		after string // the clock begins with the year 2000
+		want  time.Duration
+		calls int32
+	}{
+		{"120", 2 * time.Minute, 1},
+		{"Sat, 01 Jan 2000 00:00:30 GMT", 30 * time.Second, 1},
+		{"9999999999", 0, 3},
+		{"Fri, 31 Dec 1999 23:59:59 GMT", 0, 3},
+		{"0", 0, 3},
+		{"-5", 0, 3},
+		{"soon", 0, 3},
+		{"", 0, 3},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			transport := &patient{answers: answers{statuses: []int{503}}, after: tt.after}
+			err := webhook(t, "https://backend.example.com/", transport).Notify(t.Context(), "evt_1", nil)
+			var got time.Duration
+			if delayed, ok := errors.AsType[*outbox.DelayedError](err); ok {
+				got = delayed.For
+			}
+			if err == nil || got != tt.want || transport.calls.Load() != tt.calls {
+				t.Errorf("Retry-After %q: %v after %d tries, want a wait of %v after %d", tt.after, err, transport.calls.Load(), tt.want, tt.calls)
+			}
+		})
 	}
 }

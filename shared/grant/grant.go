@@ -5,8 +5,9 @@
 // bind every later step, and the headers that the upload must carry) or a
 // refusal that names every field at fault at once.
 //
-// Keys are made here and nowhere else; a client chooses no byte of them but a
-// short file extension.
+// Keys are made here and nowhere else. A client chooses no byte of them but a
+// short file extension; the application may choose the name of one object in the
+// caller's token. Whose a key is, is decided here as well (Policy.Mine).
 //
 // The package imports uploadtoken because claims are what it grants, and
 // callerauth because a caller's token carries limits of its own.
@@ -47,13 +48,15 @@ var ErrMethod = &api.Error{Code: api.Forbidden, Message: "This way to upload is 
 // Policy is what the operator allows. Sizes are bytes.
 type Policy struct {
 	Bucket         string
-	Prefix         string // of every key: empty or ending in "/", see CheckPrefix
+	Prefix         string // of every key, see CheckPrefix
 	MaxSize        int64
 	ContentTypes   Types
 	Methods        []uploadtoken.Method
 	TokenTTL       time.Duration // of an upload token
 	StorageClasses []string      // that a client may ask for
 	TagKeys        []string      // that a client may set
+	URLUnsized     bool          // a url upload need not tell its size
+	MaxOpen        int           // multipart uploads that one subject may have open; 0: any
 }
 
 // Wish is what a client asks for. It is of sound shape: texts hold no control
@@ -101,6 +104,11 @@ func (p Policy) decide(caller callerauth.Caller, w Wish) (decision, []api.Fault)
 	var f faults
 	d := decision{contentType: p.contentType(caller, w, &f), maxSize: p.checkSize(caller, w, &f), partSize: p.partSize(w, &f)}
 	d.header = p.header(w, d.contentType, &f)
+	if caller.Limits.Key != "" && w.Method == uploadtoken.URL {
+		// It sends no header that forbids overwriting, and without a type of its own
+		// it would be stored as what the key names.
+		f.add("as", `cannot be "url", which could overwrite the one object that your token names`)
+	}
 	return d, f
 }
 
@@ -115,21 +123,25 @@ func (p Policy) Grant(caller callerauth.Caller, w Wish, now time.Time, random io
 		return Grant{}, api.Invalid(refused...)
 	}
 	extension := w.Filename
-	if d.contentType == "" {
-		// OSS may guess a type that nobody granted from the key.
+	if guess, known := extensionTypes[extensionOf(extension)]; d.contentType == "" || known && guess != bareType(d.contentType) {
+		// OSS may guess a type that nobody granted from the key, and people do.
 		extension = ""
 	}
 	id, err := newUUIDv7(now, random)
 	if err != nil {
 		return Grant{}, fmt.Errorf("reading randomness for a key: %w", err)
 	}
-	key := p.OwnPrefix(caller.Subject) + now.UTC().Format("2006/01/") + id + extensionOf(extension)
+	name := now.UTC().Format(monthForm) + id + extensionOf(extension)
+	if caller.Limits.Key != "" {
+		name = caller.Limits.Key
+	}
 
 	claims := uploadtoken.Claims{
 		ID:          id,
 		Method:      w.Method,
-		Bucket:      p.Bucket,
-		Key:         key,
+		Place:       uploadtoken.Place{Bucket: p.Bucket, Prefix: p.Prefix},
+		Key:         p.OwnPrefix(caller.Subject) + name,
+		Session:     caller.Session,
 		Subject:     caller.Subject,
 		Size:        w.Size,
 		MaxSize:     d.maxSize,
@@ -148,7 +160,31 @@ func (p Policy) Grant(caller callerauth.Caller, w Wish, now time.Time, random io
 		d.header[MetaPrefix+MetaName] = Escape(w.Filename)
 		d.header[overwrite] = "true"
 	}
+	claims.Metadata = MetadataSum(metadataOf(d.header))
 	return Grant{Claims: claims, Header: d.header}, nil
+}
+
+// metadataOf is the user metadata among headers, without its prefix.
+func metadataOf(header map[string]string) map[string]string {
+	metadata := make(map[string]string)
+	for name, value := range header {
+		if name, ok := strings.CutPrefix(name, MetaPrefix); ok {
+			metadata[name] = value
+		}
+	}
+	return metadata
+}
+
+// AllowsUngranted reports whether an object of this type may be a url upload, which
+// carries no grant.
+func (p Policy) AllowsUngranted(contentType string) bool {
+	bare, sound := judged(contentType)
+	return slices.Contains(p.Methods, uploadtoken.URL) && sound && p.ContentTypes.Allow(bare)
+}
+
+// Ungranted is what today's policy would grant at most to a url upload of subject.
+func (p Policy) Ungranted(subject, contentType string) uploadtoken.Claims {
+	return uploadtoken.Claims{Method: uploadtoken.URL, Subject: subject, MaxSize: min(p.MaxSize, MaxSingle), ContentType: contentType}
 }
 
 // faults collects what is wrong with a wish.
@@ -165,26 +201,35 @@ func (f *faults) add(field, reason string) {
 // type has none.
 func (p Policy) contentType(caller callerauth.Caller, w Wish, f *faults) string {
 	const fallback = "application/octet-stream"
-	asked := strings.ToLower(w.ContentType)
-	decide := asked
-	if asked == "" {
-		decide = typeOf(w.Filename)
-		if w.Method == uploadtoken.URL || !p.ContentTypes.Allow(decide) {
-			decide = fallback
+	signed := w.ContentType
+	bare, sound := judged(signed)
+	if signed == "" {
+		bare, sound = typeOf(w.Filename), true
+		if w.Method == uploadtoken.URL || !p.ContentTypes.Allow(bare) {
+			bare = fallback
 		}
 	}
 	switch {
-	case !validType(decide):
-		f.add("contentType", "must be one type/subtype without parameters")
-	case !p.ContentTypes.Allow(decide):
-		f.add("contentType", fmt.Sprintf("%q is not an allowed type", decide))
-	case caller.Limits.ContentTypes != nil && !Types(caller.Limits.ContentTypes).Allow(decide):
-		f.add("contentType", fmt.Sprintf("%q is not a type that your token allows", decide))
+	case !sound:
+		f.add("contentType", "must be one type/subtype, with one charset at most")
+	case !p.ContentTypes.Allow(bare):
+		f.add("contentType", fmt.Sprintf("%q is not an allowed type", bare))
+	case caller.Limits.ContentTypes != nil && !Types(caller.Limits.ContentTypes).Allow(bare):
+		f.add("contentType", fmt.Sprintf("%q is not a type that your token allows", bare))
 	}
-	if asked == "" && w.Method == uploadtoken.URL {
+	switch {
+	case signed == "" && w.Method == uploadtoken.URL:
 		return ""
+	case strings.Contains(signed, ";"):
+		return signed // as it was asked, to the letter
 	}
-	return decide
+	return bare
+}
+
+// bareType is a content type without its charset.
+func bareType(contentType string) string {
+	bare, _ := judged(contentType)
+	return bare
 }
 
 // checkSize returns the greatest size that this upload may have.
@@ -201,6 +246,8 @@ func (p Policy) checkSize(caller callerauth.Caller, w Wish, f *faults) int64 {
 	switch {
 	case w.Size == nil && w.Method == uploadtoken.Put:
 		f.add("size", "is required")
+	case w.Size == nil && w.Method == uploadtoken.URL && !p.URLUnsized:
+		f.add("size", "is required with \"url\": nothing else would bound what is stored")
 	case w.Size == nil:
 	case *w.Size > limit:
 		f.add("size", fmt.Sprintf("must be at most %d bytes", limit))

@@ -78,9 +78,11 @@ func TestGrantPut(t *testing.T) {
 	}
 	id := uuidOf(now)
 	wantClaims := uploadtoken.Claims{
-		ID: id, Method: uploadtoken.Put, Bucket: "examplebucket", Key: "u/alice/2026/11/" + id + ".jpg",
+		ID: id, Method: uploadtoken.Put, Place: uploadtoken.Place{Bucket: "examplebucket", Prefix: "u/"}, Key: "u/alice/2026/11/" + id + ".jpg",
 		Subject: "alice", Size: ptr(5), MaxSize: grant.MaxSingle, ContentType: "image/jpeg", CRC64: "0", Tags: 2,
-		Vars: map[string]string{"k": "v"}, Context: json.RawMessage(`{"order":1}`),
+		// See TestMetadataSum.
+		Metadata: grant.MetadataSum(map[string]string{"album": "%C3%A9t%C3%A9%202026", "ossupload-filename": "%E5%A4%8F%20photo.JPG"}),
+		Vars:     map[string]string{"k": "v"}, Context: json.RawMessage(`{"order":1}`),
 		IssuedAt: now.Unix(), ExpiresAt: now.Unix() + 168*3600,
 	}
 	if !reflect.DeepEqual(g.Claims, wantClaims) {
@@ -105,6 +107,17 @@ func TestGrantRefuses(t *testing.T) {
 		{"a type in capitals", func(w *grant.Wish) { w.ContentType = "IMAGE/PNG" }, ""},
 		{"a type with a parameter", func(w *grant.Wish) { w.ContentType = "image/png; q=1" }, "contentType"},
 		{"two types", func(w *grant.Wish) { w.ContentType = "image/png,image/gif" }, "contentType"},
+		{"a charset", func(w *grant.Wish) { w.ContentType = "image/png;charset=utf8" }, ""},
+		{"a charset behind a space", func(w *grant.Wish) { w.ContentType = "image/png; charset=UTF-8" }, ""},
+		{"a charset of a type that is not allowed", func(w *grant.Wish) { w.ContentType = "text/html;charset=utf8" }, "contentType"},
+		{"two charsets", func(w *grant.Wish) { w.ContentType = "image/png;charset=utf8;charset=utf8" }, "contentType"},
+		{"a charset and another parameter", func(w *grant.Wish) { w.ContentType = "image/png;charset=utf8;q=1" }, "contentType"},
+		{"no charset behind its name", func(w *grant.Wish) { w.ContentType = "image/png;charset=" }, "contentType"},
+		{"nothing behind the semicolon", func(w *grant.Wish) { w.ContentType = "image/png;" }, "contentType"},
+		{"a quoted charset", func(w *grant.Wish) { w.ContentType = `image/png;charset="utf8"` }, "contentType"},
+		{"two types with a charset", func(w *grant.Wish) { w.ContentType = "image/png;charset=utf8,text/html" }, "contentType"},
+		{"a long charset", func(w *grant.Wish) { w.ContentType = "image/png;charset=" + strings.Repeat("x", 41) }, "contentType"},
+		{"a charset with a line break", func(w *grant.Wish) { w.ContentType = "image/png;charset=utf8\r\nx: y" }, "contentType"},
 		{"a wildcard as type", func(w *grant.Wish) { w.ContentType = "image/*" }, "contentType"},
 		{"a type with a line break", func(w *grant.Wish) { w.ContentType = "image/png\r\nx: y" }, "contentType"},
 		{"an unknown storage class", func(w *grant.Wish) { w.StorageClass = "Glacier" }, "storageClass"},
@@ -167,10 +180,11 @@ func TestReasons(t *testing.T) {
 		change func(*grant.Wish)
 		want   string // field and reason
 	}{
-		{"no type", func(w *grant.Wish) { w.ContentType = "png" }, `contentType must be one type/subtype without parameters`},
+		{"no type", func(w *grant.Wish) { w.ContentType = "png" }, `contentType must be one type/subtype, with one charset at most`},
 		{"a type that the policy leaves out", func(w *grant.Wish) { w.ContentType = "text/html" }, `contentType "text/html" is not an allowed type`},
 		{"a type that the token leaves out", func(w *grant.Wish) { w.ContentType = "image/gif" }, `contentType "image/gif" is not a type that your token allows`},
 		{"no size", func(w *grant.Wish) { w.Size = nil }, `size is required`},
+		{"a url of any size", func(w *grant.Wish) { url(w); w.Size = nil }, `size is required with "url": nothing else would bound what is stored`},
 		{"a PUT that is too large", func(w *grant.Wish) { w.Size = ptr(5<<30 + 1) }, `size must be at most 5368709120 bytes`},
 		{"an object that is too large", func(w *grant.Wish) { multipart(w); w.Size = ptr(1<<40 + 1) }, `size must be at most 1099511627776 bytes`},
 		{"parts that are too small", func(w *grant.Wish) { multipart(w); w.PartSize = 1 }, `partSize must be 102400 to 5368709120 bytes`},
@@ -206,7 +220,7 @@ func TestReasons(t *testing.T) {
 }
 
 func TestURLMethodSendsNoHeaders(t *testing.T) {
-	w := grant.Wish{Method: uploadtoken.URL, Filename: "page.html"}
+	w := grant.Wish{Method: uploadtoken.URL, Filename: "page.html", Size: ptr(5)}
 	g, err := policy().Grant(caller(), w, now, zeros())
 	if err != nil {
 		t.Fatalf("Grant: %v", err)
@@ -359,5 +373,81 @@ func TestFaultsAreJSON(t *testing.T) {
 	b, err := json.Marshal(api.Fault{Field: "size", Reason: "is required"})
 	if err != nil || string(b) != `{"field":"size","reason":"is required"}` {
 		t.Errorf("Marshal = %s, %v", b, err)
+	}
+}
+
+// What stands before the semicolon is judged; the whole is granted as it was
+// asked.
+func TestCharset(t *testing.T) {
+	for asked, want := range map[string]string{
+		"text/plain;charset=utf8": "text/plain;charset=utf8", "Text/Plain; Charset=UTF-8": "Text/Plain; Charset=UTF-8", "TEXT/plain": "text/plain",
+	} {
+		p, w := policy(), wish()
+		p.ContentTypes, w.ContentType, w.Filename = grant.Types{"text/plain"}, asked, "a.txt"
+		c := caller()
+		c.Limits.ContentTypes = []string{"text/*"}
+		g, err := p.Grant(c, w, now, zeros())
+		if err != nil || g.Claims.ContentType != want || g.Header["Content-Type"] != want || !strings.HasSuffix(g.Claims.Key, ".txt") {
+			t.Errorf("Grant of %q = %+v, %v, want the type %q", asked, g, err, want)
+		}
+	}
+}
+
+func TestUnsizedURL(t *testing.T) {
+	for unsized, want := range map[bool]string{false: "size", true: ""} {
+		p := policy()
+		p.URLUnsized = unsized
+		g, err := p.Grant(caller(), grant.Wish{Method: uploadtoken.URL}, now, zeros())
+		if got := faultFields(t, err); got != want || err == nil && g.Claims.MaxSize != grant.MaxSingle {
+			t.Errorf("a url of any size, allowed %v: refused %q, want %q", unsized, got, want)
+		}
+	}
+}
+
+// The application names one object; the rest is as for any other.
+func TestKeyOfTheApplication(t *testing.T) {
+	c := caller()
+	c.Limits.Key, c.Session = "orders/7/invoice.pdf", "session"
+	g, err := policy().Grant(c, wish(), now, zeros())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if g.Claims.Key != "u/alice/orders/7/invoice.pdf" || g.Claims.ID != uuidOf(now) || g.Header["x-oss-forbid-overwrite"] != "true" || g.Claims.Session != "session" {
+		t.Errorf("Grant = %+v, want the chosen key below the subject's prefix, and nothing to be overwritten", g)
+	}
+	if p := policy(); !p.Mine("alice", g.Claims.Key) || !p.Anybodys(g.Claims.Key) {
+		t.Errorf("%q is not alice's", g.Claims.Key)
+	}
+}
+
+// A url upload could overwrite it, and be stored as what the key names.
+func TestURLForTheApplicationsKey(t *testing.T) {
+	for _, contentType := range []string{"", "image/png"} {
+		c := caller()
+		c.Limits.Key = "orders/7/picture.png"
+		_, err := policy().Grant(c, grant.Wish{Method: uploadtoken.URL, Size: ptr(5), ContentType: contentType}, now, zeros())
+		if got := faultFields(t, err); got != "as" {
+			t.Errorf("a url of type %q for a chosen key: refused %q, want as", contentType, got)
+		}
+	}
+}
+
+// What a url upload has no grant for, today's policy judges.
+func TestUngranted(t *testing.T) {
+	p := policy()
+	for contentType, want := range map[string]bool{
+		"image/png": true, "image/png;charset=utf8": true, "IMAGE/png": true, "text/html": false, "image/svg+xml": false, "": false, "image/png;q=1": false,
+	} {
+		if got := p.AllowsUngranted(contentType); got != want {
+			t.Errorf("AllowsUngranted(%q) = %v, want %v", contentType, got, want)
+		}
+	}
+	got := p.Ungranted("alice", "image/png")
+	if want := (uploadtoken.Claims{Method: uploadtoken.URL, Subject: "alice", MaxSize: grant.MaxSingle, ContentType: "image/png"}); !reflect.DeepEqual(got, want) {
+		t.Errorf("Ungranted = %+v, want %+v", got, want)
+	}
+	p.Methods = []uploadtoken.Method{uploadtoken.Put}
+	if p.AllowsUngranted("image/png") {
+		t.Error("AllowsUngranted where url uploads are off = true")
 	}
 }

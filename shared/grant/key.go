@@ -14,14 +14,23 @@ import (
 // maxSegment bounds the part of a key that stands for the subject.
 const maxSegment = 128
 
-// CheckPrefix reports why prefix cannot stand before keys.
+// CheckPrefix reports why prefix cannot stand before all keys of a deployment.
 func CheckPrefix(prefix string) error {
+	if prefix == "" {
+		return errors.New("must not be empty")
+	}
+	return CheckBelow(prefix)
+}
+
+// CheckBelow reports why prefix cannot stand below another one, before keys. An
+// empty one can.
+func CheckBelow(prefix string) error {
 	const allowed = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_./"
 	switch {
 	case prefix == "":
 		return nil
 	case !strings.HasSuffix(prefix, "/"):
-		return errors.New(`must be empty or end in "/"`)
+		return errors.New(`must end in "/"`)
 	case strings.HasPrefix(prefix, "/"):
 		return errors.New(`must not begin with "/"`)
 	case strings.Trim(prefix, allowed) != "":
@@ -30,23 +39,11 @@ func CheckPrefix(prefix string) error {
 		return errors.New("must be at most 256 bytes")
 	}
 	for segment := range strings.SplitSeq(strings.TrimSuffix(prefix, "/"), "/") {
-		if segment == "" || segment == "." || segment == ".." {
-			return errors.New(`must not have an empty, "." or ".." segment`)
+		if segment == "" || segment == "." || segment == ".." || segment[0] == '_' {
+			return errors.New(`must not have a segment that is empty, "." or "..", or begins with "_"`)
 		}
 	}
 	return nil
-}
-
-// OwnPrefix is the prefix under which every key of subject lies, and no key of
-// anybody else.
-func (p Policy) OwnPrefix(subject string) string {
-	return p.Prefix + SubjectSegment(subject) + "/"
-}
-
-// STSPrefix is the prefix for what subject uploads with credentials of its own.
-// No OwnPrefix lies below it, nor it below one: "_sts" is no subject's segment.
-func (p Policy) STSPrefix(subject string) string {
-	return p.Prefix + stsRoot + SubjectSegment(subject) + "/"
 }
 
 // SubjectSegment maps subjects to path segments one to one: bytes outside

@@ -45,14 +45,36 @@ func TestOwnPrefix(t *testing.T) {
 func TestKeysAreSafe(t *testing.T) {
 	form := regexp.MustCompile(`^u/[a-z0-9_-]+/2026/11/[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}(\.[a-z0-9]{1,8})?$`)
 	seen := make(map[string]bool)
-	for _, tt := range []struct{ filename, ext string }{
-		{"a.jpg", ".jpg"}, {"a.JPEG", ".jpeg"}, {"a.tar.gz", ".gz"}, {"a", ""}, {"a.", ""}, {".env", ".env"},
-		{"a.toolongext", ""}, {"a.p/g", ""}, {"../../etc/passwd", ""}, {"a.夏", ""}, {"a.z", ".z"}, {"a.az09", ".az09"}, {"a.x1", ".x1"}, {"a.abcdefgh", ".abcdefgh"}, {"a.abcdefghi", ""}, {"a.a-b", ""}, {"a.php%00.jpg", ".jpg"}, {"*?", ""},
+	for _, tt := range []struct{ filename, ext, contentType string }{
+		{"a.jpg", ".jpg", "image/jpeg"},
+		{"a.JPEG", ".jpeg", "image/jpeg"},
+		{"a.tar.gz", ".gz", "application/gzip"},
+		{"a", "", "image/jpeg"},
+		{"a.", "", "image/jpeg"},
+		{".env", ".env", "image/jpeg"},
+		// What names another type than the granted one is dropped: OSS, and people,
+		// would go by it.
+		{"a.png", "", "image/jpeg"}, {"a.html", "", "image/jpeg"}, {"a.mjs", "", "image/png"}, {"a.shtml", "", "image/png"}, {"a.xht", "", "image/png"}, {"a.SVG", "", "image/png"}, {"a.jpg", ".jpg", "image/jpeg;charset=utf8"},
+		{"a.txt", "", "image/png;charset=utf8"}, {"a.zip", "", "application/octet-stream"}, {"a.png", ".png", ""},
+		{"a.toolongext", "", "image/jpeg"},
+		{"a.p/g", "", "image/jpeg"},
+		{"../../etc/passwd", "", "image/jpeg"},
+		{"a.夏", "", "image/jpeg"},
+		{"a.z", ".z", "image/jpeg"},
+		{"a.az09", ".az09", "image/jpeg"},
+		{"a.x1", ".x1", "image/jpeg"},
+		{"a.abcdefgh", ".abcdefgh", "image/jpeg"},
+		{"a.abcdefghi", "", "image/jpeg"},
+		{"a.a-b", "", "image/jpeg"},
+		{"a.php%00.jpg", ".jpg", "image/jpeg"},
+		{"*?", "", "image/jpeg"},
 	} {
 		for _, subject := range []string{"*", "../x", "a/b", "夏", "x'\"<>"} {
 			w := wish()
-			w.Filename = tt.filename
-			g, err := policy().Grant(callerauth.Caller{Subject: subject}, w, now, rand.Reader)
+			w.Filename, w.ContentType = tt.filename, tt.contentType
+			p := policy()
+			p.ContentTypes = append(p.ContentTypes, "application/gzip")
+			g, err := p.Grant(callerauth.Caller{Subject: subject}, w, now, rand.Reader)
 			if err != nil {
 				t.Fatalf("Grant(%q): %v", tt.filename, err)
 			}
@@ -82,14 +104,20 @@ func TestIDIsUUIDv7(t *testing.T) {
 }
 
 func TestCheckPrefix(t *testing.T) {
-	for _, ok := range []string{"", "u/", "a/b-c_d.E/", "azAZ09-_./", ".../", strings.Repeat("a", 255) + "/"} {
-		if err := grant.CheckPrefix(ok); err != nil {
-			t.Errorf("CheckPrefix(%q) = %v, want nil", ok, err)
+	for _, ok := range []string{"u/", "a/b-c_d.E/", "azAZ09-_./", "a_/", ".../", strings.Repeat("a", 255) + "/"} {
+		for name, check := range map[string]func(string) error{"CheckPrefix": grant.CheckPrefix, "CheckBelow": grant.CheckBelow} {
+			if err := check(ok); err != nil {
+				t.Errorf("%s(%q) = %v, want nil", name, ok, err)
+			}
 		}
 	}
-	for _, bad := range []string{"u", "/", "/u/", "u//", "a//b/", "../", "a/./", "*/", "a b/", "夏/", "a+b/", "a\\/", "a\n/", strings.Repeat("a", 256) + "/"} {
-		if err := grant.CheckPrefix(bad); err == nil {
-			t.Errorf("CheckPrefix(%q) = nil, want an error", bad)
+	if grant.CheckPrefix("") == nil || grant.CheckBelow("") != nil {
+		t.Errorf("of nothing CheckPrefix = %v, CheckBelow = %v, want an error and nil", grant.CheckPrefix(""), grant.CheckBelow(""))
+	}
+	for _, bad := range []string{"u", "/", "/u/", "u//", "a//b/", "../", "a/./", "*/", "a b/", "夏/", "a+b/", "a\\/", "a\n/", strings.Repeat("a", 256) + "/",
+		"_/", "_sts/", "_ossupload/", "a/_b/", "a/_/"} {
+		if grant.CheckPrefix(bad) == nil || grant.CheckBelow(bad) == nil {
+			t.Errorf("CheckPrefix(%q) = %v, CheckBelow = %v, want errors", bad, grant.CheckPrefix(bad), grant.CheckBelow(bad))
 		}
 	}
 }
@@ -119,8 +147,10 @@ func FuzzSubjectsShareNoPrefix(f *testing.F) {
 			if strings.Count(p, "/") != 2 || strings.ContainsAny(p, "*?%\\") {
 				t.Errorf("prefix %q is not one plain segment", p)
 			}
-			if root, ok := grant.Reserved("u/", p); ok {
-				t.Errorf("prefix %q lies below %q, which is no subject's", p, root)
+			for _, root := range []string{grant.STSRoot("u/"), grant.OwnRoot("u/")} {
+				if strings.HasPrefix(p, root) {
+					t.Errorf("prefix %q lies below %q, which is no subject's", p, root)
+				}
 			}
 		}
 	})

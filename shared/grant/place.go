@@ -4,97 +4,174 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
-	"regexp"
 	"strconv"
 	"strings"
 	"time"
+
+	"ossupload/shared/callerauth"
 )
 
-// Under the prefix lie, beside the uploads of each subject,
+// A deployment's objects lie in three places of the bucket:
 //
-//	_announced/   markers of what was announced, see Place.Marker
-//	_sts/         what subjects upload with credentials of their own
-//	_sweep/       where the sweep stopped
+//	<prefix><subject>/…      uploads, each subject's below a segment of its own
+//	<prefix>_sts/<subject>/… what subjects upload with STS credentials
+//	_ossupload/<prefix>…     what is ours alone: markers, queue, the sweep's cursor
 //
-// No subject's segment is one of them: in a segment "_" stands before two hex
-// digits or, doubled, before a hash.
+// No segment of a prefix or of an upload's key begins with "_" but for a
+// subject's, where "_" stands before two hex digits or, doubled, before a hash:
+// so no key is in two places.
 const (
-	announcedRoot = "_announced/"
+	ownRoot       = "_ossupload/"
 	stsRoot       = "_sts/"
+	announcedRoot = "_announced/"
 	sweepRoot     = "_sweep/"
 )
 
-// AnnouncedPrefix is where the markers lie of uploads under prefix. A lifecycle
-// rule may delete them when no sweep looks back so far.
-func AnnouncedPrefix(prefix string) string { return prefix + announcedRoot }
+// OwnRoot is what all of our own objects begin with, for uploads under prefix.
+func OwnRoot(prefix string) string { return ownRoot + prefix }
+
+// AnnouncedPrefix is where the markers lie of uploads under prefix.
+func AnnouncedPrefix(prefix string) string { return OwnRoot(prefix) + announcedRoot }
 
 // SweepPrefix is where the sweep keeps its own state.
-func SweepPrefix(prefix string) string { return prefix + sweepRoot }
+func SweepPrefix(prefix string) string { return OwnRoot(prefix) + sweepRoot }
 
-// Reserved returns the root, one of the three above, below which key lies.
-func Reserved(prefix, key string) (root string, ok bool) {
-	for _, root := range []string{announcedRoot, stsRoot, sweepRoot} {
-		if strings.HasPrefix(key, prefix+root) {
-			return prefix + root, true
-		}
-	}
-	return "", false
+// STSRoot is what everything begins with that was uploaded with STS credentials.
+func STSRoot(prefix string) string { return prefix + stsRoot }
+
+// OwnPrefix is the prefix under which every key of subject lies, and no key of
+// anybody else.
+func (p Policy) OwnPrefix(subject string) string {
+	return p.Prefix + SubjectSegment(subject) + "/"
 }
 
-// Place is a key of ours, taken apart. A key orders by its fields from top to
-// bottom, and so do the markers.
+// STSPrefix is the prefix for what subject uploads with credentials of its own.
+func (p Policy) STSPrefix(subject string) string {
+	return STSRoot(p.Prefix) + SubjectSegment(subject) + "/"
+}
+
+// Mine reports whether this policy could have made key for this very subject. It
+// is the one place that decides whose a key is, by its form; whether it was
+// granted, the sealed grant of the object says.
+func (p Policy) Mine(subject, key string) bool {
+	name, ok := strings.CutPrefix(key, p.OwnPrefix(subject))
+	return ok && callerauth.CheckName(name) == nil
+}
+
+// Anybodys reports whether this policy could have made key for some subject.
+func (p Policy) Anybodys(key string) bool {
+	below, ok := strings.CutPrefix(key, p.Prefix)
+	segment, name, _ := strings.Cut(below, "/")
+	return ok && isSegment(segment) && callerauth.CheckName(name) == nil
+}
+
+// isSegment reports whether SubjectSegment can have made s.
+func isSegment(s string) bool {
+	if hash, ok := strings.CutPrefix(s, "__"); ok {
+		return len(hash) == 2*sha256.Size && strings.Trim(hash, "0123456789abcdef") == ""
+	}
+	if s == "" || len(s) > maxSegment {
+		return false
+	}
+	for rest := s; rest != ""; {
+		escaped, ok := strings.CutPrefix(rest, "_")
+		if !ok {
+			if strings.Trim(rest[:1], "abcdefghijklmnopqrstuvwxyz0123456789-") != "" {
+				return false
+			}
+			rest = rest[1:]
+			continue
+		}
+		if len(escaped) < 2 {
+			return false
+		}
+		if c, err := strconv.ParseUint(escaped[:2], 16, 8); err != nil || SubjectSegment(string([]byte{byte(c)})) != rest[:3] {
+			return false // not hex in lower case, or of a byte that stays as it is
+		}
+		rest = escaped[2:]
+	}
+	return true
+}
+
+// Marker is the name of the object which says how far the announcement is of what
+// is stored under key:
+//
+//	uploads/alice/2026/11/<id>.png
+//	_ossupload/uploads/_announced/alice/2026/11/<id>.png-<first 16 hex digits of SHA-256(ETag LF size LF Last-Modified)>
+//
+// with size in bytes and Last-Modified in Unix seconds. All of these are in a
+// listing, so that a page of objects and a page of markers are compared without
+// asking for any object; and a second version, also one of the same bytes, has a
+// marker of its own.
+func Marker(prefix, key, etag string, size int64, modified time.Time) string {
+	sum := sha256.Sum256(fmt.Appendf(nil, "%s\n%d\n%d", etag, size, modified.Unix()))
+	return MarkerStem(prefix, key) + "-" + hex.EncodeToString(sum[:8])
+}
+
+// MarkerStem is what the markers of key begin with, before "-". It sorts before
+// them, and stems sort as their keys do. Between a stem and its markers lie those
+// of other keys that are this one and a byte below "-", as "x+y" is for "x".
+func MarkerStem(prefix, key string) string {
+	return AnnouncedPrefix(prefix) + strings.TrimPrefix(key, prefix)
+}
+
+// Place is a key that a policy made, taken apart.
 type Place struct {
-	Prefix  string    // of the policy that made it
 	Subject string    // the segment, not the subject itself
 	Granted time.Time // UTC, to the millisecond, from the id
-	ID      string    // of the upload
 }
 
-var (
-	placeForm = regexp.MustCompile(`^((?:[^/]+/)*)([a-z0-9_-]+)/(\d{4}/\d{2}/)([0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12})(?:\.[a-z0-9]{1,8})?$`)
-	monthForm = "2006/01/"
-)
+const monthForm = "2006/01/"
 
-// ParseKey takes a key apart; ok is false for a key that no policy makes. It
-// tells the form alone: that a key was granted, only a sealed grant does.
-func ParseKey(key string) (p Place, ok bool) {
-	m := placeForm.FindStringSubmatch(key)
-	if m == nil {
+// ParseKey takes a key under prefix apart; ok is false for one that no policy
+// made, among them those that the application chose.
+func ParseKey(prefix, key string) (p Place, ok bool) {
+	below, under := strings.CutPrefix(key, prefix)
+	segment, name, _ := strings.Cut(below, "/")
+	const month, id = len("2026/11/"), len("019a9f3c-0000-7abc-8def-0123456789ab")
+	if !under || !isSegment(segment) || len(name) < month+id || !isUUIDv7(name[month:month+id]) {
 		return Place{}, false
 	}
-	p = Place{Prefix: m[1], Subject: m[2], ID: m[4]}
-	ms, err := strconv.ParseInt(p.ID[:8]+p.ID[9:13], 16, 64)
+	if extension := name[month+id:]; extension != "" && extension != extensionOf(extension) {
+		return Place{}, false
+	}
+	uuid := name[month:]
+	ms, err := strconv.ParseInt(uuid[:8]+uuid[9:13], 16, 64)
 	if err != nil {
 		return Place{}, false
 	}
-	p.Granted = time.UnixMilli(ms).UTC()
-	return p, p.Granted.Format(monthForm) == m[3]
+	p = Place{Subject: segment, Granted: time.UnixMilli(ms).UTC()}
+	return p, p.Granted.Format(monthForm) == name[:month]
 }
 
 // Since is below every key that this subject was granted at t or later, and
 // above every earlier one: where a listing in key order goes on.
-func (p Place) Since(t time.Time) string {
+func (p Place) Since(prefix string, t time.Time) string {
 	ms := uint64(t.UnixMilli())
-	return p.Prefix + p.Subject + "/" + t.UTC().Format(monthForm) + fmt.Sprintf("%08x-%04x", ms>>16&0xffffffff, ms&0xffff)
+	return prefix + p.Subject + "/" + t.UTC().Format(monthForm) + fmt.Sprintf("%08x-%04x", ms>>16&0xffffffff, ms&0xffff)
 }
 
-// Marker is the key of the empty object which says that the bytes with this
-// ETag were announced:
-//
-//	uploads/alice/2026/11/<id>.png
-//	uploads/_announced/alice/2026/11/<id>-<first 16 hex digits of SHA-256(ETag)>
-//
-// It is a function of what a listing shows, so that a page of objects and a
-// page of markers are compared without asking for any object. The version is
-// no part of it, since listings lack it: a second version of the same bytes
-// counts as announced.
-func (p Place) Marker(etag string) string {
-	sum := sha256.Sum256([]byte(etag))
-	return p.MarkerStem() + "-" + hex.EncodeToString(sum[:8])
-}
-
-// MarkerStem is what the markers of this upload begin with, before "-". It
-// sorts directly before them.
-func (p Place) MarkerStem() string {
-	return p.Prefix + announcedRoot + p.Subject + "/" + p.Granted.Format(monthForm) + p.ID
+// isUUIDv7 reports whether s is a UUID as newUUIDv7 writes it.
+func isUUIDv7(s string) bool {
+	for i, c := range []byte(s) {
+		switch i {
+		case 8, 13, 18, 23:
+			if c != '-' {
+				return false
+			}
+		case 14:
+			if c != '7' {
+				return false
+			}
+		case 19:
+			if strings.IndexByte("89ab", c) < 0 {
+				return false
+			}
+		default:
+			if strings.IndexByte("0123456789abcdef", c) < 0 {
+				return false
+			}
+		}
+	}
+	return true
 }

@@ -18,32 +18,36 @@ var aKeysTime = time.UnixMilli(0x019a9f3c0000).UTC()
 
 func TestParseKey(t *testing.T) {
 	const key, month = aKey, "2025/11"
-	place, ok := grant.ParseKey(key)
-	want := grant.Place{Prefix: "u/", Subject: "alice", Granted: aKeysTime, ID: "019a9f3c-0000-7abc-8def-0123456789ab"}
+	place, ok := grant.ParseKey("u/", key)
+	want := grant.Place{Subject: "alice", Granted: aKeysTime}
 	if !ok || place != want {
 		t.Fatalf("ParseKey(%q) = %+v, %v, want %+v", key, place, ok, want)
 	}
-	for _, prefix := range []string{"", "a/b-c_d.E/"} {
-		place, ok := grant.ParseKey(prefix + strings.TrimPrefix(key, "u/"))
-		if !ok || place.Prefix != prefix || place.Subject != "alice" {
-			t.Errorf("ParseKey under %q = %+v, %v", prefix, place, ok)
-		}
+	const below = "a/b-c_d.E/"
+	if place, ok := grant.ParseKey(below, below+strings.TrimPrefix(key, "u/")); !ok || place != want {
+		t.Errorf("ParseKey under %q = %+v, %v, want %+v", below, place, ok, want)
 	}
 	for name, other := range map[string]string{
-		"nothing":                   "",
-		"no folders":                "019a9f3c-0000-7abc-8def-0123456789ab.png",
-		"no subject":                month + "/019a9f3c-0000-7abc-8def-0123456789ab.png",
-		"a folder":                  key[:strings.LastIndex(key, "/")+1],
-		"another month":             strings.Replace(key, month, "2020/01", 1),
-		"a UUID of another version": strings.Replace(key, "-7abc-", "-4abc-", 1),
-		"capitals":                  strings.ToUpper(key),
-		"a long extension":          key + "extension",
-		"something behind":          key + "/x",
-		"an empty segment":          "/" + key,
-		"a line feed":               key + "\n",
-		"a marker":                  place.Marker("ETAG"),
+		"nothing":                    "",
+		"the prefix":                 "u/",
+		"no folders":                 "u/019a9f3c-0000-7abc-8def-0123456789ab.png",
+		"no subject":                 "u/" + month + "/019a9f3c-0000-7abc-8def-0123456789ab.png",
+		"a folder":                   key[:strings.LastIndex(key, "/")+1],
+		"another prefix":             "v" + key[1:],
+		"a folder more":              "u/" + key,
+		"another month":              strings.Replace(key, month, "2020/01", 1),
+		"a UUID of another version":  strings.Replace(key, "-7abc-", "-4abc-", 1),
+		"capitals":                   "u/" + strings.ToUpper(key[2:]),
+		"a long extension":           key + "extension",
+		"something behind":           key + "/x",
+		"an empty segment":           "/" + key,
+		"a line feed":                key + "\n",
+		"a subject in capitals":      strings.Replace(key, "alice", "Alice", 1),
+		"a root of ours":             strings.Replace(key, "alice", "_sts", 1),
+		"a marker":                   grant.Marker("u/", key, "ETAG", 5, aKeysTime),
+		"what the application chose": "u/alice/orders/7.png",
 	} {
-		if place, ok := grant.ParseKey(other); ok {
+		if place, ok := grant.ParseKey("u/", other); ok {
 			t.Errorf("%s: ParseKey(%q) = %+v, want no place", name, other, place)
 		}
 	}
@@ -55,77 +59,201 @@ func TestParseKeyReadsWhatIsGranted(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		place, ok := grant.ParseKey(g.Claims.Key)
-		want := grant.Place{Prefix: "u/", Subject: grant.SubjectSegment(subject), Granted: now.UTC().Truncate(time.Millisecond), ID: g.Claims.ID}
+		place, ok := grant.ParseKey("u/", g.Claims.Key)
+		want := grant.Place{Subject: grant.SubjectSegment(subject), Granted: now.UTC().Truncate(time.Millisecond)}
 		if !ok || place != want {
 			t.Errorf("ParseKey(%q) = %+v, %v, want %+v", g.Claims.Key, place, ok, want)
+		}
+		if p := policy(); !p.Mine(subject, g.Claims.Key) || !p.Anybodys(g.Claims.Key) {
+			t.Errorf("%q is not the key of %q, for whom it was made", g.Claims.Key, subject)
 		}
 	}
 }
 
-func TestMarker(t *testing.T) {
-	place, _ := grant.ParseKey(aKey)
-	// printf ETAG | sha256sum | cut -c1-16
-	const want = "u/_announced/alice/2025/11/019a9f3c-0000-7abc-8def-0123456789ab-0c8a2e6240486b76"
-	if got := place.Marker("ETAG"); got != want {
-		t.Errorf("Marker(ETAG) = %q, want %q", got, want)
+func TestMine(t *testing.T) {
+	const id = "2026/11/019a9f3c-0000-7abc-8def-0123456789ab"
+	long := strings.Repeat("X", 200)
+	tests := []struct {
+		subject, key   string
+		mine, anybodys bool
+	}{
+		{"alice", "u/alice/" + id + ".png", true, true},
+		{"alice", "u/alice/orders/7/invoice (copy).pdf", false, false}, // no such byte in a name
+		{"alice", "u/alice/orders/7/invoice.pdf", true, true},
+		{"alice", "u/alice/x", true, true},
+		{"alice", "u/bob/" + id, false, true},
+		{"alice", "u/alice2/" + id, false, true},
+		{"alice", "u/alice/../bob/" + id, false, false},
+		{"alice", "u/alice/./" + id, false, false},
+		{"alice", "u/alice//" + id, false, false},
+		{"alice", "u/alice/", false, false},
+		{"alice", "u/alice", false, false},
+		{"alice", "u/", false, false},
+		{"alice", "", false, false},
+		{"alice", "alice/" + id, false, false},
+		{"alice", "v/alice/" + id, false, false},
+		{"alice", "u/u/alice/" + id, false, true}, // of the subject "u"
+		{"alice", "u/alice/_x", false, false},
+		{"alice", "u/alice/a/_x/b", false, false},
+		{"alice", "u/alice/" + id + "\x00", false, false},
+		{"alice", "u/alice/" + id + "夏", false, false},
+		{"alice", "u/alice/a%2Fb", false, false},
+		{"alice", "u/alice/" + strings.Repeat("x", 512), true, true},
+		{"alice", "u/alice/" + strings.Repeat("x", 513), false, false},
+		{"_sts", "u/_sts/alice/x", false, false},
+		{"_sts", "u/_5fsts/x", true, true},
+		{"alice", "u/_sts/alice/x", false, false},
+		{"alice", "_ossupload/u/_announced/alice/x", false, false},
+		{"alice", "_ossupload/u/_pending/1795168860-evt_1", false, false},
+		{"Alice", "u/_41lice/x", true, true},
+		{"alice", "u/_61lice/x", false, false},  // nobody's: "a" stays as it is
+		{"Alice", "u/Alice/x", false, false},    // nobody's
+		{"alice", "u/alice_/x", false, false},   // half an escape
+		{"alice", "u/alice_5/x", false, false},  // half an escape
+		{"alice", "u/alice_5F/x", false, false}, // in capitals
+		{long, "u/" + grant.SubjectSegment(long) + "/x", true, true},
+		{"alice", "u/__" + strings.Repeat("a", 64) + "/x", false, true},
+		{"alice", "u/__" + strings.Repeat("a", 63) + "/x", false, false},
+		{"alice", "u/__" + strings.Repeat("g", 64) + "/x", false, false},
+		{"alice", "u/" + strings.Repeat("x", 128) + "/x", false, true},
+		{"alice", "u/" + strings.Repeat("x", 129) + "/x", false, false},
 	}
-	if place.Marker("ETAG") == place.Marker("ETAG2") {
-		t.Error("other bytes have the same marker")
-	}
-	if stem := place.MarkerStem(); !strings.HasPrefix(want, stem+"-") {
-		t.Errorf("MarkerStem = %q, want the beginning of %q", stem, want)
+	for _, tt := range tests {
+		p := policy()
+		if mine, anybodys := p.Mine(tt.subject, tt.key), p.Anybodys(tt.key); mine != tt.mine || anybodys != tt.anybodys {
+			t.Errorf("%q of %q: Mine = %v, Anybodys = %v, want %v, %v", tt.key, tt.subject, mine, anybodys, tt.mine, tt.anybodys)
+		}
 	}
 }
 
-// Pages of keys and of markers are compared side by side.
-func TestKeysAndMarkersHaveOneOrder(t *testing.T) {
+// Whatever subjects and keys are made of, a key has one owner at most.
+func FuzzKeysHaveOneOwner(f *testing.F) {
+	f.Add("alice", "bob", "u/alice/x")
+	f.Add("A", "_41", "u/_41/x")
+	f.Add("_sts", "sts", "u/_sts/x")
+	f.Add("_ossupload", "ossupload", "_ossupload/u/_pending/x")
+	f.Add("__", "_", "u/_5f_5f/x")
+	f.Add(strings.Repeat("é", 64), "é", "u/__"+strings.Repeat("0", 64)+"/x")
+	f.Add("a/b", "a", "u/a/b/x")
+	f.Fuzz(func(t *testing.T, a, b, key string) {
+		if a == "" || b == "" {
+			return
+		}
+		p := policy()
+		// The key as it came, and keys that are likely to be somebody's.
+		for _, key := range []string{key, p.OwnPrefix(a) + key, p.OwnPrefix(b) + key, p.STSPrefix(a) + key, grant.MarkerStem("u/", key)} {
+			if a != b && p.Mine(a, key) && p.Mine(b, key) {
+				t.Errorf("%q belongs to %q and %q", key, a, b)
+			}
+			for _, subject := range []string{a, b} {
+				if p.Mine(subject, key) && !p.Anybodys(key) {
+					t.Errorf("%q belongs to %q and to nobody", key, subject)
+				}
+			}
+			if p.Anybodys(key) && (strings.HasPrefix(key, grant.STSRoot("u/")) || strings.HasPrefix(key, "_ossupload/")) {
+				t.Errorf("%q could be anybody's, and is ours", key)
+			}
+			if _, ok := grant.ParseKey("u/", key); ok && !p.Anybodys(key) {
+				t.Errorf("ParseKey(%q) has a place, and nobody could have it", key)
+			}
+		}
+	})
+}
+
+func TestMarker(t *testing.T) {
+	at := time.Unix(1795168800, 999)
+	// printf 'ETAG\n5\n1795168800' | sha256sum | cut -c1-16
+	const want = "_ossupload/u/_announced/alice/2025/11/019a9f3c-0000-7abc-8def-0123456789ab.png-a7f6cf08235d2de7"
+	first := grant.Marker("u/", aKey, "ETAG", 5, at)
+	if first != want {
+		t.Errorf("Marker = %q, want %q", first, want)
+	}
+	if again := grant.Marker("u/", aKey, "ETAG", 5, time.Unix(1795168800, 0).UTC()); again != first {
+		t.Errorf("Marker at another fraction of the second = %q, want %q", again, first)
+	}
+	for name, other := range map[string]string{
+		"bytes":  grant.Marker("u/", aKey, "ETAG2", 5, at),
+		"size":   grant.Marker("u/", aKey, "ETAG", 6, at),
+		"time":   grant.Marker("u/", aKey, "ETAG", 5, at.Add(time.Second)),
+		"key":    grant.Marker("u/", aKey+"x", "ETAG", 5, at),
+		"prefix": grant.Marker("v/", "v"+aKey[1:], "ETAG", 5, at),
+	} {
+		if other == first {
+			t.Errorf("another %s has the same marker", name)
+		}
+	}
+	for name, got := range map[string]string{
+		"_ossupload/u/": grant.OwnRoot("u/"), "_ossupload/u/_announced/": grant.AnnouncedPrefix("u/"),
+		"_ossupload/u/_sweep/": grant.SweepPrefix("u/"), "u/_sts/": grant.STSRoot("u/"),
+		"_ossupload/u/_announced/alice/x": grant.MarkerStem("u/", "u/alice/x"),
+	} {
+		if got != name {
+			t.Errorf("%q, want %q", got, name)
+		}
+	}
+}
+
+// Whoever compares a page of keys with a page of markers lists from a stem: all
+// markers of the key come behind it, together but for those of keys that are the
+// key with something behind it, and no marker is that of two keys.
+func TestMarkersFollowTheirStem(t *testing.T) {
 	var keys []string
-	for _, subject := range []string{"alice", "al", "al-ice", "al_ice", "Alice", "0", "夏", strings.Repeat("X", 200)} {
+	for _, subject := range []string{"alice", "al", "al-ice", "Alice", "夏"} {
+		for _, name := range []string{"x", "x.png", "x-1", "x-0123456789abcdef", "x+y", "x(1)", "x,y", "x/y", "x~", "x.", "x=", "xy", "x0"} {
+			keys = append(keys, policy().OwnPrefix(subject)+name)
+		}
+	}
+	var markers []string
+	of := make(map[string]string)
+	for _, key := range keys {
+		for _, etag := range []string{"E", "F"} {
+			m := grant.Marker("u/", key, etag, 5, now)
+			if other, ok := of[m]; ok {
+				t.Errorf("%q is the marker of %q and %q", m, other, key)
+			}
+			of[m] = key
+			markers = append(markers, m)
+		}
+	}
+	slices.Sort(markers)
+	for _, key := range keys {
+		stem := grant.MarkerStem("u/", key)
+		found := 0
+		i, _ := slices.BinarySearch(markers, stem+"-")
+		for ; i < len(markers) && strings.HasPrefix(markers[i], stem+"-"); i++ {
+			if of[markers[i]] == key {
+				found++
+			}
+		}
+		if found != 2 {
+			t.Errorf("%d markers of %q follow its stem, want 2", found, key)
+		}
+	}
+	slices.Sort(keys)
+	for i, key := range keys[1:] {
+		if before := keys[i]; grant.MarkerStem("u/", before) >= grant.MarkerStem("u/", key) {
+			t.Errorf("the stems of %q and %q are in another order", before, key)
+		}
+	}
+}
+
+func TestSince(t *testing.T) {
+	for _, subject := range []string{"alice", "al-ice", "al_ice", "0", "夏", strings.Repeat("X", 200)} {
 		for i := range 20 {
 			at := now.Add(time.Duration(i) * 9 * 24 * time.Hour)
 			g, err := policy().Grant(callerauth.Caller{Subject: subject}, wish(), at, rand.Reader)
 			if err != nil {
 				t.Fatal(err)
 			}
-			keys = append(keys, g.Claims.Key)
-			place, _ := grant.ParseKey(g.Claims.Key)
+			place, _ := grant.ParseKey("u/", g.Claims.Key)
 			for _, c := range []struct {
 				since time.Time
 				below bool // since is below the key
 			}{{at, true}, {at.Add(-time.Hour), true}, {at.Add(-40 * 24 * time.Hour), true}, {at.Add(time.Millisecond), false}, {at.Add(40 * 24 * time.Hour), false}} {
-				if got := place.Since(c.since) < g.Claims.Key; got != c.below {
-					t.Errorf("Since(%s) = %q is below %q: %v, want %v", c.since, place.Since(c.since), g.Claims.Key, got, c.below)
+				if since := place.Since("u/", c.since); since < g.Claims.Key != c.below {
+					t.Errorf("Since(%s) = %q is below %q: %v, want %v", c.since, since, g.Claims.Key, !c.below, c.below)
 				}
 			}
-		}
-	}
-	slices.Sort(keys)
-	var markers []string
-	for _, key := range keys {
-		place, _ := grant.ParseKey(key)
-		markers = append(markers, place.Marker("E"))
-	}
-	if !slices.IsSorted(markers) {
-		t.Error("the markers of sorted keys are not sorted")
-	}
-}
-
-// A subject whose segment were one of the roots could write markers or be
-// swept over.
-func TestReserved(t *testing.T) {
-	for _, root := range []string{"u/_announced/", "u/_sts/", "u/_sweep/"} {
-		if got, ok := grant.Reserved("u/", root+"x"); !ok || got != root {
-			t.Errorf("Reserved(%q) = %q, %v, want %q", root+"x", got, ok, root)
-		}
-	}
-	if grant.AnnouncedPrefix("u/") != "u/_announced/" || grant.SweepPrefix("u/") != "u/_sweep/" || !strings.HasPrefix(policy().STSPrefix("a"), "u/_sts/") {
-		t.Error("the roots are not where Reserved looks")
-	}
-	for _, subject := range []string{"_announced", "_sts", "_sweep", "announced", "_", "__", "_announced/x", "\xa0nounced", "_a", strings.Repeat("_", 99)} {
-		key := policy().OwnPrefix(subject) + "x"
-		if root, ok := grant.Reserved("u/", key); ok {
-			t.Errorf("the subject %q writes below %q", subject, root)
 		}
 	}
 }

@@ -1,7 +1,12 @@
 package grant
 
 import (
+	"crypto/sha256"
+	"encoding/base64"
+	"fmt"
+	"maps"
 	"net/url"
+	"slices"
 	"strings"
 	"unicode/utf8"
 )
@@ -25,4 +30,22 @@ func Unescape(s string) string {
 // for this project.
 func IsOwnMetadata(name string) bool {
 	return name == ownPrefix || strings.HasPrefix(name, ownPrefix+"-")
+}
+
+// MetadataSum is a digest of the user metadata of an object, names without
+// x-oss-meta- and values as they are stored; the sealed grant is left out, of
+// which the digest is a part. It is "" for none.
+func MetadataSum(metadata map[string]string) string {
+	h := sha256.New()
+	n := 0
+	for _, name := range slices.Sorted(maps.Keys(metadata)) {
+		if name != MetaGrant {
+			fmt.Fprintf(h, "%d:%s=%d:%s\n", len(name), name, len(metadata[name]), metadata[name])
+			n++
+		}
+	}
+	if n == 0 {
+		return ""
+	}
+	return base64.RawURLEncoding.EncodeToString(h.Sum(nil)[:12])
 }

@@ -9,8 +9,8 @@ import (
 )
 
 // Download signs the GET of an object with these parameters.
-func (i *Issuer) Download(ctx context.Context, bucket, key string, query map[string]string, asked *int64) (Signed, error) {
-	lease, err := i.lease(ctx, asked)
+func (i *Issuer) Download(ctx context.Context, bucket, key string, query map[string]string, term Term) (Signed, error) {
+	lease, err := i.lease(ctx, term)
 	if err != nil {
 		return Signed{}, err
 	}

@@ -15,6 +15,7 @@ import (
 	"fmt"
 	"time"
 
+	"ossupload/shared/osscallback"
 	"ossupload/shared/rolecreds"
 	"ossupload/shared/signing"
 	"ossupload/shared/uploadtoken"
@@ -35,6 +36,7 @@ type Config struct {
 // Issuer issues presigned requests. It is safe for concurrent use.
 type Issuer struct {
 	config             Config
+	callback           string // the parameter, which is the same for all
 	uploads, downloads *signing.Signer
 }
 
@@ -48,6 +50,9 @@ func New(c Config) (*Issuer, error) {
 	}
 	i := &Issuer{config: c}
 	var err error
+	if i.callback, err = osscallback.Param(c.CallbackURL); err != nil {
+		return nil, err
+	}
 	if i.uploads, err = signing.New(c.Region, c.Uploads); err != nil {
 		return nil, fmt.Errorf("making the signer of uploads: %w", err)
 	}

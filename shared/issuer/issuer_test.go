@@ -11,6 +11,7 @@ import (
 	"math"
 	"net/url"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -60,9 +61,13 @@ func config(t *testing.T, s rolecreds.Source, now time.Time) issuer.Config {
 	}
 }
 
+var here = uploadtoken.Place{Bucket: "bucket", Prefix: "u/"}
+
 func keyring(t *testing.T, random io.Reader) *uploadtoken.Keyring {
 	t.Helper()
-	k, err := uploadtoken.NewKeyring([]uploadtoken.Key{{ID: "k1", Secret: []byte("0123456789abcdef0123456789abcdef")}}, random)
+	k, err := uploadtoken.NewKeyring(uploadtoken.Config{
+		Keys: []uploadtoken.Key{{ID: "k1", Secret: []byte("0123456789abcdef0123456789abcdef")}}, Place: here, Random: random,
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -112,24 +117,24 @@ func fromURL(t *testing.T, signed string, expires int64, expiresAt time.Time) is
 // ways are all ways to issue. Parts are never asked to live for any time.
 var ways = []struct {
 	name  string
-	issue func(t *testing.T, i *issuer.Issuer, asked *int64) (issued, error)
+	issue func(t *testing.T, i *issuer.Issuer, term issuer.Term) (issued, error)
 }{
-	{"a download", func(t *testing.T, i *issuer.Issuer, asked *int64) (issued, error) {
-		got, err := i.Download(t.Context(), "bucket", "key", nil, asked)
+	{"a download", func(t *testing.T, i *issuer.Issuer, term issuer.Term) (issued, error) {
+		got, err := i.Download(t.Context(), "bucket", "key", nil, term)
 		if err != nil {
 			return issued{}, err
 		}
 		return fromURL(t, got.URL, got.Expires, got.ExpiresAt), nil
 	}},
-	{"a PUT", func(t *testing.T, i *issuer.Issuer, asked *int64) (issued, error) {
-		got, err := i.Put(t.Context(), granted(uploadtoken.Put), asked)
+	{"a PUT", func(t *testing.T, i *issuer.Issuer, term issuer.Term) (issued, error) {
+		got, err := i.Put(t.Context(), granted(uploadtoken.Put), term)
 		if err != nil {
 			return issued{}, err
 		}
 		return fromURL(t, got.URL, got.Expires, got.ExpiresAt), nil
 	}},
-	{"a form", func(t *testing.T, i *issuer.Issuer, asked *int64) (issued, error) {
-		got, err := i.Form(t.Context(), granted(uploadtoken.Form), asked)
+	{"a form", func(t *testing.T, i *issuer.Issuer, term issuer.Term) (issued, error) {
+		got, err := i.Form(t.Context(), granted(uploadtoken.Form), term)
 		if err != nil {
 			return issued{}, err
 		}
@@ -147,8 +152,8 @@ var ways = []struct {
 		}
 		return issued{got.Expires, got.ExpiresAt, at, int64(p.Expiration.Sub(at) / time.Second)}, nil
 	}},
-	{partURLs, func(t *testing.T, i *issuer.Issuer, _ *int64) (issued, error) {
-		parts, err := i.Parts(t.Context(), uploadtoken.Claims{Bucket: "bucket", Key: "key", UploadID: "id"})
+	{partURLs, func(t *testing.T, i *issuer.Issuer, term issuer.Term) (issued, error) {
+		parts, err := i.Parts(t.Context(), uploadtoken.Claims{Place: here, Key: "key", UploadID: "id"}, term.NotAfter)
 		if err != nil {
 			return issued{}, err
 		}
@@ -166,7 +171,7 @@ func granted(method uploadtoken.Method) grant.Grant {
 	size := int64(5)
 	return grant.Grant{
 		Claims: uploadtoken.Claims{
-			ID: "id", Method: method, Bucket: "bucket", Key: "key", Subject: "s", Size: &size, MaxSize: 9, ContentType: "image/png",
+			ID: "id", Method: method, Place: here, Key: "key", Subject: "s", Size: &size, MaxSize: 9, ContentType: "image/png",
 			IssuedAt: noon.Unix(), ExpiresAt: noon.Add(time.Hour).Unix(),
 		},
 		Header: map[string]string{"Content-Type": "image/png"},
@@ -185,6 +190,7 @@ func TestNewRefuses(t *testing.T) {
 		{"no credentials", func(c *issuer.Config) { c.Credentials = nil }, false},
 		{"no keyring", func(c *issuer.Config) { c.Keyring = nil }, false},
 		{"no clock", func(c *issuer.Config) { c.Now = nil }, false},
+		{"a callback that OSS cannot call", func(c *issuer.Config) { c.CallbackURL = "ftp://api.example.com/" }, false},
 		{"no region", func(c *issuer.Config) { c.Region = "" }, false},
 		{"no endpoint", func(c *issuer.Config) { c.Uploads = signing.Endpoint{} }, false},
 		{"a bad endpoint of downloads", func(c *issuer.Config) { c.Downloads.Host = "" }, false},
@@ -204,7 +210,7 @@ func TestDownload(t *testing.T) {
 	own := c
 	own.Downloads = signing.Endpoint{}
 	for host, c := range map[string]issuer.Config{"cdn.example.com": c, uploadHost: own} {
-		got, err := made(t, c).Download(t.Context(), "bucket", "a key", query, nil)
+		got, err := made(t, c).Download(t.Context(), "bucket", "a key", query, issuer.Term{})
 		want := presigned(t, host, signing.Request{Method: "GET", Bucket: "bucket", Key: "a key", Query: query})
 		if err != nil || got.Method != "GET" || got.URL != want {
 			t.Errorf("Download = %s %s, %v\nwant GET %s", got.Method, got.URL, err, want)
@@ -259,7 +265,7 @@ func TestLifeIsTheLeastOfAllBounds(t *testing.T) {
 				if way.name == partURLs {
 					want = min(want, 900)
 				}
-				got, err := way.issue(t, i, &asked)
+				got, err := way.issue(t, i, issuer.Term{Asked: &asked})
 				if tt.want == 0 {
 					if !errors.Is(err, issuer.ErrExpiring) {
 						t.Errorf("err = %v, want %v", err, issuer.ErrExpiring)
@@ -302,7 +308,7 @@ func TestNothingOutlivesTheCredentials(t *testing.T) {
 			for clock := time.Duration(0); clock < time.Second; clock += step {
 				for end := 59 * time.Second; end < 63*time.Second; end += step {
 					now, ends := noon.Add(clock), noon.Add(end)
-					got, err := way.issue(t, newIssuer(t, source{credentials: until(ends)}, now), new(int64(3600)))
+					got, err := way.issue(t, newIssuer(t, source{credentials: until(ends)}, now), issuer.Term{Asked: new(int64(3600))})
 					if enough := ends.Sub(now) >= time.Minute; enough != (err == nil) {
 						t.Fatalf("with %v left err = %v", ends.Sub(now), err)
 					}
@@ -323,7 +329,7 @@ func TestNothingIsIssuedWithoutCredentials(t *testing.T) {
 	refused := errors.New("no credentials today")
 	for _, way := range ways {
 		t.Run(way.name, func(t *testing.T) {
-			_, err := way.issue(t, newIssuer(t, source{err: refused}, time.Now()), nil)
+			_, err := way.issue(t, newIssuer(t, source{err: refused}, time.Now()), issuer.Term{})
 			if !errors.Is(err, refused) {
 				t.Errorf("err = %v, want that of the source", err)
 			}
@@ -355,7 +361,7 @@ func TestLifeIsCapped(t *testing.T) {
 			}
 			c := config(t, source{credentials: until(time.Time{})}, noon)
 			c.MaxExpires = tt.most
-			got, err := way.issue(t, made(t, c), tt.asked)
+			got, err := way.issue(t, made(t, c), issuer.Term{Asked: tt.asked})
 			if err != nil || got.expires != tt.want || got.signedExpires != tt.want {
 				t.Errorf("%s of at most %v lives for %d s, signed for %d, %v, want %d", way.name, tt.most, got.expires, got.signedExpires, err, tt.want)
 			}
@@ -366,11 +372,75 @@ func TestLifeIsCapped(t *testing.T) {
 func TestNoLifeIsRefused(t *testing.T) {
 	i := newIssuer(t, source{credentials: until(time.Time{})}, time.Now())
 	for _, asked := range []int64{0, -1, math.MinInt64 / int64(time.Second)} {
-		if _, err := i.Download(t.Context(), "bucket", "key", nil, &asked); !errors.Is(err, signing.ErrExpires) {
+		if _, err := i.Download(t.Context(), "bucket", "key", nil, issuer.Term{Asked: &asked}); !errors.Is(err, signing.ErrExpires) {
 			t.Errorf("Download for %d s = %v, want %v", asked, err, signing.ErrExpires)
 		}
 	}
 }
+
+// Nothing outlives the caller's own proof, whatever else would allow it.
+func TestNothingOutlivesTheCaller(t *testing.T) {
+	const ms = time.Millisecond
+	tests := []struct {
+		name  string
+		clock time.Duration // after noon
+		end   time.Duration // of the proof, after noon
+		want  int64         // 0: refused
+	}{
+		{"less than was asked", 0, 300 * time.Second, 300},
+		{"as much as was asked", 0, 900 * time.Second, 900},
+		{"more than was asked", 0, time.Hour, 900},
+		{"a second", 0, time.Second, 1},
+		{"under a second", 0, time.Second - 1, 0},
+		{"now", 0, 0, 0},
+		{"before now, within the leeway", 0, -29 * time.Second, 0},
+		{"a clock between seconds", 700 * ms, 10 * time.Second, 10},
+		{"a second, by the clock's second", 999 * ms, time.Second, 1},
+		{"an end between seconds", 0, 1999 * ms, 1},
+	}
+	for _, way := range ways {
+		for _, tt := range tests {
+			t.Run(way.name+" ends "+tt.name, func(t *testing.T) {
+				clock, end := noon.Add(tt.clock), noon.Add(tt.end)
+				got, err := way.issue(t, newIssuer(t, source{credentials: until(noon.Add(2 * time.Hour))}, clock), issuer.Term{Asked: new(int64(900)), NotAfter: end})
+				if tt.want == 0 {
+					answer, ok := errors.AsType[*api.Error](err)
+					if !ok || answer.Code != api.Unauthenticated || !strings.HasPrefix(answer.Challenge, `Bearer error="invalid_token"`) || answer.RetryAfter != 0 {
+						t.Errorf("err = %v, want %s with a challenge", err, api.Unauthenticated)
+					}
+					return
+				}
+				if err != nil || got.expires != tt.want || got.signedExpires != tt.want {
+					t.Fatalf("lives for %d s, signed for %d, %v, want %d", got.expires, got.signedExpires, err, tt.want)
+				}
+				checkTruth(t, got, clock, end)
+			})
+		}
+	}
+}
+
+// Credentials that take their time take it from the caller's.
+func TestTheCallerEndsWhileCredentialsAreFetched(t *testing.T) {
+	for _, way := range ways {
+		for took, want := range map[time.Duration]int64{0: 30, 20 * time.Second: 10, 29 * time.Second: 1, 30 * time.Second: 0} {
+			clock := noon
+			c := config(t, slow(func() rolecreds.Credentials { clock = clock.Add(took); return until(noon.Add(time.Hour)) }), noon)
+			c.Now = func() time.Time { return clock }
+			got, err := way.issue(t, made(t, c), issuer.Term{NotAfter: noon.Add(30 * time.Second)})
+			if answer, ok := errors.AsType[*api.Error](err); want == 0 && (!ok || answer.Code != api.Unauthenticated) {
+				t.Errorf("%s after %v = %v, want %s", way.name, took, err, api.Unauthenticated)
+			}
+			if got.expires != want || want > 0 && (err != nil || got.expiresAt.After(noon.Add(30*time.Second))) {
+				t.Errorf("%s after %v lives for %d s until %v, %v; want %d", way.name, took, got.expires, got.expiresAt, err, want)
+			}
+		}
+	}
+}
+
+// slow is a source that takes its time.
+type slow func() rolecreds.Credentials
+
+func (s slow) Credentials(context.Context) (rolecreds.Credentials, error) { return s(), nil }
 
 // What a client is told while there are no credentials to sign with.
 func TestReasonsCarryTheirAnswer(t *testing.T) {

@@ -7,6 +7,7 @@ import (
 	"maps"
 	"net/http"
 	"strings"
+	"time"
 
 	"ossupload/shared/grant"
 	"ossupload/shared/signing"
@@ -57,8 +58,8 @@ type Parts struct {
 // Parts prepares the part URLs of an upload. Where size and part size are agreed
 // the exact length of each part is signed; a Content-Type never is, since
 // browsers send none with a part.
-func (i *Issuer) Parts(ctx context.Context, c uploadtoken.Claims) (Parts, error) {
-	lease, err := i.lease(ctx, nil)
+func (i *Issuer) Parts(ctx context.Context, c uploadtoken.Claims, notAfter time.Time) (Parts, error) {
+	lease, err := i.lease(ctx, Term{NotAfter: notAfter})
 	if err != nil {
 		return Parts{}, err
 	}

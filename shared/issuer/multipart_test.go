@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"ossupload/shared/issuer"
 	"ossupload/shared/signing"
@@ -157,7 +158,7 @@ func TestParts(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			c := granted(uploadtoken.MultipartPart).Claims
 			c.UploadID, c.Size, c.PartSize = ossID, tt.size, tt.partSize
-			parts, err := newIssuer(t, source{credentials: role}, noon).Parts(t.Context(), c)
+			parts, err := newIssuer(t, source{credentials: role}, noon).Parts(t.Context(), c, time.Time{})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -186,12 +187,12 @@ func TestParts(t *testing.T) {
 
 func TestPartsRefuse(t *testing.T) {
 	i := newIssuer(t, source{credentials: role}, noon)
-	if _, err := i.Parts(t.Context(), granted(uploadtoken.MultipartPart).Claims); !errors.Is(err, signing.ErrPart) {
+	if _, err := i.Parts(t.Context(), granted(uploadtoken.MultipartPart).Claims, time.Time{}); !errors.Is(err, signing.ErrPart) {
 		t.Errorf("Parts of no upload: %v, want %v", err, signing.ErrPart)
 	}
 	c := granted(uploadtoken.MultipartPart).Claims
 	c.UploadID = ossID
-	parts, err := i.Parts(t.Context(), c)
+	parts, err := i.Parts(t.Context(), c, time.Time{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -24,8 +24,12 @@ type Issued struct {
 
 // Put signs the PUT that was granted. A PUT with headers stores the sealed
 // grant with the object; the url kind has no headers to store it in.
-func (i *Issuer) Put(ctx context.Context, g grant.Grant, asked *int64) (Issued, error) {
-	token, callback, err := i.callback(g)
+func (i *Issuer) Put(ctx context.Context, g grant.Grant, term Term) (Issued, error) {
+	token, err := i.config.Keyring.Seal(uploadtoken.Upload, g.Claims)
+	if err != nil {
+		return Issued{}, err
+	}
+	vars, err := osscallback.Vars(token)
 	if err != nil {
 		return Issued{}, err
 	}
@@ -35,7 +39,7 @@ func (i *Issuer) Put(ctx context.Context, g grant.Grant, asked *int64) (Issued, 
 			return Issued{}, err
 		}
 	}
-	lease, err := i.lease(ctx, asked)
+	lease, err := i.lease(ctx, term)
 	if err != nil {
 		return Issued{}, err
 	}
@@ -43,7 +47,7 @@ func (i *Issuer) Put(ctx context.Context, g grant.Grant, asked *int64) (Issued, 
 		Method:  http.MethodPut,
 		Bucket:  g.Claims.Bucket,
 		Key:     g.Claims.Key,
-		Query:   map[string]string{"callback": callback},
+		Query:   map[string]string{"callback": i.callback, "callback-var": vars},
 		Header:  maps.Clone(headers),
 		Expires: lease.life,
 	}
@@ -65,16 +69,17 @@ func (i *Issuer) Put(ctx context.Context, g grant.Grant, asked *int64) (Issued, 
 
 // Form signs the POST form that was granted: the file is of exactly the granted
 // size, or of anything up to the greatest.
-func (i *Issuer) Form(ctx context.Context, g grant.Grant, asked *int64) (Issued, error) {
-	token, callback, err := i.callback(g)
+func (i *Issuer) Form(ctx context.Context, g grant.Grant, term Term) (Issued, error) {
+	token, err := i.config.Keyring.Seal(uploadtoken.Upload, g.Claims)
 	if err != nil {
 		return Issued{}, err
 	}
-	fields := pinnedFields(g, callback)
+	fields := pinnedFields(g)
+	fields["callback"], fields[osscallback.Variable] = i.callback, token
 	if err := i.storeGrant(g, fields); err != nil {
 		return Issued{}, err
 	}
-	lease, err := i.lease(ctx, asked)
+	lease, err := i.lease(ctx, term)
 	if err != nil {
 		return Issued{}, err
 	}
@@ -104,7 +109,7 @@ func (i *Issuer) Form(ctx context.Context, g grant.Grant, asked *int64) (Issued,
 // have. OSS applies a field that no condition names, so each field that could
 // change what is stored is among them; the empty ones say that the object has no
 // such header.
-func pinnedFields(g grant.Grant, callback string) map[string]string {
+func pinnedFields(g grant.Grant) map[string]string {
 	fields := map[string]string{
 		"Content-Disposition":   "",
 		"Content-Encoding":      "",
@@ -114,22 +119,11 @@ func pinnedFields(g grant.Grant, callback string) map[string]string {
 		"x-oss-object-acl":      "default",
 		"x-oss-storage-class":   "Standard",
 		"success_action_status": strconv.Itoa(http.StatusOK),
-		"callback":              callback,
 	}
 	maps.Copy(fields, g.Header)
 	// It would override Content-Type.
 	fields["x-oss-content-type"] = g.Claims.ContentType
 	return fields
-}
-
-// callback seals the upload token, for the uploader and for the callback that
-// OSS will send.
-func (i *Issuer) callback(g grant.Grant) (token, parameter string, err error) {
-	if token, err = i.config.Keyring.Seal(uploadtoken.Upload, g.Claims); err != nil {
-		return "", "", err
-	}
-	parameter, err = osscallback.Param(i.config.CallbackURL, token)
-	return token, parameter, err
 }
 
 // storeGrant adds the sealed grant to the metadata of the object.

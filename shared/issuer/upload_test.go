@@ -64,19 +64,35 @@ func checkToken(t *testing.T, p uploadtoken.Purpose, token string, want uploadto
 	}
 }
 
-// checkCallback holds that parameter has OSS send the token to our callback.
-func checkCallback(t *testing.T, parameter, token string) {
+// checkCallback holds that parameter has OSS send the variable of the token to our
+// callback.
+func checkCallback(t *testing.T, parameter string) {
+	t.Helper()
+	var got struct{ CallbackURL, CallbackBody string }
+	decode(t, parameter, &got)
+	if got.CallbackURL != "https://api.example.com/callback" || !strings.HasSuffix(got.CallbackBody, "&token=${x:u}") {
+		t.Errorf("the callback parameter is %+v, want one that takes the token to the callback URL", got)
+	}
+}
+
+// checkVars holds that parameter has the token and nothing else.
+func checkVars(t *testing.T, parameter, token string) {
+	t.Helper()
+	var got map[string]string
+	decode(t, parameter, &got)
+	if want := map[string]string{"x:u": token}; !maps.Equal(got, want) {
+		t.Errorf("callback-var is %v, want %v", got, want)
+	}
+}
+
+func decode(t *testing.T, parameter string, v any) {
 	t.Helper()
 	text, err := base64.StdEncoding.DecodeString(parameter)
+	if err == nil {
+		err = json.Unmarshal(text, v)
+	}
 	if err != nil {
-		t.Fatalf("the callback parameter %q: %v", parameter, err)
-	}
-	var got struct{ CallbackURL, CallbackBody string }
-	if err := json.Unmarshal(text, &got); err != nil {
-		t.Fatalf("the callback parameter %s: %v", text, err)
-	}
-	if got.CallbackURL != "https://api.example.com/callback" || !strings.HasSuffix(got.CallbackBody, "&token="+token) {
-		t.Errorf("the callback parameter is %s, want one that takes %s to the callback URL", text, token)
+		t.Fatalf("the parameter %q: %v", parameter, err)
 	}
 }
 
@@ -104,7 +120,7 @@ func TestPut(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			g := granted(tt.method)
 			g.Claims.Size, g.Header = tt.size, maps.Clone(tt.header)
-			got, err := newIssuer(t, source{credentials: role}, noon).Put(t.Context(), g, nil)
+			got, err := newIssuer(t, source{credentials: role}, noon).Put(t.Context(), g, issuer.Term{})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -131,9 +147,10 @@ func TestPut(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			callback := u.Query().Get("callback")
-			checkCallback(t, callback, got.UploadToken)
-			r := signing.Request{Method: "PUT", Bucket: "bucket", Key: "key", Query: map[string]string{"callback": callback}, Header: wantHeaders}
+			callback, vars := u.Query().Get("callback"), u.Query().Get("callback-var")
+			checkCallback(t, callback)
+			checkVars(t, vars, got.UploadToken)
+			r := signing.Request{Method: "PUT", Bucket: "bucket", Key: "key", Query: map[string]string{"callback": callback, "callback-var": vars}, Header: wantHeaders}
 			if tt.length != "" {
 				r.Header["content-length"] = tt.length
 				r.AdditionalHeaders = []string{"content-length"}
@@ -172,7 +189,7 @@ func TestForm(t *testing.T) {
 			g.Claims.Size = tt.size
 			maps.Copy(g.Header, tt.header)
 			before := maps.Clone(g.Header)
-			got, err := newIssuer(t, source{credentials: role}, noon).Form(t.Context(), g, nil)
+			got, err := newIssuer(t, source{credentials: role}, noon).Form(t.Context(), g, issuer.Term{})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -184,13 +201,14 @@ func TestForm(t *testing.T) {
 			}
 			checkToken(t, uploadtoken.Upload, got.UploadToken, g.Claims)
 			checkToken(t, uploadtoken.Grant, got.Fields[metaGrant], g.Claims)
-			checkCallback(t, got.Fields["callback"], got.UploadToken)
+			checkCallback(t, got.Fields["callback"])
 
 			want := maps.Clone(usual)
 			maps.Copy(want, tt.header)
 			for _, name := range []string{metaGrant, "callback"} { // checked above
 				want[name] = got.Fields[name]
 			}
+			want["x:u"] = got.UploadToken
 			conditions := []any{map[string]any{"bucket": "bucket"}, []any{"content-length-range", tt.min, tt.max}}
 			for _, name := range slices.Sorted(maps.Keys(want)) {
 				conditions = append(conditions, []any{"eq", "$" + name, want[name]})
@@ -228,12 +246,16 @@ func checkPolicy(t *testing.T, policy string, want []any) {
 // sealings is randomness for so many tokens.
 func sealings(n int) *bytes.Reader { return bytes.NewReader(make([]byte, 24*n)) }
 
-// Without its token, its grant, its callback or a request that OSS would take,
+// Without its token, its grant or a request that OSS would take,
 // nothing is signed.
 func TestUploadsThatCannotBeIssued(t *testing.T) {
 	kinds := map[string]func(*issuer.Issuer, grant.Grant) (issuer.Issued, error){
-		"Put":  func(i *issuer.Issuer, g grant.Grant) (issuer.Issued, error) { return i.Put(t.Context(), g, nil) },
-		"Form": func(i *issuer.Issuer, g grant.Grant) (issuer.Issued, error) { return i.Form(t.Context(), g, nil) },
+		"Put": func(i *issuer.Issuer, g grant.Grant) (issuer.Issued, error) {
+			return i.Put(t.Context(), g, issuer.Term{})
+		},
+		"Form": func(i *issuer.Issuer, g grant.Grant) (issuer.Issued, error) {
+			return i.Form(t.Context(), g, issuer.Term{})
+		},
 	}
 	tests := []struct {
 		name   string
@@ -241,7 +263,6 @@ func TestUploadsThatCannotBeIssued(t *testing.T) {
 	}{
 		{"no randomness for the token", func(c *issuer.Config, _ *grant.Grant) { c.Keyring = keyring(t, sealings(0)) }},
 		{"no randomness for the grant", func(c *issuer.Config, _ *grant.Grant) { c.Keyring = keyring(t, sealings(1)) }},
-		{"a callback that OSS cannot call", func(c *issuer.Config, _ *grant.Grant) { c.CallbackURL = "ftp://api.example.com/" }},
 		{"a key that cannot be signed", func(_ *issuer.Config, g *grant.Grant) { g.Claims.Key = "" }},
 	}
 	for name, issue := range kinds {

@@ -10,15 +10,23 @@ import (
 )
 
 func ExampleParam() {
-	param, err := osscallback.Param("https://api.example.com/callback", "v1.k1.sealed")
+	param, err := osscallback.Param("https://api.example.com/callback")
 	if err != nil {
 		fmt.Println(err)
 		return
 	}
-	doc, _ := base64.StdEncoding.DecodeString(param)
-	fmt.Printf("%s\n", doc)
+	vars, err := osscallback.Vars("v1.k1.sealed")
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	for _, text := range []string{param, vars} {
+		doc, _ := base64.StdEncoding.DecodeString(text)
+		fmt.Printf("%s\n", doc)
+	}
 	// Output:
-	// {"callbackUrl":"https://api.example.com/callback","callbackBody":"bucket=${bucket}&object=${object}&etag=${etag}&size=${size}&reqId=${reqId}&token=v1.k1.sealed","callbackBodyType":"application/x-www-form-urlencoded","callbackSNI":true}
+	// {"callbackUrl":"https://api.example.com/callback","callbackBody":"bucket=${bucket}&object=${object}&etag=${etag}&size=${size}&reqId=${reqId}&token=${x:u}","callbackBodyType":"application/x-www-form-urlencoded","callbackSNI":true}
+	// {"x:u":"v1.k1.sealed"}
 }
 
 // The request is the sample of the OSS API reference, page "Callback".

@@ -14,14 +14,18 @@ import (
 const (
 	formType = "application/x-www-form-urlencoded"
 
-	// bodyTemplate is completed by the token. OSS replaces the placeholders, form
-	// encoded because of formType; the token holds no byte that OSS would change.
-	// ParseNotice reads exactly these fields.
-	bodyTemplate = "bucket=${bucket}&object=${object}&etag=${etag}&size=${size}&reqId=${reqId}&token="
+	// bodyTemplate names what OSS puts in, form encoded because of formType.
+	// ParseNotice reads exactly these fields. The token is a variable of ours,
+	// because OSS hands those to the bucket's triggers as well.
+	bodyTemplate = "bucket=${bucket}&object=${object}&etag=${etag}&size=${size}&reqId=${reqId}&token=${" + Variable + "}"
 
-	// maxParam is OSS's limit for the encoded parameter.
+	// maxParam is OSS's limit for each encoded parameter.
 	maxParam = 5 << 10
 )
+
+// Variable is the custom variable that holds the upload token: in the parameter
+// callback-var of a URL, and as a form field of that name.
+const Variable = "x:u"
 
 // Param returns the value of the callback parameter of an upload: base64 of the
 // JSON that tells OSS where to send the notice and what to put into it. It goes
@@ -29,37 +33,44 @@ const (
 // into the form field "callback". In JSON it reads:
 //
 //	{"callbackUrl":"https://api.example.com/callback",
-//	 "callbackBody":"bucket=${bucket}&object=${object}&etag=${etag}&size=${size}&reqId=${reqId}&token=v1.k1.…",
+//	 "callbackBody":"bucket=${bucket}&object=${object}&etag=${etag}&size=${size}&reqId=${reqId}&token=${x:u}",
 //	 "callbackBodyType":"application/x-www-form-urlencoded",
 //	 "callbackSNI":true}
 //
-// The callback URL must satisfy URI, the token must be of the alphabet
-// A-Z a-z 0-9 . - _ and not empty, and the result at most 5 KiB.
-func Param(callbackURL, token string) (string, error) {
+// The callback URL must satisfy URI, and the result be at most 5 KiB. It is the
+// same for all uploads.
+func Param(callbackURL string) (string, error) {
 	u, err := parseCallbackURL(callbackURL)
 	if err != nil {
 		return "", err
 	}
-	if token == "" || strings.IndexFunc(token, notTokenRune) >= 0 {
-		// A "$" or "&" would be taken for a part of the template.
-		return "", errors.New("building callback parameter: token is empty or holds a character outside A-Z a-z 0-9 . - _")
-	}
-
-	var doc bytes.Buffer
-	enc := json.NewEncoder(&doc)
-	enc.SetEscapeHTML(false) // "&" as six bytes, \u0026, would only use up the limit.
-	err = enc.Encode(struct {
+	return encode(struct {
 		URL      string `json:"callbackUrl"`
 		Body     string `json:"callbackBody"`
 		BodyType string `json:"callbackBodyType"`
 		// Without SNI a TLS endpoint shared by many hosts presents the wrong
 		// certificate, and OSS reports 502.
 		SNI bool `json:"callbackSNI,omitempty"`
-	}{callbackURL, bodyTemplate + token, formType, u.Scheme == "https"})
-	if err != nil {
+	}{callbackURL, bodyTemplate, formType, u.Scheme == "https"})
+}
+
+// Vars returns the value of the parameter callback-var of a URL: base64 of
+// {"x:u":"<token>"}. The token must be of the alphabet A-Z a-z 0-9 . - _ and not
+// empty.
+func Vars(token string) (string, error) {
+	if token == "" || strings.IndexFunc(token, notTokenRune) >= 0 {
+		return "", errors.New("building callback variables: token is empty or holds a character outside A-Z a-z 0-9 . - _")
+	}
+	return encode(map[string]string{Variable: token})
+}
+
+func encode(v any) (string, error) {
+	var doc bytes.Buffer
+	enc := json.NewEncoder(&doc)
+	enc.SetEscapeHTML(false) // "&" as six bytes, \u0026, would only use up the limit.
+	if err := enc.Encode(v); err != nil {
 		return "", fmt.Errorf("building callback parameter: %w", err)
 	}
-
 	param := base64.StdEncoding.EncodeToString(bytes.TrimSuffix(doc.Bytes(), []byte("\n")))
 	if len(param) > maxParam {
 		return "", fmt.Errorf("building callback parameter: %d bytes are more than the %d that OSS accepts", len(param), maxParam)

@@ -11,59 +11,72 @@ import (
 	"ossupload/shared/osscallback"
 )
 
-const template = "bucket=${bucket}&object=${object}&etag=${etag}&size=${size}&reqId=${reqId}&token="
+const template = "bucket=${bucket}&object=${object}&etag=${etag}&size=${size}&reqId=${reqId}&token=${x:u}"
 
 func TestParam(t *testing.T) {
 	tests := []struct {
-		name, url, token string
-		want             map[string]any
+		name, url string
+		want      map[string]any
 	}{
-		{"https asks for SNI", "https://api.example.com/callback?v=1&w=%20", "v1.k-1.A_b-9", map[string]any{
+		{"https asks for SNI", "https://api.example.com/callback?v=1&w=%20", map[string]any{
 			"callbackUrl":      "https://api.example.com/callback?v=1&w=%20",
-			"callbackBody":     template + "v1.k-1.A_b-9",
+			"callbackBody":     template,
 			"callbackBodyType": "application/x-www-form-urlencoded",
 			"callbackSNI":      true,
 		}},
-		{"http does not", "http://127.0.0.1:8580/callback", "t", map[string]any{
+		{"http does not", "http://127.0.0.1:8580/callback", map[string]any{
 			"callbackUrl":      "http://127.0.0.1:8580/callback",
-			"callbackBody":     template + "t",
+			"callbackBody":     template,
 			"callbackBodyType": "application/x-www-form-urlencoded",
 		}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			param, err := osscallback.Param(tt.url, tt.token)
+			param, err := osscallback.Param(tt.url)
 			if err != nil {
 				t.Fatal(err)
 			}
-			doc, err := base64.StdEncoding.Strict().DecodeString(param)
-			if err != nil {
-				t.Fatalf("Param = %q, which is not base64: %v", param, err)
-			}
-			var got map[string]any
-			if err := json.Unmarshal(doc, &got); err != nil {
-				t.Fatalf("Param holds %q, which is not JSON: %v", doc, err)
-			}
-			if !reflect.DeepEqual(got, tt.want) {
+			if got := decoded(t, param); !reflect.DeepEqual(got, tt.want) {
 				t.Errorf("Param holds %v, want %v", got, tt.want)
 			}
 		})
 	}
 }
 
+// decoded is the JSON that a parameter holds.
+func decoded(t *testing.T, param string) map[string]any {
+	t.Helper()
+	doc, err := base64.StdEncoding.Strict().DecodeString(param)
+	if err != nil {
+		t.Fatalf("%q is not base64: %v", param, err)
+	}
+	var got map[string]any
+	if err := json.Unmarshal(doc, &got); err != nil {
+		t.Fatalf("%q is not JSON: %v", doc, err)
+	}
+	return got
+}
+
+func TestVars(t *testing.T) {
+	got, err := osscallback.Vars("v1.k-1.A_b-9")
+	if err != nil {
+		t.Fatal(err)
+	}
+	// base64 of {"x:u":"v1.k-1.A_b-9"}
+	if want := "eyJ4OnUiOiJ2MS5rLTEuQV9iLTkifQ=="; got != want {
+		t.Errorf("Vars = %q, want %q", got, want)
+	}
+}
+
 // What Param asks for is what ParseNotice reads, after OSS has put the values
 // in form-encoded.
 func TestParamRoundTrip(t *testing.T) {
-	param, err := osscallback.Param("https://api.example.com/callback", "v1.k.tok-en_")
+	param, err := osscallback.Param("https://api.example.com/callback")
 	if err != nil {
 		t.Fatal(err)
 	}
-	doc, err := base64.StdEncoding.DecodeString(param)
+	vars, err := osscallback.Vars("v1.k.tok-en_")
 	if err != nil {
-		t.Fatal(err)
-	}
-	var callback struct{ CallbackBody string }
-	if err := json.Unmarshal(doc, &callback); err != nil {
 		t.Fatal(err)
 	}
 	want := osscallback.Notice{
@@ -76,42 +89,44 @@ func TestParamRoundTrip(t *testing.T) {
 		"${etag}", url.QueryEscape(want.ETag),
 		"${size}", "5368709120",
 		"${reqId}", url.QueryEscape(want.RequestID),
-	).Replace(callback.CallbackBody)
+		"${"+osscallback.Variable+"}", url.QueryEscape(decoded(t, vars)[osscallback.Variable].(string)),
+	).Replace(decoded(t, param)["callbackBody"].(string))
 	got, err := osscallback.ParseNotice([]byte(body))
 	if err != nil || got != want {
 		t.Errorf("ParseNotice(%q) = %+v, %v, want %+v", body, got, err, want)
 	}
 }
 
-func TestParamLimit(t *testing.T) {
-	const callbackURL = "https://api.example.com/callback"
-	sizeFor := func(n int) (int, error) {
-		param, err := osscallback.Param(callbackURL, strings.Repeat("a", n))
-		return len(param), err
-	}
-	// An upload token has at most 2,048 bytes: that always fits.
-	if _, err := sizeFor(2048); err != nil {
-		t.Errorf("Param with a token of 2,048 bytes: %v", err)
-	}
-	longest := 0
-	for n := 3000; n < 4000; n++ {
-		size, err := sizeFor(n)
-		if err != nil {
-			break
+func TestParamLimits(t *testing.T) {
+	const callbackURL = "https://api.example.com/"
+	for name, sizeFor := range map[string]func(n int) (string, error){
+		"Param": func(n int) (string, error) { return osscallback.Param(callbackURL + strings.Repeat("a", n)) },
+		"Vars":  func(n int) (string, error) { return osscallback.Vars(strings.Repeat("a", n)) },
+	} {
+		// An upload token has at most 2,048 bytes: that always fits.
+		if _, err := sizeFor(2048); err != nil {
+			t.Errorf("%s with 2,048 bytes: %v", name, err)
 		}
-		longest = size
-	}
-	if longest != 5<<10 {
-		t.Errorf("the longest Param has %d bytes, want %d", longest, 5<<10)
+		longest := 0
+		for n := 3000; n < 4000; n++ {
+			param, err := sizeFor(n)
+			if err != nil {
+				break
+			}
+			longest = len(param)
+		}
+		if longest != 5<<10 {
+			t.Errorf("the longest %s has %d bytes, want %d", name, longest, 5<<10)
+		}
 	}
 }
 
-func TestParamRefusesTokens(t *testing.T) {
+func TestVarsRefusesTokens(t *testing.T) {
 	for _, token := range []string{"", "a b", "a&bucket=other", "${object}", "a+b", "a/b", "a=", "a%20b", "a\"b", "é", "a\n"} {
-		if param, err := osscallback.Param("https://api.example.com/", token); err == nil {
-			t.Errorf("Param with token %q = %q, want an error", token, param)
+		if vars, err := osscallback.Vars(token); err == nil {
+			t.Errorf("Vars with token %q = %q, want an error", token, vars)
 		} else if token != "" && strings.Contains(err.Error(), token) && len(token) > 3 {
-			t.Errorf("Param with token %q = %v, which repeats the token", token, err)
+			t.Errorf("Vars with token %q = %v, which repeats the token", token, err)
 		}
 	}
 }
@@ -148,7 +163,7 @@ func TestURIRefuses(t *testing.T) {
 		if strings.Contains(err.Error(), "secret") {
 			t.Errorf("URI(%q) = %v, which repeats the password", callbackURL, err)
 		}
-		if _, err := osscallback.Param(callbackURL, "token"); err == nil {
+		if _, err := osscallback.Param(callbackURL); err == nil {
 			t.Errorf("Param(%q) = nil, want an error", callbackURL)
 		}
 	}

@@ -46,19 +46,23 @@ func newReader[In any](body Body) reader[In] {
 	}
 }
 
-// readBody reads the body, which the adapter has bounded.
+// readBody reads the body, which the adapter has bounded. One that is not empty
+// must say that it is JSON: a page of another site can send any body without a
+// type, or with one that needs no leave of ours, and so nothing is assumed.
 func readBody(r *http.Request) ([]byte, error) {
-	if ct := r.Header.Get("Content-Type"); ct != "" {
-		if media, _, err := mime.ParseMediaType(ct); err != nil || media != "application/json" {
-			return nil, errMediaType
+	var text []byte
+	if r.Body != nil {
+		var err error
+		if text, err = io.ReadAll(r.Body); err != nil {
+			return nil, fmt.Errorf("%w: %w", errUnreadable, err)
 		}
 	}
-	if r.Body == nil {
+	given := r.Header.Get("Content-Type")
+	if given == "" && len(text) == 0 {
 		return nil, nil
 	}
-	text, err := io.ReadAll(r.Body)
-	if err != nil {
-		return nil, fmt.Errorf("%w: %w", errUnreadable, err)
+	if media, _, err := mime.ParseMediaType(given); err != nil || media != "application/json" {
+		return nil, errMediaType
 	}
 	return text, nil
 }

@@ -52,7 +52,9 @@ func nested(depth int) string { return strings.Repeat("[", depth) + strings.Repe
 
 func post(body, contentType string) *http.Request {
 	r := httptest.NewRequest("POST", "/presign", strings.NewReader(body))
-	r.Header.Set("Content-Type", contentType)
+	if contentType != "" {
+		r.Header.Set("Content-Type", contentType)
+	}
 	return r
 }
 
@@ -104,6 +106,10 @@ func TestRefusesWhatIsNoObject(t *testing.T) {
 		{"another type", `{}`, "text/plain", route.Strict, api.UnsupportedMediaType},
 		{"a form", `a=b`, "application/x-www-form-urlencoded", route.Strict, api.UnsupportedMediaType},
 		{"a malformed type", `{}`, ";", route.Strict, api.UnsupportedMediaType},
+		{"no type", `{"filename":"a"}`, "", route.Strict, api.UnsupportedMediaType},
+		{"no type, optional", `{"filename":"a"}`, "", route.Optional, api.UnsupportedMediaType},
+		{"no type, lenient", `{"filename":"a"}`, "", route.Lenient, api.UnsupportedMediaType},
+		{"another type of nothing", ``, "text/plain", route.Optional, api.UnsupportedMediaType},
 		{"not JSON", `{"filename":`, "application/json", route.Strict, api.InvalidJSON},
 		{"two values", `{}{}`, "application/json", route.Strict, api.InvalidJSON},
 		{"empty", ``, "application/json", route.Strict, api.InvalidJSON},

@@ -85,3 +85,14 @@ func New[In, Out any](who Authenticate, method, pattern string, body Body, handl
 		return handle(ctx, caller, in)
 	}}
 }
+
+// For lets those through who may do what the route is for.
+func For(s callerauth.Scope, who Authenticate) Authenticate {
+	return func(r *http.Request) (callerauth.Caller, error) {
+		caller, err := who(r)
+		if err == nil {
+			err = caller.May(s)
+		}
+		return caller, err
+	}
+}

@@ -11,6 +11,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/golang-jwt/jwt/v5"
+
 	"ossupload/shared/api"
 	"ossupload/shared/callerauth"
 	"ossupload/shared/route"
@@ -229,4 +231,39 @@ func FuzzBody(f *testing.F) {
 			}
 		}
 	})
+}
+
+// A scope is asked for once it is known who asks, and before anything is read.
+func TestFor(t *testing.T) {
+	secret := []byte("0123456789abcdef0123456789abcdef")
+	known, err := callerauth.New(callerauth.Config{JWT: &callerauth.JWTConfig{Secret: secret, Audience: "ossupload"}}, time.Now, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for scope, want := range map[string]string{
+		"": "alice", "openid": "alice", "ossupload:upload": "alice", "ossupload:sts ossupload:upload": "alice",
+		"ossupload:download": "forbidden", "nobody": "unauthenticated",
+	} {
+		claims := jwt.MapClaims{"sub": "alice", "aud": "ossupload", "exp": time.Now().Add(time.Hour).Unix(), "scope": scope}
+		token, err := jwt.NewWithClaims(jwt.SigningMethodHS256, claims).SignedString(secret)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r := post(`{"filename":"a"}`, "application/json")
+		if r.Header.Set("Authorization", "Bearer "+token); scope == "nobody" {
+			r.Header.Del("Authorization")
+		}
+		called := false
+		handle := func(_ context.Context, caller callerauth.Caller, _ wish) (string, error) {
+			called = true
+			return caller.Subject, nil
+		}
+		got, err := route.New(route.For(callerauth.ScopeUpload, known.Authenticate), "POST", "/", route.Strict, handle).Handle(r)
+		if err != nil {
+			got = codeOf(err)
+		}
+		if got != want || called != (want == "alice") {
+			t.Errorf("with the scope %q: %v, handler called %v, want %s", scope, got, called, want)
+		}
+	}
 }

@@ -14,7 +14,7 @@ func (r *reader) caller() callerauth.Config {
 			r.fault("AUTH_MODE", "none lets everybody upload: it needs AUTH_ALLOW_NONE=true as well")
 			return callerauth.Config{}
 		}
-		r.warns = append(r.warns, "AUTH_MODE is none: everybody who reaches this function may upload, as the subject anonymous")
+		r.warn("AUTH_MODE", "is none: everybody who reaches this function may upload, as the subject anonymous")
 		return callerauth.Config{None: true}
 	case "":
 		r.fault("AUTH_MODE", "is required: jwt, header or none")
@@ -59,24 +59,43 @@ func (r *reader) tokenCaller() callerauth.Config {
 		Secret:       secret,
 		Algorithms:   r.list("AUTH_JWT_ALGS", "HS256"),
 		Issuer:       r.text("AUTH_ISSUER", ""),
-		Audience:     r.text("AUTH_AUDIENCE", ""),
+		Audience:     r.audience(),
 		SubjectClaim: r.text("AUTH_SUBJECT_CLAIM", ""),
+		TokenHeader:  r.tokenHeader(),
 	}})
 }
 
 func (r *reader) issuerCaller() callerauth.Config {
 	known := len(r.faults)
-	keys, audience := r.secureURL("AUTH_JWKS_URL"), r.required("AUTH_AUDIENCE")
+	keys, issuer := r.secureURL("AUTH_JWKS_URL"), r.required("AUTH_ISSUER")
 	if len(r.faults) > known {
 		return callerauth.Config{}
 	}
 	return r.checked("AUTH_JWT_ALGS", callerauth.Config{JWKS: &callerauth.JWKSConfig{
 		URL:          keys,
 		Algorithms:   r.list("AUTH_JWT_ALGS", ""),
-		Issuer:       r.text("AUTH_ISSUER", ""),
-		Audience:     audience,
+		Issuer:       issuer,
+		Audience:     r.audience(),
 		SubjectClaim: r.text("AUTH_SUBJECT_CLAIM", ""),
+		TokenHeader:  r.tokenHeader(),
 	}})
+}
+
+// audience is whom tokens must be for. It has a default, so that no deployment
+// takes tokens that its application made for something else.
+func (r *reader) audience() string { return r.text("AUTH_AUDIENCE", "ossupload") }
+
+// tokenHeader is left out when it is wrong, so that it is one fault and not two.
+func (r *reader) tokenHeader() string {
+	name := r.text("AUTH_TOKEN_HEADER", "")
+	if name == "" {
+		return ""
+	}
+	if err := callerauth.CheckTokenHeader(name); err != nil {
+		r.check("AUTH_TOKEN_HEADER", err)
+		return ""
+	}
+	return name
 }
 
 // checked lets callerauth say what is wrong; name is what is most likely to be.

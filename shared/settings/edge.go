@@ -1,7 +1,9 @@
 package settings
 
 import (
+	"slices"
 	"strings"
+	"time"
 
 	"ossupload/shared/osscallback"
 )
@@ -12,7 +14,22 @@ import (
 type Webhook struct {
 	URL     string
 	Secrets [][]byte // what stood behind "whsec_", decoded; each signs
+	// Events are the types that are told: EventCompleted always, and those asked
+	// for.
+	Events []string
+	// RetryFor is how long an event that nobody takes is tried.
+	RetryFor time.Duration
+	// LogEvents lets the log line of an event hold all of it. Without, it holds
+	// id, key and size: subjects and variables do not belong in every log.
+	LogEvents bool
 }
+
+// The types of events.
+const (
+	EventCompleted = "upload.completed"
+	EventRefused   = "upload.refused"
+	EventStored    = "upload.stored"
+)
 
 func (r *reader) callbackURL() string {
 	value := r.required("CALLBACK_URL")
@@ -45,7 +62,12 @@ func (r *reader) corsOrigins() []string {
 
 func (r *reader) webhook() Webhook {
 	const leastSecret = 24 // bytes, as Standard Webhooks has it
-	w := Webhook{URL: r.secureURL("WEBHOOK_URL")}
+	w := Webhook{
+		URL:       r.secureURL("WEBHOOK_URL"),
+		Events:    r.events(),
+		RetryFor:  r.duration("WEBHOOK_RETRY_FOR", 72*time.Hour, time.Hour, 168*time.Hour),
+		LogEvents: r.boolean("LOG_EVENTS"),
+	}
 	if w.URL == "" {
 		return w
 	}
@@ -57,7 +79,22 @@ func (r *reader) webhook() Webhook {
 			r.fault("WEBHOOK_SECRETS", "item %d is not whsec_ and base64", i+1)
 			continue
 		}
-		w.Secrets = append(w.Secrets, r.key("WEBHOOK_SECRETS", key, leastSecret))
+		w.Secrets = append(w.Secrets, r.key("WEBHOOK_SECRETS", encoded, key, leastSecret))
 	}
 	return w
+}
+
+func (r *reader) events() []string {
+	const name = "WEBHOOK_EVENTS"
+	known := []string{EventCompleted, EventRefused, EventStored}
+	events := r.list(name, EventCompleted)
+	for _, e := range events {
+		if !slices.Contains(known, e) {
+			r.fault(name, "%q is not one of %s", e, strings.Join(known, ", "))
+		}
+	}
+	if !slices.Contains(events, EventCompleted) {
+		r.fault(name, "must list %s, which is always sent", EventCompleted)
+	}
+	return events
 }

@@ -1,7 +1,6 @@
 package settings
 
 import (
-	"encoding/base64"
 	"errors"
 	"fmt"
 	"net"
@@ -22,12 +21,6 @@ type reader struct {
 	secrets []secret
 }
 
-// secret remembers where key material came from, to find it used twice.
-type secret struct {
-	name  string
-	bytes []byte
-}
-
 func (r *reader) fault(name, format string, args ...any) {
 	r.faults = append(r.faults, name+": "+fmt.Sprintf(format, args...))
 }
@@ -46,18 +39,6 @@ func (r *reader) err() error {
 		return nil
 	}
 	return errors.New("reading environment: " + strings.Join(r.faults, "; "))
-}
-
-// checkSecrets finds key material that serves two uses: whoever holds one of
-// them would hold the other. A secret may not even serve one use twice.
-func (r *reader) checkSecrets() {
-	for i, a := range r.secrets {
-		for _, b := range r.secrets[:i] {
-			if string(a.bytes) == string(b.bytes) {
-				r.fault(a.name, "holds the same secret as %s", b.name)
-			}
-		}
-	}
 }
 
 // text is the trimmed value, or def. An empty variable counts as unset, which
@@ -86,6 +67,19 @@ func (r *reader) boolean(name string) bool {
 		r.fault(name, "%q is not true or false", v)
 	}
 	return b
+}
+
+func (r *reader) integer(name string, def, least, most int) int {
+	v := r.text(name, "")
+	if v == "" {
+		return def
+	}
+	n, err := strconv.Atoi(v)
+	if err != nil || n < least || n > most {
+		r.fault(name, "%q is not a whole number from %d to %d", v, least, most)
+		return def
+	}
+	return n
 }
 
 // duration reads whole seconds ("3600") or a Go duration ("1h").
@@ -117,44 +111,6 @@ func (r *reader) list(name, def string) []string {
 		}
 	}
 	return items
-}
-
-// secret reads key material: the text itself, or base64 behind "base64:". The
-// value never appears in a fault.
-func (r *reader) secret(name, value string, least int) []byte {
-	key := []byte(value)
-	if encoded, ok := strings.CutPrefix(value, "base64:"); ok {
-		decoded, err := decodeBase64(encoded)
-		if err != nil {
-			r.fault(name, "is not base64 behind the prefix base64:")
-			return nil
-		}
-		key = decoded
-	}
-	return r.key(name, key, least)
-}
-
-func (r *reader) key(name string, key []byte, least int) []byte {
-	if len(key) < least {
-		r.fault(name, "holds a secret of %d bytes, at least %d are needed", len(key), least)
-		return nil
-	}
-	if same := slices.IndexFunc(key, func(c byte) bool { return c != key[0] }); same < 0 {
-		r.fault(name, "holds a secret that is one byte repeated")
-		return nil
-	}
-	r.secrets = append(r.secrets, secret{name, key})
-	return key
-}
-
-// decodeBase64 takes both alphabets, padded or not: the tools that make
-// secrets differ.
-func decodeBase64(s string) ([]byte, error) {
-	s = strings.TrimRight(s, "=")
-	if strings.ContainsAny(s, "-_") {
-		return base64.RawURLEncoding.DecodeString(s)
-	}
-	return base64.RawStdEncoding.DecodeString(s)
 }
 
 // secureURL reads an optional URL that tokens or events are sent to.

@@ -29,6 +29,8 @@ type Presign struct {
 	Policy      grant.Policy
 	MaxExpires  time.Duration // of whatever is signed
 	TokenKeys   []uploadtoken.Key
+	Place       uploadtoken.Place   // bucket and prefix of this deployment
+	Former      []uploadtoken.Place // of whose stored grants may be read
 	Role        Role
 	CallbackURL string
 	Caller      callerauth.Config
@@ -42,6 +44,8 @@ type Presign struct {
 type Callback struct {
 	Storage         Storage
 	TokenKeys       []uploadtoken.Key
+	Place           uploadtoken.Place   // bucket and prefix of this deployment
+	Former          []uploadtoken.Place // of whose stored grants may be read
 	CallbackURL     string
 	CallbackKeyURLs []string // empty: the published ones
 	ReceiptSecret   []byte   // empty: receipts carry no token
@@ -55,6 +59,8 @@ type Complete struct {
 	Policy        grant.Policy
 	MaxExpires    time.Duration // of whatever is signed
 	TokenKeys     []uploadtoken.Key
+	Place         uploadtoken.Place   // bucket and prefix of this deployment
+	Former        []uploadtoken.Place // of whose stored grants may be read
 	Role          Role
 	CallbackURL   string // of the forms that it issues
 	Caller        callerauth.Config
@@ -72,6 +78,7 @@ func LoadPresign(lookup Lookup) (Presign, error) {
 		Policy:      r.policy(),
 		MaxExpires:  r.maxExpires(),
 		TokenKeys:   r.tokenKeys(),
+		Former:      r.formerPlaces(),
 		Role:        r.role(),
 		CallbackURL: r.callbackURL(),
 		Caller:      r.caller(),
@@ -79,7 +86,10 @@ func LoadPresign(lookup Lookup) (Presign, error) {
 		CORSOrigins: r.corsOrigins(),
 	}
 	s.STSEnabled = r.stsEnabled(s.Role)
+	s.Policy.URLUnsized = r.boolean("UPLOAD_URL_UNSIZED")
 	s.Policy.Bucket = s.Storage.Bucket
+	s.Place = uploadtoken.Place{Bucket: s.Storage.Bucket, Prefix: s.Policy.Prefix}
+	r.warnOfCallback(s.CallbackURL, s.Storage)
 	s.Warnings = r.warns
 	return s, r.err()
 }
@@ -90,11 +100,14 @@ func LoadCallback(lookup Lookup) (Callback, error) {
 	s := Callback{
 		Storage:       r.storage(),
 		TokenKeys:     r.tokenKeys(),
+		Former:        r.formerPlaces(),
 		CallbackURL:   r.callbackURL(),
 		ReceiptSecret: r.receiptSecret(),
 		Webhook:       r.webhook(),
 	}
 	s.CallbackKeyURLs = r.callbackKeyURLs()
+	s.Place = uploadtoken.Place{Bucket: s.Storage.Bucket, Prefix: r.prefix()}
+	r.warnOfCallback(s.CallbackURL, s.Storage)
 	s.Warnings = r.warns
 	return s, r.err()
 }
@@ -107,6 +120,7 @@ func LoadComplete(lookup Lookup) (Complete, error) {
 		Policy:        r.policy(),
 		MaxExpires:    r.maxExpires(),
 		TokenKeys:     r.tokenKeys(),
+		Former:        r.formerPlaces(),
 		Role:          r.role(),
 		CallbackURL:   r.callbackURL(),
 		Caller:        r.caller(),
@@ -114,7 +128,10 @@ func LoadComplete(lookup Lookup) (Complete, error) {
 		ReceiptSecret: r.receiptSecret(),
 		Webhook:       r.webhook(),
 	}
+	s.Policy.MaxOpen = r.integer("UPLOAD_MAX_OPEN", 0, 0, 1_000_000)
 	s.Policy.Bucket = s.Storage.Bucket
+	s.Place = uploadtoken.Place{Bucket: s.Storage.Bucket, Prefix: s.Policy.Prefix}
+	r.warnOfCallback(s.CallbackURL, s.Storage)
 	s.Warnings = r.warns
 	return s, r.err()
 }

@@ -56,7 +56,7 @@ func TestDefaults(t *testing.T) {
 		t.Errorf("Storage = %+v, want %+v", p.Storage, want)
 	}
 	wantPolicy := grant.Policy{
-		Bucket: "examplebucket", MaxSize: 1 << 20, ContentTypes: grant.Types{"image/*", "application/pdf"},
+		Bucket: "examplebucket", Prefix: "uploads/", MaxSize: 1 << 20, ContentTypes: grant.Types{"image/*", "application/pdf"},
 		Methods:  []uploadtoken.Method{uploadtoken.Put, uploadtoken.Form, uploadtoken.MultipartPart},
 		TokenTTL: 168 * time.Hour,
 	}
@@ -188,11 +188,28 @@ func TestRefuses(t *testing.T) {
 		{"an unknown method", map[string]string{"UPLOAD_METHODS": "put,ftp"}, "UPLOAD_METHODS:"},
 		{"an unknown storage class", map[string]string{"UPLOAD_STORAGE_CLASSES": "Glacier"}, "UPLOAD_STORAGE_CLASSES:"},
 		{"URLs of more than seven days", map[string]string{"UPLOAD_MAX_EXPIRES": "604801"}, "UPLOAD_MAX_EXPIRES:"},
+		{"tokens of more than a week", map[string]string{"UPLOAD_TOKEN_TTL": "604801"}, "UPLOAD_TOKEN_TTL: 604801 is not within 1m0s and 168h0m0s"},
+		{"tokens of under a minute", map[string]string{"UPLOAD_TOKEN_TTL": "59"}, "UPLOAD_TOKEN_TTL:"},
+		{"a negative number of open uploads", map[string]string{"UPLOAD_MAX_OPEN": "-1"}, "UPLOAD_MAX_OPEN:"},
+		{"too many open uploads", map[string]string{"UPLOAD_MAX_OPEN": "1000001"}, "UPLOAD_MAX_OPEN:"},
+		{"a number of open uploads with a unit", map[string]string{"UPLOAD_MAX_OPEN": "5k"}, "UPLOAD_MAX_OPEN:"},
+		{"a boolean for unsized URLs that is none", map[string]string{"UPLOAD_URL_UNSIZED": "yes"}, "UPLOAD_URL_UNSIZED:"},
+		{"a former bucket without a prefix", map[string]string{"FORMER_PLACES": "oldbucket"}, "FORMER_PLACES:"},
+		{"a former bucket with an empty prefix", map[string]string{"FORMER_PLACES": "oldbucket/"}, "FORMER_PLACES:"},
+		{"a former prefix without a slash", map[string]string{"FORMER_PLACES": "oldbucket/uploads"}, "FORMER_PLACES:"},
+		{"a former bucket in capitals", map[string]string{"FORMER_PLACES": "Old/uploads/"}, "FORMER_PLACES:"},
+		{"a former prefix with a way up", map[string]string{"FORMER_PLACES": "oldbucket/../"}, "FORMER_PLACES:"},
+		{"an event that does not exist", map[string]string{"WEBHOOK_EVENTS": "upload.completed,upload.started"}, "WEBHOOK_EVENTS: \"upload.started\" is not one of"},
+		{"events without completed", map[string]string{"WEBHOOK_EVENTS": "upload.refused"}, "WEBHOOK_EVENTS: must list upload.completed"},
+		{"events of nothing but a comma", map[string]string{"WEBHOOK_EVENTS": ","}, "WEBHOOK_EVENTS: must list upload.completed"},
+		{"under an hour of retries", map[string]string{"WEBHOOK_RETRY_FOR": "3599"}, "WEBHOOK_RETRY_FOR:"},
+		{"over a week of retries", map[string]string{"WEBHOOK_RETRY_FOR": "604801"}, "WEBHOOK_RETRY_FOR:"},
+		{"a boolean for logged events that is none", map[string]string{"LOG_EVENTS": "all"}, "LOG_EVENTS:"},
 		{"a duration in fractions", map[string]string{"UPLOAD_TOKEN_TTL": "1.5s"}, "UPLOAD_TOKEN_TTL:"},
 		{"no token secret", map[string]string{"UPLOAD_TOKEN_SECRETS": ""}, "UPLOAD_TOKEN_SECRETS: is required"},
 		{"a token secret without an id", map[string]string{"UPLOAD_TOKEN_SECRETS": b64(secretA)}, "UPLOAD_TOKEN_SECRETS:"},
 		{"a short token secret", map[string]string{"UPLOAD_TOKEN_SECRETS": "k:" + b64(secretA[:31])}, "UPLOAD_TOKEN_SECRETS: holds a secret of 31 bytes"},
-		{"a weak token secret", map[string]string{"UPLOAD_TOKEN_SECRETS": "k:" + b64(weak)}, "one byte repeated"},
+		{"a weak token secret", map[string]string{"UPLOAD_TOKEN_SECRETS": "k:" + b64(weak)}, "UPLOAD_TOKEN_SECRETS: holds a secret that repeats itself"},
 		{"one token secret twice", map[string]string{"UPLOAD_TOKEN_SECRETS": "a:" + b64(secretA) + ",b:" + b64(secretA)}, "the same secret as UPLOAD_TOKEN_SECRETS"},
 		{"one token id twice", map[string]string{"UPLOAD_TOKEN_SECRETS": "a:" + b64(secretA) + ",a:" + b64(secretB)}, "used twice"},
 		{"a secret of two uses", map[string]string{"AUTH_JWT_SECRET": "base64:" + b64(secretA)}, "AUTH_JWT_SECRET: holds the same secret as UPLOAD_TOKEN_SECRETS"},
@@ -211,12 +228,17 @@ func TestRefuses(t *testing.T) {
 		{"RS256 with a shared secret", map[string]string{"AUTH_JWT_ALGS": "RS256"}, "AUTH_JWT_ALGS:"},
 		{"neither a JWT secret nor keys", map[string]string{"AUTH_JWT_SECRET": "", "AUTH_AUDIENCE": "uploads"}, "AUTH_JWT_SECRET: is required, or AUTH_JWKS_URL"},
 		{"a JWT secret beside keys", map[string]string{"AUTH_JWKS_URL": jwksURL, "AUTH_AUDIENCE": "uploads"}, "AUTH_JWKS_URL: cannot be set beside AUTH_JWT_SECRET"},
-		{"keys without an audience", map[string]string{"AUTH_JWT_SECRET": "", "AUTH_JWKS_URL": jwksURL}, "AUTH_AUDIENCE: is required"},
+		{"keys without an issuer", map[string]string{"AUTH_JWT_SECRET": "", "AUTH_JWKS_URL": jwksURL, "AUTH_AUDIENCE": "uploads"}, "AUTH_ISSUER: is required"},
+		{"keys without an issuer, over http", map[string]string{"AUTH_JWT_SECRET": "", "AUTH_JWKS_URL": "http://login.example.com/keys"}, "AUTH_ISSUER: is required"},
+		{"a header for tokens with a colon", map[string]string{"AUTH_TOKEN_HEADER": "X-Token:"}, "AUTH_TOKEN_HEADER: header name"},
+		{"a header for tokens with a space", map[string]string{"AUTH_TOKEN_HEADER": "X Token"}, "AUTH_TOKEN_HEADER: header name"},
+		{"cookies for tokens", map[string]string{"AUTH_TOKEN_HEADER": "Cookie"}, "AUTH_TOKEN_HEADER: header Cookie"},
+		{"cookies for tokens of an issuer", map[string]string{"AUTH_JWT_SECRET": "", "AUTH_JWKS_URL": jwksURL, "AUTH_ISSUER": "me", "AUTH_TOKEN_HEADER": "Cookie"}, "AUTH_TOKEN_HEADER: header Cookie"},
 		{"keys over http", map[string]string{"AUTH_JWT_SECRET": "", "AUTH_JWKS_URL": "http://login.example.com/keys", "AUTH_AUDIENCE": "uploads"}, "AUTH_JWKS_URL: must be https"},
 		{"keys at no URL", map[string]string{"AUTH_JWT_SECRET": "", "AUTH_JWKS_URL": "login.example.com", "AUTH_AUDIENCE": "uploads"}, "AUTH_JWKS_URL:"},
 		{"keys at a URL with a user", map[string]string{"AUTH_JWT_SECRET": "", "AUTH_JWKS_URL": "https://me@login.example.com/keys", "AUTH_AUDIENCE": "uploads"}, "AUTH_JWKS_URL:"},
-		{"HS256 with keys", map[string]string{"AUTH_JWT_SECRET": "", "AUTH_JWKS_URL": jwksURL, "AUTH_AUDIENCE": "uploads", "AUTH_JWT_ALGS": "RS256,HS256"}, "AUTH_JWT_ALGS:"},
-		{"PS256 with keys", map[string]string{"AUTH_JWT_SECRET": "", "AUTH_JWKS_URL": jwksURL, "AUTH_AUDIENCE": "uploads", "AUTH_JWT_ALGS": "PS256"}, "AUTH_JWT_ALGS:"},
+		{"HS256 with keys", map[string]string{"AUTH_JWT_SECRET": "", "AUTH_JWKS_URL": jwksURL, "AUTH_ISSUER": "me", "AUTH_JWT_ALGS": "RS256,HS256"}, "AUTH_JWT_ALGS:"},
+		{"PS256 with keys", map[string]string{"AUTH_JWT_SECRET": "", "AUTH_JWKS_URL": jwksURL, "AUTH_ISSUER": "me", "AUTH_JWT_ALGS": "PS256"}, "AUTH_JWT_ALGS:"},
 		{"header mode without a header", map[string]string{"AUTH_MODE": "header", "AUTH_HEADER_SECRET": secretC}, "AUTH_HEADER: is required"},
 		{"header mode without a secret", map[string]string{"AUTH_MODE": "header", "AUTH_HEADER": "X-User"}, "AUTH_HEADER_SECRET: is required"},
 		{"none without a second word", map[string]string{"AUTH_MODE": "none"}, "AUTH_ALLOW_NONE"},
@@ -252,11 +274,11 @@ func TestRefuses(t *testing.T) {
 func TestKeysOfAnIssuer(t *testing.T) {
 	for _, set := range []map[string]string{
 		{"AUTH_JWKS_URL": jwksURL},
-		{"AUTH_JWKS_URL": jwksURL, "AUTH_JWT_ALGS": "ES256, EdDSA", "AUTH_ISSUER": "https://login.example.com", "AUTH_SUBJECT_CLAIM": "uid"},
+		{"AUTH_JWKS_URL": jwksURL, "AUTH_JWT_ALGS": "ES256, EdDSA", "AUTH_AUDIENCE": "uploads", "AUTH_SUBJECT_CLAIM": "uid"},
 		{"AUTH_JWKS_URL": "http://127.0.0.1:8580/keys"},
 	} {
 		env := environment()
-		env["AUTH_JWT_SECRET"], env["AUTH_AUDIENCE"] = "", "uploads"
+		env["AUTH_JWT_SECRET"], env["AUTH_ISSUER"] = "", "https://login.example.com"
 		maps.Copy(env, set)
 		p, err := settings.LoadPresign(lookup(env))
 		if err != nil || p.Caller.JWKS == nil {

@@ -40,20 +40,13 @@ func (r *reader) storage() Storage {
 	}
 	s.Public = r.endpoint("OSS_ENDPOINT", public, style)
 	s.Internal, s.Download = s.Public, s.Public
+	r.warnOfEndpoint("OSS_ENDPOINT", s.Public, s)
 	if own := r.text("OSS_INTERNAL_ENDPOINT", ""); own != "" {
 		s.Internal = r.endpoint("OSS_INTERNAL_ENDPOINT", own, internal)
+		r.warnOfEndpoint("OSS_INTERNAL_ENDPOINT", s.Internal, s)
 	}
 	r.warnOfMainland(s)
 	return s
-}
-
-// warnOfMainland tells of the domains that new accounts may not use for data.
-func (r *reader) warnOfMainland(s Storage) {
-	// Hong Kong is cn-hongkong by name, but not of the mainland regions.
-	if strings.HasPrefix(s.Region, "cn-") && s.Region != "cn-hongkong" && s.Public.Host == "oss-"+s.Region+".aliyuncs.com" {
-		r.warns = append(r.warns, "OSS_ENDPOINT is the default public domain of a mainland region: "+
-			"accounts that are new to OSS since March 2025 get PublicEndpointForbidden there and need a custom domain (OSS_CNAME)")
-	}
 }
 
 func (r *reader) endpoint(name, value string, style signing.Style) signing.Endpoint {
@@ -77,5 +70,6 @@ func (r *reader) downloads(s Storage) Storage {
 		style = signing.VirtualHosted
 	}
 	s.Download = r.endpoint("OSS_DOWNLOAD_ENDPOINT", own, style)
+	r.warnOfEndpoint("OSS_DOWNLOAD_ENDPOINT", s.Download, s)
 	return s
 }

@@ -17,6 +17,9 @@ type cursor struct {
 	After     string `json:"after,omitempty"`
 	UploadKey string `json:"uploadKey,omitempty"`
 	UploadID  string `json:"uploadId,omitempty"`
+	// Round is when the listing of objects last began at the beginning, in Unix
+	// seconds.
+	Round int64 `json:"round,omitempty"`
 }
 
 // maxCursor bounds what is read: two keys of 1,023 bytes, escaped.

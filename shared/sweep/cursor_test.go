@@ -22,7 +22,7 @@ func TestCursorThatCannotBeUsed(t *testing.T) {
 	} {
 		w := newWorld(t)
 		k := w.everyKind()
-		w.kept["u/_sweep/cursor"] = []byte(tt.text)
+		w.kept["_ossupload/u/_sweep/cursor"] = []byte(tt.text)
 		if summary, err := w.run(nil); err != nil || !summary.Finished || summary.Announced != 5 || summary.Aborted != 2 {
 			t.Errorf("Run with the cursor %q = %+v, %v, want it to begin anew", tt.text, summary, err)
 		}
@@ -47,56 +47,60 @@ func TestCursorIsUsed(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w.kept["u/_sweep/cursor"] = text
+	w.kept["_ossupload/u/_sweep/cursor"] = text
 	if summary, err := w.run(nil); err != nil || !summary.Finished || summary.Objects != 2 || summary.Uploads != 3 {
 		t.Errorf("Run = %+v, %v, want what is behind the cursor", summary, err)
 	}
 	w.wantAnnounced(t, 0, keys[2:]...)
-	if string(w.kept["u/_sweep/cursor"]) != "{}" {
-		t.Errorf("the cursor after the end is %s, want the beginning", w.kept["u/_sweep/cursor"])
+	if string(w.kept["_ossupload/u/_sweep/cursor"]) != "{}" {
+		t.Errorf("the cursor after the end is %s, want the beginning", w.kept["_ossupload/u/_sweep/cursor"])
 	}
 }
 
-// A cursor that stays where it is is not written.
+// The cursor is written at the beginning, and at the end if it has moved.
 func TestCursorIsWrittenWhenItMoves(t *testing.T) {
 	w := newWorld(t)
 	for range 3 {
 		w.store("alice", hour, nil)
 	}
-	for _, tt := range []struct{ most, written int }{{10, 0}, {2, 1}, {10, 1}, {10, 0}} {
+	for i, tt := range []struct{ most, written int }{{10, 2}, {10, 1}, {2, 2}, {10, 2}, {10, 1}} {
 		before := w.count("Put cursor")
 		if _, err := w.run(func(o *sweep.Options) { o.MaxObjects = tt.most }); err != nil {
 			t.Fatal(err)
 		}
 		if n := w.count("Put cursor") - before; n != tt.written {
-			t.Errorf("a run of at most %d objects wrote the cursor %d times, want %d", tt.most, n, tt.written)
+			t.Errorf("run %d, of at most %d objects, wrote the cursor %d times, want %d", i, tt.most, n, tt.written)
 		}
 	}
 }
 
 // Without its cursor a run does not begin: it could only begin anew each time,
-// and never come to the end. One that cannot be kept is told.
+// and never come to the end. One that cannot be kept at the end is told.
 func TestCursorFails(t *testing.T) {
-	for _, call := range []string{"Get", "Put cursor"} {
+	for _, tt := range []struct {
+		call      int
+		announced int
+	}{{1, 0}, {2, 0}, {-1, 2}} {
 		w := newWorld(t)
 		for range 3 {
 			w.store("alice", hour, nil)
 		}
-		w.fault = func(_ int, name string) (error, bool) {
-			if name == call {
+		written := 0
+		w.fault = func(n int, name string) (error, bool) {
+			if name == "Put cursor" {
+				written++
+			}
+			if n == tt.call || written == 2 {
 				return storage.ErrDenied, false
 			}
 			return nil, false
 		}
 		summary, err := w.run(func(o *sweep.Options) { o.MaxObjects = 2 })
-		if !errors.Is(err, storage.ErrDenied) || summary.Finished {
-			t.Errorf("Run = %+v, %v, want ErrDenied", summary, err)
+		if !errors.Is(err, storage.ErrDenied) || summary.Finished || summary.Announced != tt.announced {
+			t.Errorf("Run = %+v, %v, want ErrDenied and %d announced", summary, err, tt.announced)
 		}
-		if call == "Get" && len(w.calls) != 1 {
+		if tt.call > 0 && len(w.calls) != tt.call {
 			t.Errorf("calls = %q, want no more than the cursor's", w.calls)
-		}
-		if call == "Put cursor" && summary.Announced != 2 {
-			t.Errorf("Run = %+v, want what was done", summary)
 		}
 	}
 }

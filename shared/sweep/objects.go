@@ -9,23 +9,24 @@ import (
 
 	"ossupload/shared/confirm"
 	"ossupload/shared/grant"
+	"ossupload/shared/hold"
 	"ossupload/shared/storage"
+	"ossupload/shared/uploadtoken"
 )
 
 // parallel is how many objects are worked on at a time: after an outage of the
 // webhook there may be many, and each takes three calls.
 const parallel = 8
 
-// candidate is an object that was not announced as it is.
+// candidate is an object that has no marker as it is.
 type candidate struct {
 	storage.Listed
-	announced bool   // other bytes of this upload were
-	before    string // the cursor that lists it next
+	before string // the cursor that lists it next
 }
 
 // objects announces, and reports whether it came to the end.
 func (r *run) objects(ctx context.Context) (end bool, err error) {
-	known := &markers{storage: r.Storage, prefix: grant.AnnouncedPrefix(r.Prefix)}
+	known := &markers{storage: r.Storage, prefix: r.Prefix}
 	for left := r.MaxObjects; left > 0 && ctx.Err() == nil; {
 		page, err := r.Storage.List(ctx, r.Prefix, r.at.After, min(left, storage.PageSize))
 		if err != nil {
@@ -38,18 +39,13 @@ func (r *run) objects(ctx context.Context) (end bool, err error) {
 		}
 		if untried := r.examineAll(ctx, candidates); untried != nil {
 			r.at.After = untried.before
-			return false, r.failed()
+			return false, nil
 		}
-		// The page is behind us also when it ends the run: one on which all that
-		// was tried fails must not be where every run begins.
-		if end = !page.More; end {
+		if !page.More {
 			r.at.After = ""
-		} else {
-			r.at.After = r.next(page.Objects[len(page.Objects)-1].Key)
+			return true, nil
 		}
-		if err := r.failed(); end || err != nil {
-			return end && err == nil, err
-		}
+		r.at.After = r.next(page.Objects[len(page.Objects)-1].Key)
 	}
 	return false, nil
 }
@@ -62,17 +58,21 @@ func unlessOver(ctx context.Context, err error) error {
 	return err
 }
 
-// next is where the listing goes on behind key. It leaps over what is not ours
-// and over what this subject uploaded before the window.
+// next is where the listing goes on behind key. It leaps over what was stored with
+// STS credentials, unless somebody wants to know of it. It does not leap over
+// what the ids in keys date before the window: names that an application chose
+// may lie between.
 func (r *run) next(key string) string {
-	if root, ok := grant.Reserved(r.Prefix, key); ok {
+	if root := grant.STSRoot(r.Prefix); !r.TellStored && strings.HasPrefix(key, root) {
 		return strings.TrimSuffix(root, "/") + "0" // which follows "/"
-	}
-	if place, ok := grant.ParseKey(key); ok && place.Prefix == r.Prefix && place.Granted.Before(r.oldest) {
-		return place.Since(r.oldest)
 	}
 	return key
 }
+
+// ours reports whether a sweep has to do with key.
+func (r *run) ours(key string) bool { return r.policy.Anybodys(key) || r.TellStored && r.isSTS(key) }
+
+func (r *run) isSTS(key string) bool { return strings.HasPrefix(key, grant.STSRoot(r.Prefix)) }
 
 // candidates sorts a page of objects.
 func (r *run) candidates(ctx context.Context, known *markers, page []storage.Listed) ([]candidate, error) {
@@ -80,25 +80,22 @@ func (r *run) candidates(ctx context.Context, known *markers, page []storage.Lis
 	before := r.at.After
 	for _, o := range page {
 		r.count(&r.summary.Objects)
-		place, ok := grant.ParseKey(o.Key)
 		switch {
-		case !ok || place.Prefix != r.Prefix:
-			if _, ok := grant.Reserved(r.Prefix, o.Key); !ok {
-				r.count(&r.summary.Foreign)
-			}
-		case place.Granted.Before(r.oldest):
+		case !r.ours(o.Key):
+			r.count(&r.summary.Foreign)
+		case o.LastModified.Before(r.oldest):
 			r.count(&r.summary.Old)
 		case o.LastModified.After(r.youngest):
 			r.count(&r.summary.Young)
 		default:
-			these, any, err := known.find(ctx, place, o.ETag)
+			announced, err := known.has(ctx, o)
 			if err != nil {
 				return nil, err
 			}
-			if these {
+			if announced {
 				r.count(&r.summary.Known)
 			} else {
-				found = append(found, candidate{Listed: o, announced: any, before: before})
+				found = append(found, candidate{o, before})
 			}
 		}
 		before = o.Key
@@ -106,8 +103,8 @@ func (r *run) candidates(ctx context.Context, known *markers, page []storage.Lis
 	return found, nil
 }
 
-// examineAll works on candidates until time or patience end, and returns the
-// first that was not tried, or nil.
+// examineAll works on candidates until the time is over, and returns the first
+// that was not tried, or nil.
 func (r *run) examineAll(ctx context.Context, candidates []candidate) (untried *candidate) {
 	var (
 		wg    sync.WaitGroup
@@ -116,7 +113,7 @@ func (r *run) examineAll(ctx context.Context, candidates []candidate) (untried *
 	)
 	for i, c := range candidates {
 		slots <- struct{}{}
-		if ctx.Err() != nil || r.failed() != nil {
+		if ctx.Err() != nil {
 			break
 		}
 		wg.Go(func() {
@@ -135,21 +132,24 @@ func (r *run) examineAll(ctx context.Context, candidates []candidate) (untried *
 
 // examine asks for one object and does what is to be done.
 func (r *run) examine(ctx context.Context, c candidate) error {
-	claims, object, err := r.Confirmer.Stored(ctx, c.Key)
+	if r.isSTS(c.Key) {
+		return r.tellStored(ctx, c)
+	}
+	claims, object, err := r.Confirmer.Granted(ctx, c.Key)
 	switch {
 	case errors.Is(err, storage.ErrNotFound): // deleted meanwhile
 		return nil
-	case errors.Is(err, confirm.ErrNoGrant), err == nil && claims.Bucket != r.Bucket:
-		r.count(&r.summary.NoGrant)
+	case errors.Is(err, hold.ErrNoGrant):
+		r.count(&r.summary.NoGrant, r.unopened(err))
 		return nil
 	case err != nil:
 		return err
 	}
-	if err := confirm.Check(claims, object); err != nil {
-		return r.refuse(ctx, c, object, err)
+	if err := hold.Check(claims, object); err != nil {
+		return r.refuse(ctx, c, claims, object, err)
 	}
 	if !r.DryRun {
-		if _, err := r.Confirmer.Repair(ctx, claims, object); err != nil {
+		if _, err := r.Confirmer.Announce(ctx, claims, object); err != nil {
 			return err
 		}
 	}
@@ -158,15 +158,44 @@ func (r *run) examine(ctx context.Context, c candidate) error {
 	return nil
 }
 
+// tellStored tells of what was stored with STS credentials, which carries no
+// grant.
+func (r *run) tellStored(ctx context.Context, c candidate) error {
+	if !r.DryRun {
+		if err := r.Confirmer.Look(ctx, confirm.Sighting{Key: c.Key, ETag: c.ETag}); err != nil {
+			return err
+		}
+	}
+	r.count(&r.summary.Stored)
+	r.log(ctx, "tell stored", c.Key)
+	return nil
+}
+
+// unopened is where an object is counted whose grant does not open, by reason.
+func (r *run) unopened(err error) *int {
+	switch {
+	case errors.Is(err, uploadtoken.ErrKey):
+		return &r.summary.UnknownSecret
+	case errors.Is(err, uploadtoken.ErrPlace):
+		return &r.summary.OtherDeployment
+	case errors.Is(err, uploadtoken.ErrToken):
+		return &r.summary.Unreadable
+	}
+	return nil // it carries none
+}
+
 // refuse deletes an object that breaks its grant, if that is allowed and beyond
 // doubt.
-func (r *run) refuse(ctx context.Context, c candidate, object storage.Object, reason error) error {
-	if !r.Delete || c.announced || object.ETag != c.ETag || object.LastModified.After(r.graceEnds) {
-		r.count(&r.summary.Refused)
-		if r.DryRun {
-			r.log(ctx, "leave", c.Key, "reason", reason.Error())
+func (r *run) refuse(ctx context.Context, c candidate, claims uploadtoken.Claims, object storage.Object, reason error) error {
+	doubtful := !r.Delete || object.ETag != c.ETag || object.LastModified.After(r.graceEnds)
+	if !doubtful {
+		var err error
+		if doubtful, err = (&markers{storage: r.Storage, prefix: r.Prefix}).ever(ctx, c.Key); err != nil {
+			return fmt.Errorf("listing markers: %w", err)
 		}
-		return nil
+	}
+	if doubtful {
+		return r.leave(ctx, c, claims, object, reason)
 	}
 	if !r.DryRun {
 		same, err := r.stillRefused(ctx, c.Key, object)
@@ -182,15 +211,29 @@ func (r *run) refuse(ctx context.Context, c candidate, object storage.Object, re
 	return nil
 }
 
+// leave leaves an object that breaks its grant where it is, and has that told
+// once, if anybody wants to know.
+func (r *run) leave(ctx context.Context, c candidate, claims uploadtoken.Claims, object storage.Object, reason error) error {
+	if !r.DryRun {
+		_, err := r.Confirmer.Announce(ctx, claims, object)
+		if !errors.Is(err, hold.ErrMismatch) || errors.Is(err, confirm.ErrDelivery) {
+			return err
+		}
+	}
+	r.count(&r.summary.Refused)
+	r.log(ctx, "leave", c.Key, "reason", reason.Error())
+	return nil
+}
+
 // stillRefused looks a second time, since OSS deletes without conditions.
 func (r *run) stillRefused(ctx context.Context, key string, object storage.Object) (bool, error) {
-	claims, again, err := r.Confirmer.Stored(ctx, key)
-	if errors.Is(err, storage.ErrNotFound) || errors.Is(err, confirm.ErrNoGrant) {
+	claims, again, err := r.Confirmer.Granted(ctx, key)
+	if errors.Is(err, storage.ErrNotFound) || errors.Is(err, hold.ErrNoGrant) {
 		return false, nil
 	}
 	if err != nil {
 		return false, err
 	}
 	same := again.ETag == object.ETag && again.VersionID == object.VersionID && again.LastModified.Equal(object.LastModified)
-	return same && claims.Bucket == r.Bucket && errors.Is(confirm.Check(claims, again), confirm.ErrMismatch), nil
+	return same && errors.Is(hold.Check(claims, again), hold.ErrMismatch), nil
 }

@@ -1,42 +1,69 @@
-// Package sweep repairs what no client will: it announces uploads that were
-// stored and whose announcement was lost, deletes objects that break their
-// grant if it is told to, and aborts multipart uploads that nobody can finish.
+// Package sweep repairs what no client will, where OSS's trigger is not deployed:
+// it announces uploads that were stored and whose announcement was lost, deletes
+// objects that break their grant if it is told to, and aborts multipart uploads
+// that nobody can finish.
 //
-// It needs no database. An upload carries its sealed grant as metadata, and
-// what was announced has a marker beside it (grant.Place.Marker), which the
-// confirmer writes once an event was taken. A run walks the keys of uploads and
-// of markers side by side, both in the order of keys, and asks for the objects
-// that have no marker:
+// It needs no database. An upload carries its sealed grant as metadata, and what
+// was announced, or waits in the outbox, has a marker (grant.Marker) whose name
+// follows from what a listing shows. A run walks the keys of uploads and of
+// markers side by side, and asks for the objects that have no marker:
 //
-//	uploads/alice/2026/11/<id>.png    uploads/_announced/alice/2026/11/<id>-<hash>
+//	uploads/alice/2026/11/<id>.png    _ossupload/uploads/_announced/alice/2026/11/<id>.png-<hash>
 //	uploads/alice/2026/11/<id2>.mp4   (no marker: HEAD, open the grant, compare, announce)
 //
 // # Promises
 //
 // An upload is announced under the one id that the callback would have used, by
-// the same code, and is marked then; if it cannot be marked the run ends, since
-// the next would deliver it again. Nothing is announced that disagrees with its
-// grant. Nothing is deleted but an object that carries a grant of ours for its
-// very key and bucket, breaks it, was never announced, is older than
-// Options.Grace, and is at a second look still the same; and that only with
-// Options.Delete. Keys that no policy of this prefix makes are never touched,
-// and neither are uploads without a grant (those of the url kind have none).
+// the same code: delivered or, if nobody takes it, queued, and marked then.
+// Nothing is announced that disagrees with its grant. Nothing is deleted but an
+// object that carries a grant of ours for its very key, breaks it, has no marker
+// under any version, is older than Options.Grace, and is at a second look still
+// the same; and that only with Options.Delete. Keys that no policy of this prefix
+// makes are never touched, and neither are uploads without a grant (those of the
+// url kind have none).
+//
+// No object ends a run, and none holds up another: what fails is counted, logged
+// and passed over until the next time around. What ends a run is that it cannot
+// list, or cannot write its cursor. It writes that before anything else, because
+// where the cursor cannot be written markers cannot either, and every run would
+// announce everything again.
 //
 // A run is bounded by Options.MaxObjects and by the deadline of its context, of
 // which it leaves a tenth to its caller. Where it stopped is kept in
-// _sweep/cursor, and the next run goes on there; after the end comes the
-// beginning. What fails is passed over until the next time around; three
-// failures in a row end the run, because then it is not the object's fault. Two
-// runs at once do no harm but deliver some events twice, under their one id.
+// _ossupload/<prefix>_sweep/cursor, and the next run goes on there; after the end
+// comes the beginning. Two runs at once do no harm but deliver some events twice,
+// under their one id.
+//
+// What no run will mend is said aloud, as an error in the log: grants that do not
+// open, by reason, since a secret may have been replaced instead of rotated, or
+// the deployment moved; and a round that takes over half of Options.LookBack,
+// since what is stored meanwhile may be too old when its turn comes.
 //
 // # Limits
 //
-// Markers must outlive Options.LookBack: a lifecycle rule for _announced/ of 14
-// days does, unless upload tokens live longer than that. An object whose marker
-// was lost, and which was given other headers or tags after its announcement,
-// cannot be told from one that breaks its grant. So leave Options.Delete off
-// where anything else writes below the prefix. An upload of the url kind whose
-// announcement was lost is asked for in each run of the window, in vain.
+// A sweep is good to a million objects. A round lists all of them, old ones too,
+// and with runs of Defaults every 15 minutes a million take two and a half hours.
+// Beyond, deploy the trigger, whose cost is per upload.
+//
+// Markers must outlive Options.LookBack: a lifecycle rule of 30 days does. An
+// object whose marker was lost, and which was given other headers or tags after
+// its announcement, cannot be told from one that breaks its grant. So leave
+// Options.Delete off where anything else writes below the prefix. An object of
+// which upload.refused was told has a marker too, and is not deleted. An upload of
+// the url kind whose announcement was lost is asked for in each run of the
+// window, in vain. Multipart uploads are aborted 169 hours after their
+// initiation, an hour after the longest life of a token, whatever the setting
+// says today; also somebody else's, under a key that could be ours.
+//
+// # What a round costs
+//
+// TestRound writes this table: everything was announced, and was stored within
+// the window. What was stored before it has its marker not looked for.
+//
+//	objects    subjects  runs  lists of objects  of markers  of uploads  other
+//	1000000    1         10    1000              1000        10          30
+//	1000000    1000      10    1000              1000        10          30
+//	1000000    100000    10    1000              1000        10          30
 //
 // # Why markers and not tags
 //
@@ -49,14 +76,15 @@
 //	per run, n objects      2 lists per 1,000 objects        1 list per 1,000 objects
 //	in the window           (one of objects, one of markers) and n GetObjectTagging
 //	per lost announcement   1 HEAD, 1 PUT                    1 HEAD, 1 PutObjectTagging
-//	per run besides         3: the cursor, the list of multipart uploads, and
-//	                        a list that leaps over the markers
+//	per run besides         4: the cursor read and written twice, and the list of
+//	                        multipart uploads
 //
 // With 10,000 uploads in the window and a run each 15 minutes that is about
-// 2,200 requests a day against 960,000. Markers cost their space (no bytes, one
-// key each, for 14 days) and leave the tags to the application.
+// 2,300 requests a day against 960,000. Markers cost their space (a few bytes, one
+// key each, for 30 days) and leave the tags to the application.
 //
-// The package imports confirm, whose decision it repeats; grant, which made the
+// The package imports confirm, whose decision it repeats; hold, for how an object
+// fails it; uploadtoken, for how a grant does not open; grant, which made the
 // keys; and storage, for what listings show and how calls fail.
 package sweep
 
@@ -69,6 +97,7 @@ import (
 	"time"
 
 	"ossupload/shared/confirm"
+	"ossupload/shared/grant"
 	"ossupload/shared/storage"
 )
 
@@ -92,9 +121,8 @@ type Options struct {
 	// MinAge since an object was stored leaves it to the callback and to the
 	// client.
 	MinAge time.Duration
-	// LookBack is how long ago the oldest upload was granted that is looked at.
-	// Zero is eight days, or a day more than an upload token lives if that is
-	// longer.
+	// LookBack is how long ago the oldest object was stored that is looked at.
+	// Zero is eight days.
 	LookBack time.Duration
 	// Grace is the age from which on an object that breaks its grant may be
 	// deleted.
@@ -107,9 +135,10 @@ func Defaults() Options {
 }
 
 const (
-	leastLookBack = 8 * 24 * time.Hour
-	// staleAfter is how much longer than its token a multipart upload is kept.
-	staleAfter = 24 * time.Hour
+	lookBack = 8 * 24 * time.Hour
+	// staleAfter is the age at which a multipart upload is aborted: an hour more
+	// than any token lives, whatever the setting says today.
+	staleAfter = 169 * time.Hour
 )
 
 // Summary says what a run did or, when dry, would have done.
@@ -119,13 +148,19 @@ type Summary struct {
 
 	Objects   int `json:"objects"`   // listed
 	Foreign   int `json:"foreign"`   // of keys that are not ours
-	Old       int `json:"old"`       // older than LookBack
+	Old       int `json:"old"`       // stored before LookBack
 	Young     int `json:"young"`     // younger than MinAge
-	Known     int `json:"known"`     // that were announced before
+	Known     int `json:"known"`     // that have a marker
 	NoGrant   int `json:"noGrant"`   // that carry no grant of ours
 	Announced int `json:"announced"` // now
 	Refused   int `json:"refused"`   // that break their grant, and were left alone
 	Deleted   int `json:"deleted"`   // that broke it
+	Stored    int `json:"stored"`    // with STS credentials, and told of
+
+	// Of NoGrant, those whose grant does not open, by reason.
+	UnknownSecret   int `json:"unknownSecret"`   // its secret is not among ours
+	Unreadable      int `json:"unreadable"`      // it was not sealed with the secret that it names
+	OtherDeployment int `json:"otherDeployment"` // it is of another bucket or prefix
 
 	Uploads int `json:"uploads"` // multipart uploads, listed
 	Aborted int `json:"aborted"`
@@ -136,12 +171,13 @@ type Summary struct {
 // Sweeper sweeps one prefix of one bucket.
 type Sweeper struct {
 	Prefix    string // of every key, as in grant.Policy
-	Bucket    string
-	TokenTTL  time.Duration // how long an upload may take
 	Storage   Storage
 	Confirmer *confirm.Confirmer
-	Now       func() time.Time
-	Log       *slog.Logger // a line for each object or upload that is changed; nil: nothing is logged
+	// TellStored has what was stored with STS credentials told of: its confirmer
+	// raises confirm.Stored.
+	TellStored bool
+	Now        func() time.Time
+	Log        *slog.Logger // a line for each object or upload that is changed; nil: nothing is logged
 }
 
 // Run sweeps once. The summary counts what was done, also when there is an
@@ -151,8 +187,20 @@ func (s *Sweeper) Run(ctx context.Context, o Options) (Summary, error) {
 		return Summary{}, fmt.Errorf("sweeping: the options %+v are out of range", o)
 	}
 	if o.LookBack == 0 {
-		o.LookBack = max(leastLookBack, s.TokenTTL+staleAfter)
+		o.LookBack = lookBack
 	}
+	r, err := s.begin(ctx, o)
+	if err == nil {
+		err = r.all(ctx)
+	}
+	if err != nil {
+		return r.summary, fmt.Errorf("sweeping: %w", err)
+	}
+	return r.summary, nil
+}
+
+// begin begins a run where the last one stopped.
+func (s *Sweeper) begin(ctx context.Context, o Options) (*run, error) {
 	if s.Log == nil {
 		silent := *s
 		silent.Log = slog.New(slog.DiscardHandler)
@@ -160,33 +208,43 @@ func (s *Sweeper) Run(ctx context.Context, o Options) (Summary, error) {
 	}
 	now := s.Now()
 	r := &run{
-		Sweeper: s, Options: o, summary: Summary{DryRun: o.DryRun},
-		youngest: now.Add(-o.MinAge), oldest: now.Add(-o.LookBack), graceEnds: now.Add(-o.Grace), stale: now.Add(-s.TokenTTL - staleAfter),
+		Sweeper: s, Options: o, policy: grant.Policy{Prefix: s.Prefix}, summary: Summary{DryRun: o.DryRun}, now: now,
+		youngest: now.Add(-o.MinAge), oldest: now.Add(-o.LookBack), graceEnds: now.Add(-o.Grace), stale: now.Add(-staleAfter),
 	}
 	began, err := s.loadCursor(ctx)
 	if err != nil {
-		return r.summary, fmt.Errorf("sweeping: %w", err)
+		return r, err
 	}
-	r.at = began
+	r.began, r.at = began, began
+	if !o.DryRun {
+		// Where the cursor cannot be kept, markers cannot be written either, and
+		// everything would be announced again in each run.
+		if err := s.saveCursor(ctx, r.at); err != nil {
+			return r, err
+		}
+	}
+	if r.at.After == "" {
+		r.at.Round = now.Unix()
+	}
+	return r, nil
+}
 
+// all sweeps objects, then uploads, and keeps where it stopped.
+func (r *run) all(ctx context.Context) error {
 	// Neither half may starve the other, nor the cursor at the end.
 	work, cancel := within(ctx, 0.9)
 	defer cancel()
 	first, cancel := within(work, 0.75)
 	defer cancel()
-	objectsEnd, err := r.objects(first)
-	errs := []error{err}
+	objectsEnd, failed := r.objects(first)
 	uploadsEnd, err := r.uploads(work)
-	errs = append(errs, err)
+	failed = errors.Join(failed, err)
 	r.summary.Finished = objectsEnd && uploadsEnd
-
-	if r.at != began && !o.DryRun {
-		errs = append(errs, s.saveCursor(ctx, r.at))
+	r.sayAloud(ctx)
+	if r.at != r.began && !r.DryRun {
+		failed = errors.Join(failed, r.saveCursor(ctx, r.at))
 	}
-	if err := errors.Join(errs...); err != nil {
-		return r.summary, fmt.Errorf("sweeping: %w", err)
-	}
-	return r.summary, nil
+	return failed
 }
 
 // within returns a context that ends when this part of the time that ctx has
@@ -203,54 +261,52 @@ func within(ctx context.Context, part float64) (context.Context, context.CancelF
 type run struct {
 	*Sweeper
 	Options
-	at                                 cursor
+	policy                             grant.Policy
+	began, at                          cursor
+	now                                time.Time
 	youngest, oldest, graceEnds, stale time.Time
 
 	mu      sync.Mutex
 	summary Summary
-	streak  int   // failures since something last went well
-	fatal   error // ends the run
 }
 
-// maxStreak is how many failures in a row end a run.
-const maxStreak = 3
-
-// count adds one to a field of the summary.
-func (r *run) count(field *int) {
+// count adds one to each field of the summary; nil is none.
+func (r *run) count(fields ...*int) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	*field++
-}
-
-// settle takes note of how the work on one object or upload ended. It reports
-// whether that was tried at all, which it was not if the time ran out.
-func (r *run) settle(ctx context.Context, key string, err error) (tried bool) {
-	if err != nil && ctx.Err() != nil {
-		return false
+	for _, field := range fields {
+		if field != nil {
+			*field++
+		}
 	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
+}
+
+// settle takes note of how the work on one object or upload ended. A failure is
+// passed over until the next time around; it never ends a run. settle reports
+// whether the work was tried at all, which it was not if the time ran out.
+func (r *run) settle(ctx context.Context, key string, err error) (tried bool) {
 	if err == nil {
-		r.streak = 0
 		return true
 	}
-	r.summary.Failed++
-	r.streak++
-	r.Log.WarnContext(ctx, "sweep", "action", "pass over", "key", key, "err", err.Error())
-	switch {
-	case errors.Is(err, confirm.ErrMark):
-		r.fatal = err
-	case r.streak >= maxStreak:
-		r.fatal = fmt.Errorf("giving up after %d failures in a row: %w", r.streak, err)
+	if ctx.Err() != nil {
+		return false
 	}
+	r.count(&r.summary.Failed)
+	r.Log.WarnContext(ctx, "sweep", "action", "pass over", "key", key, "err", err.Error())
 	return true
 }
 
-// failed returns what ended the run, if anything did.
-func (r *run) failed() error {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.fatal
+// sayAloud warns of what no run will mend.
+func (r *run) sayAloud(ctx context.Context) {
+	s := r.summary
+	if s.UnknownSecret+s.Unreadable+s.OtherDeployment > 0 {
+		r.Log.ErrorContext(ctx, "sweep", "action", "cannot open", "unknownSecret", s.UnknownSecret, "unreadable", s.Unreadable, "otherDeployment", s.OtherDeployment,
+			"hint", "a secret was replaced instead of rotated, or the deployment moved: see UPLOAD_TOKEN_SECRETS and FORMER_PLACES")
+	}
+	if took := r.now.Sub(time.Unix(r.at.Round, 0)); r.at.Round > 0 && took > r.LookBack/2 {
+		r.Log.ErrorContext(ctx, "sweep", "action", "too slow", "roundHours", int(took.Hours()), "lookBackHours", int(r.LookBack.Hours()),
+			"hint", "there are too many objects for a sweep: deploy the trigger of OSS")
+	}
 }
 
 // log tells what is done to an object or upload.

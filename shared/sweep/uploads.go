@@ -5,13 +5,11 @@ import (
 	"errors"
 	"fmt"
 
-	"ossupload/shared/grant"
 	"ossupload/shared/storage"
 )
 
 // uploads aborts, and reports whether it came to the end.
 func (r *run) uploads(ctx context.Context) (end bool, err error) {
-	r.streak, r.fatal = 0, nil // no goroutine of objects is left
 	for left := r.MaxObjects; left > 0 && ctx.Err() == nil; {
 		after := storage.Unfinished{Key: r.at.UploadKey, ID: r.at.UploadID}
 		page, err := r.Storage.ListUploads(ctx, r.Prefix, after, min(left, storage.PageSize))
@@ -25,9 +23,6 @@ func (r *run) uploads(ctx context.Context) (end bool, err error) {
 				return false, nil
 			}
 			r.at.UploadKey, r.at.UploadID = u.Key, u.ID
-			if err := r.failed(); err != nil {
-				return false, err
-			}
 		}
 		if !page.More {
 			r.at.UploadKey, r.at.UploadID = "", ""
@@ -37,11 +32,10 @@ func (r *run) uploads(ctx context.Context) (end bool, err error) {
 	return false, nil
 }
 
-// abortIfStale aborts an upload whose token has been of no use for a day. The
-// upload of somebody else is left alone, also below our prefix.
+// abortIfStale aborts an upload whose token has been of no use for an hour. Under a
+// key that no policy makes, it is left alone.
 func (r *run) abortIfStale(ctx context.Context, u storage.Unfinished) error {
-	place, ok := grant.ParseKey(u.Key)
-	if !ok || place.Prefix != r.Prefix || u.Initiated.After(r.stale) {
+	if !r.policy.Anybodys(u.Key) || u.Initiated.After(r.stale) {
 		return nil
 	}
 	if !r.DryRun {

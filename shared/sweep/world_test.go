@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -18,6 +19,7 @@ import (
 	"ossupload/shared/callerauth"
 	"ossupload/shared/confirm"
 	"ossupload/shared/grant"
+	"ossupload/shared/outbox"
 	"ossupload/shared/storage"
 	"ossupload/shared/sweep"
 	"ossupload/shared/uploadtoken"
@@ -47,39 +49,49 @@ type world struct {
 	kept     map[string][]byte // markers and cursor
 	deleted  []string
 	aborted  []string
-	events   map[string][]string // ids delivered, by key
-	calls    []string            // in order
-	pageSize int                 // OSS may list fewer than it is asked for
+	events   map[string][]string     // ids delivered, by key
+	queue    map[string]outbox.Entry // by id
+	types    []string                // of events beside the completed
+	calls    []string                // in order
+	pageSize int                     // OSS may list fewer than it is asked for
 
 	// fault is asked before each call, with its number from 1 on. An error is
 	// the answer; done says that what was asked is done nevertheless.
 	fault func(n int, call string) (err error, done bool)
 	// refused are keys whose events the webhook refuses.
 	refused func(key string) bool
+	// denied are keys that cannot be asked for.
+	denied func(key string) bool
 	// slow is called in each call.
 	slow func()
 }
 
 func newWorld(t *testing.T) *world {
 	t.Helper()
-	keyring, err := uploadtoken.NewKeyring([]uploadtoken.Key{{ID: "k", Secret: bytes.Repeat([]byte("s"), 32)}}, rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
 	w := &world{
-		t: t, keyring: keyring, pageSize: storage.PageSize,
-		objects: map[string]storage.Object{}, kept: map[string][]byte{}, events: map[string][]string{},
+		t: t, keyring: keyring(t, "k", "s", uploadtoken.Place{Bucket: bucketName, Prefix: prefix}), pageSize: storage.PageSize,
+		objects: map[string]storage.Object{}, kept: map[string][]byte{}, events: map[string][]string{}, queue: map[string]outbox.Entry{},
 	}
 	w.logger = slog.New(slog.NewJSONHandler(&w.log, nil))
 	return w
 }
 
+// keyring has one key, whose secret is made of letter.
+func keyring(t *testing.T, id, letter string, place uploadtoken.Place) *uploadtoken.Keyring {
+	t.Helper()
+	k, err := uploadtoken.NewKeyring(uploadtoken.Config{
+		Keys: []uploadtoken.Key{{ID: id, Secret: bytes.Repeat([]byte(letter), 32)}}, Place: place, Random: rand.Reader,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return k
+}
+
 func (w *world) sweeper() *sweep.Sweeper {
 	return &sweep.Sweeper{
-		Prefix: prefix, Bucket: bucketName, TokenTTL: tokenTTL, Storage: w,
-		Confirmer: w.confirmer(),
-		Now:       func() time.Time { return now },
-		Log:       w.logger,
+		Prefix: prefix, Storage: w, Confirmer: w.confirmer(), TellStored: slices.Contains(w.types, confirm.Stored),
+		Now: func() time.Time { return now }, Log: w.logger,
 	}
 }
 
@@ -87,7 +99,8 @@ func (w *world) sweeper() *sweep.Sweeper {
 func (w *world) confirmer() *confirm.Confirmer {
 	w.t.Helper()
 	c, err := confirm.New(confirm.Config{
-		Storage: w, Keyring: w.keyring, Notifier: w, Log: w.logger, Now: func() time.Time { return now },
+		Storage: w, Queue: fakeQueue{w}, Keyring: w.keyring, Bucket: bucketName, Prefix: prefix, Notifier: w, Events: w.types, Log: w.logger,
+		Now:      func() time.Time { return now },
 		Location: func(key string) string { return "https://example.com/" + key },
 	})
 	if err != nil {
@@ -134,23 +147,27 @@ func (w *world) store(subject string, age time.Duration, change func(*uploadtoke
 		change(&claims, &object)
 	}
 	if object.Metadata != nil {
-		token, err := w.keyring.Seal(uploadtoken.Grant, claims)
-		if err != nil {
-			w.t.Fatal(err)
-		}
-		object.Metadata[grant.MetaGrant] = token
+		w.seal(w.keyring, claims, object)
 	}
 	w.objects[key] = object
 	return key
 }
 
+// seal gives an object its grant.
+func (w *world) seal(k *uploadtoken.Keyring, claims uploadtoken.Claims, object storage.Object) {
+	w.t.Helper()
+	claims.Metadata = grant.MetadataSum(object.Metadata)
+	token, err := k.Seal(uploadtoken.Grant, claims)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	object.Metadata[grant.MetaGrant] = token
+}
+
 // mark marks an object as announced, with the bytes that it has.
 func (w *world) mark(key string) string {
-	place, ok := grant.ParseKey(key)
-	if !ok {
-		w.t.Fatalf("%q is no key of a policy", key)
-	}
-	w.kept[place.Marker(w.objects[key].ETag)] = []byte{}
+	o := w.objects[key]
+	w.kept[grant.Marker(prefix, key, o.ETag, o.Size, o.LastModified)] = []byte("taken")
 	return key
 }
 
@@ -178,7 +195,7 @@ func (w *world) call(ctx context.Context, name string, do func()) error {
 }
 
 func (w *world) List(ctx context.Context, from, after string, n int) (page storage.Page, err error) {
-	if n < 1 || n > storage.PageSize || !strings.HasPrefix(from, prefix) {
+	if n < 1 || n > storage.PageSize || from != prefix && !strings.HasPrefix(from, grant.AnnouncedPrefix(prefix)) {
 		w.t.Errorf("List(%q, %q, %d) is out of bounds", from, after, n)
 	}
 	name := "List objects"
@@ -187,7 +204,7 @@ func (w *world) List(ctx context.Context, from, after string, n int) (page stora
 	}
 	err = w.call(ctx, name, func() {
 		for key, o := range w.objects {
-			page.Objects = append(page.Objects, storage.Listed{Key: key, ETag: o.ETag, LastModified: o.LastModified})
+			page.Objects = append(page.Objects, storage.Listed{Key: key, ETag: o.ETag, Size: o.Size, LastModified: o.LastModified})
 		}
 		for key := range w.kept {
 			page.Objects = append(page.Objects, storage.Listed{Key: key, ETag: "D41D", LastModified: now.Add(-day)})
@@ -205,7 +222,7 @@ func (w *world) ListUploads(ctx context.Context, from string, after storage.Unfi
 	if n < 1 || n > storage.PageSize || from != prefix {
 		w.t.Errorf("ListUploads(%q, %+v, %d) is out of bounds", from, after, n)
 	}
-	err = w.call(ctx, "ListUploads", func() {
+	err = w.call(ctx, "List uploads", func() {
 		sorted := slices.SortedFunc(slices.Values(w.uploads), func(a, b storage.Unfinished) int {
 			return cmp.Or(cmp.Compare(a.Key, b.Key), cmp.Compare(a.ID, b.ID))
 		})
@@ -228,7 +245,10 @@ func (w *world) Head(ctx context.Context, key string) (o storage.Object, err err
 	if err := w.call(ctx, "Head", func() { o, ok = w.objects[key] }); err != nil {
 		return storage.Object{}, err
 	}
-	if !ok {
+	switch {
+	case w.denied != nil && w.denied(key):
+		return storage.Object{}, storage.ErrDenied
+	case !ok:
 		return storage.Object{}, storage.ErrNotFound
 	}
 	return o, nil
@@ -236,7 +256,11 @@ func (w *world) Head(ctx context.Context, key string) (o storage.Object, err err
 
 func (w *world) Get(ctx context.Context, key string, limit int64) (content []byte, err error) {
 	ok := false
-	if err := w.call(ctx, "Get", func() { content, ok = w.kept[key] }); err != nil {
+	name := "Get cursor"
+	if strings.HasPrefix(key, grant.AnnouncedPrefix(prefix)) {
+		name = "Get marker"
+	}
+	if err := w.call(ctx, name, func() { content, ok = w.kept[key] }); err != nil {
 		return nil, err
 	}
 	if !ok {
@@ -248,7 +272,7 @@ func (w *world) Get(ctx context.Context, key string, limit int64) (content []byt
 func (w *world) Put(ctx context.Context, key string, content []byte) error {
 	name := "Put cursor"
 	switch {
-	case strings.HasPrefix(key, grant.AnnouncedPrefix(prefix)) && len(content) == 0:
+	case strings.HasPrefix(key, grant.AnnouncedPrefix(prefix)) && slices.Contains([]string{"taken", "queued", "refused"}, string(content)):
 		name = "Put marker"
 	case key != grant.SweepPrefix(prefix)+"cursor":
 		w.t.Errorf("Put(%q) of %d bytes is not the sweep's to do", key, len(content))
@@ -268,6 +292,17 @@ func (w *world) Abort(ctx context.Context, key, uploadID string) error {
 		w.aborted = append(w.aborted, uploadID)
 		w.uploads = slices.DeleteFunc(w.uploads, func(u storage.Unfinished) bool { return u.Key == key && u.ID == uploadID })
 	})
+}
+
+// fakeQueue is the outbox of a world.
+type fakeQueue struct{ *world }
+
+// Put queues an event that nobody took.
+func (q fakeQueue) Put(ctx context.Context, e outbox.Entry) error {
+	if e.Kind != outbox.Event || e.Marker == "" || e.Stored.IsZero() || len(e.Body) == 0 {
+		q.t.Errorf("the queued entry %+v is not whole", e)
+	}
+	return q.call(ctx, "Queue", func() { q.queue[e.ID] = e })
 }
 
 // Notify is the webhook.
@@ -292,12 +327,16 @@ func (w *world) count(name string) (n int) {
 	return n
 }
 
-// wantAnnounced checks that these keys and no others were announced, each under
-// one id and no more than most times in all beyond once.
+// wantAnnounced checks that the events about these keys and no others were
+// delivered or queued, each under one id and no more than most times in all beyond once.
 func (w *world) wantAnnounced(t *testing.T, again int, keys ...string) {
 	t.Helper()
+	told := maps.Clone(w.events)
+	for id, e := range w.queue {
+		told[e.Key] = append(slices.Clone(told[e.Key]), id)
+	}
 	total := 0
-	for key, ids := range w.events {
+	for key, ids := range told {
 		if !slices.Contains(keys, key) {
 			t.Errorf("%s was announced", key)
 		}
@@ -307,12 +346,12 @@ func (w *world) wantAnnounced(t *testing.T, again int, keys ...string) {
 		total += len(ids)
 	}
 	for _, key := range keys {
-		if len(w.events[key]) == 0 {
+		if len(told[key]) == 0 {
 			t.Errorf("%s was not announced", key)
 		}
 	}
 	if total > len(keys)+again {
-		t.Errorf("%d events were delivered about %d uploads, want at most %d again", total, len(keys), again)
+		t.Errorf("%d events were delivered or queued about %d uploads, want at most %d again", total, len(keys), again)
 	}
 }
 
@@ -360,12 +399,12 @@ func (w *world) everyKind() (k everyKind) {
 	k.stranger = []string{
 		w.store("carol", 2*day, func(_ *uploadtoken.Claims, o *storage.Object) { o.Metadata = nil }),
 		w.store("carol", 2*day, func(c *uploadtoken.Claims, o *storage.Object) { *c = other; o.Size++ }),
-		w.store("carol", 2*day, func(c *uploadtoken.Claims, o *storage.Object) { c.Bucket = "another"; o.Size++ }),
+		w.store("carol", 2*day, func(c *uploadtoken.Claims, o *storage.Object) { c.Key += "x"; o.Size++ }),
 	}
 	object := w.objects[k.bad[0]]
 	for _, key := range []string{
-		"u/notes.txt", "u/alice/notes.txt", "u/backup/2026/11/x.png", "u/_sts/alice/2026/11/a.png",
-		strings.Replace(k.bad[0], "u/alice/", "u/_sts/alice/", 1), strings.Replace(k.bad[0], "u/", "u/v/", 1),
+		"u/notes.txt", "u/alice//notes.txt", "u/Backup/2026/11/x.png", "u/_sts/alice/2026/11/a.png",
+		strings.Replace(k.bad[0], "u/alice/", "u/_sts/alice/", 1), "u/alice/_mine/x.png",
 	} {
 		w.objects[key] = object
 		k.foreign = append(k.foreign, key)
@@ -375,25 +414,13 @@ func (w *world) everyKind() (k everyKind) {
 		return id
 	}
 	k.stale = []string{upload(w.grant("alice", 9*day).Key, "S1", 9*day), upload(w.grant("bob", 99*day).Key, "S2", 99*day)}
-	k.running = []string{upload(w.grant("alice", hour).Key, "R1", hour), upload(w.grant("bob", 7*day).Key, "R2", 7*day+23*hour)}
+	k.running = []string{upload(w.grant("alice", hour).Key, "R1", hour), upload(w.grant("bob", 7*day).Key, "R2", 7*day+hour-1)}
 	k.foreignUploads = []string{upload("u/backup.tar", "F1", 99*day), upload("u/_sts/alice/a", "F2", 99*day),
-		// Of another deployment below our prefix, and of a session.
-		upload(strings.Replace(w.grant("alice", 99*day).Key, "u/", "u/v/", 1), "F3", 99*day),
-		upload(strings.Replace(w.grant("alice", 99*day).Key, "u/", "u/_sts/", 1), "F4", 99*day)}
+		upload(strings.Replace(w.grant("alice", 99*day).Key, "u/", "u/_sts/", 1), "F3", 99*day)}
 	return k
 }
 
 // snapshot is everything that a sweep could change.
 func (w *world) snapshot() string {
-	return fmt.Sprint(slices.Sorted(keysOf(w.objects)), w.uploads, slices.Sorted(keysOf(w.kept)), w.events, w.deleted, w.aborted)
-}
-
-func keysOf[V any](m map[string]V) func(func(string) bool) {
-	return func(yield func(string) bool) {
-		for key := range m {
-			if !yield(key) {
-				return
-			}
-		}
-	}
+	return fmt.Sprint(slices.Sorted(maps.Keys(w.objects)), w.uploads, slices.Sorted(maps.Keys(w.kept)), w.events, slices.Sorted(maps.Keys(w.queue)), w.deleted, w.aborted)
 }

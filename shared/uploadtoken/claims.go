@@ -17,11 +17,14 @@ const (
 // because tokens travel in URLs and headers.
 type Claims struct {
 	// ID names the upload. All tokens of one upload have the same.
-	ID      string `json:"j"`
-	Method  Method `json:"a"`
-	Bucket  string `json:"b"`
+	ID     string `json:"j"`
+	Method Method `json:"a"`
+	Place
 	Key     string `json:"k"`
 	Subject string `json:"s"`
+	// Session is the id of the session in which the upload began, if it did in
+	// one.
+	Session string `json:"z,omitempty"`
 
 	// Size is the exact size in bytes, if one was agreed; else MaxSize bounds it.
 	Size    *int64 `json:"n,omitempty"`
@@ -33,6 +36,9 @@ type Claims struct {
 	CRC64 string `json:"c,omitempty"`
 	// Tags is how many tags were granted; the object may have no more.
 	Tags int `json:"g,omitempty"`
+	// Metadata is a digest of the metadata that was granted, see
+	// grant.MetadataSum.
+	Metadata string `json:"d,omitempty"`
 	// Filename is set only where the object cannot carry it as metadata.
 	Filename string `json:"f,omitempty"`
 
@@ -72,4 +78,21 @@ func (c Claims) PartLength(n int64) (length int64, ok bool) {
 		return c.PartSize, true
 	}
 	return *c.Size - (count-1)*c.PartSize, true
+}
+
+// LastPart is the greatest number that a part of the upload may have, given that
+// every part but the last has the agreed part size, or at least minPart bytes,
+// and that there are at most maxParts.
+func (c Claims) LastPart(minPart, maxParts int64) int64 {
+	if count := c.PartCount(); count > 0 {
+		return count
+	}
+	size := c.MaxSize
+	if c.Size != nil {
+		size = *c.Size
+	}
+	if c.PartSize > 0 {
+		minPart = c.PartSize
+	}
+	return min(maxParts, max(1, size/minPart+min(1, size%minPart)))
 }

@@ -13,7 +13,7 @@ import (
 func TestSession(t *testing.T) {
 	k := keyring(t, uploadtoken.Key{ID: "k1", Secret: secretA})
 	size := int64(10)
-	s := uploadtoken.Session{Subject: "alice", MaxSize: &size, ContentTypes: []string{"image/*"}, Context: []byte(`{"order":7}`), ExpiresAt: now.Unix() + 60}
+	s := uploadtoken.Session{Place: place, ID: "sid", Subject: "alice", MaxSize: &size, ContentTypes: []string{"image/*"}, Context: []byte(`{"order":7}`), Key: "orders/7.png", ExpiresAt: now.Unix() + 60}
 	capability, err := k.SealSession(s)
 	if err != nil {
 		t.Fatal(err)
@@ -25,22 +25,25 @@ func TestSession(t *testing.T) {
 	if err != nil || !reflect.DeepEqual(got, s) {
 		t.Errorf("OpenSession = %+v, %v, want %+v", got, err, s)
 	}
-	if _, err := k.OpenSession(capability, now.Add(60*time.Second)); !errors.Is(err, uploadtoken.ErrExpired) {
-		t.Errorf("OpenSession at its end = %v, want ErrExpired", err)
+	for _, after := range []time.Duration{60, 61} {
+		got, err := k.OpenSession(capability, now.Add(after*time.Second))
+		if !errors.Is(err, uploadtoken.ErrExpired) || !errors.Is(err, uploadtoken.ErrSession) || !reflect.DeepEqual(got, s) {
+			t.Errorf("OpenSession %d s on = %+v, %v, want the session and ErrExpired", after, got, err)
+		}
 	}
-	// Neither opens as the other.
-	if _, err := k.Open(uploadtoken.Upload, capability, now); !errors.Is(err, uploadtoken.ErrForged) {
-		t.Errorf("Open of a capability = %v, want ErrForged", err)
+}
+
+// A session without an id would be that of every token that began in none.
+func TestSessionsHaveAnID(t *testing.T) {
+	k := keyring(t, uploadtoken.Key{ID: "k1", Secret: secretA})
+	if capability, err := k.SealSession(uploadtoken.Session{Subject: "alice", ExpiresAt: now.Unix() + 60}); err == nil {
+		t.Errorf("SealSession without an id = %q, want an error", capability)
 	}
-	token, err := k.Seal(uploadtoken.Upload, uploadtoken.Claims{Subject: "alice", ExpiresAt: now.Unix() + 60})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := k.OpenSession(token, now); !errors.Is(err, uploadtoken.ErrForged) {
-		t.Errorf("OpenSession of an upload token = %v, want ErrForged", err)
-	}
-	s.Context = []byte(`"` + strings.Repeat("x", 500) + `"`)
-	if _, err := k.SealSession(s); !errors.Is(err, uploadtoken.ErrTooLong) {
-		t.Errorf("SealSession of too much = %v, want ErrTooLong", err)
+	capability := sealByHand(t, sealedBefore{
+		Purpose: "session", KeyID: "k1", Secret: secretA, Salt: make([]byte, 24),
+		Claims: []byte(`{"b":"examplebucket","q":"uploads/","s":"alice","e":1800000060}`),
+	})
+	if got, err := k.OpenSession(capability, now); !errors.Is(err, uploadtoken.ErrSession) || !errors.Is(err, uploadtoken.ErrMalformed) || got.Subject != "" {
+		t.Errorf("OpenSession without an id = %+v, %v, want ErrMalformed", got, err)
 	}
 }

@@ -1,5 +1,6 @@
-// Package uploadtoken seals and opens the tokens that carry an upload from one
-// request to the next, so that no database has to.
+// Package uploadtoken seals and opens what carries an upload from one request to
+// the next, so that no database has to: upload tokens, the grants that objects
+// carry, capabilities of sessions, and queued events.
 //
 // A token is sealed, not only signed: it is stored with objects that strangers
 // may read, and it holds the subject, the application's context and the
@@ -17,17 +18,24 @@
 // the 2^40 tokens it may ever seal. A key per purpose means that a token of one
 // purpose does not open as another.
 //
-// The package refuses secrets under 32 bytes, tokens over MaxLen, and
-// everything that it did not seal itself.
+// Everything sealed names the place that it was sealed for, a bucket and a
+// prefix, and a keyring opens nothing of another place: secrets that two
+// deployments share open nothing of each other's. After a move, grants that are
+// stored with objects of a former place may still be read; nothing else of it
+// opens, and nothing is sealed for it.
+//
+// Secrets are rotated by putting a new one first. The first seals, the first two
+// open tokens and capabilities, which live a week at most, and all open what is
+// stored: grants and queued events. So a rotation loses nothing, and with the
+// next one a secret stops opening tokens while it still opens what is stored.
+//
+// The package refuses secrets under 32 bytes, what is longer than its kind may
+// be, and everything that it did not seal itself.
 //
 // Releases of both sides of an upgrade meet in one upload. So claims may gain
 // fields, which an older release ignores and which are zero in an older token;
-// none is renamed, and none changes its meaning. The version at a token's front
-// changes only when old tokens must not open any more, or when an older release
-// must not overlook a claim; tokens of the version before are then accepted for
-// one UPLOAD_TOKEN_TTL, so that no upload in flight ends. Stored grants outlive
-// that: what is to be confirmed by key later needs the release that sealed it.
-// Tokens of every version are kept in testdata and must open.
+// none is renamed, and none changes its meaning. Tokens of every version are kept
+// in testdata and must open.
 package uploadtoken
 
 import (
@@ -42,6 +50,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 
@@ -57,6 +66,8 @@ const (
 	version  = "v1"
 	saltLen  = 24
 	keyIDMax = 16
+	// openTokens is how many keys, from the first, open what lives for a time only.
+	openTokens = 2
 )
 
 // Purpose says what a token is good for.
@@ -74,9 +85,15 @@ const (
 
 	// session is the purpose of capabilities; see SealSession.
 	session Purpose = "session"
+	// event is the purpose of queued events; see SealEvent.
+	event Purpose = "event"
 )
 
-var purposes = []Purpose{Upload, Multipart, Grant, session}
+var purposes = []Purpose{Upload, Multipart, Grant, session, event}
+
+// stored reports whether what is sealed for p is kept, and opens for as long as
+// its secret is known.
+func (p Purpose) stored() bool { return p == Grant || p == event }
 
 // ErrToken matches whatever is wrong with a token: clients are told nothing
 // more. Logs are told the reasons, which follow.
@@ -87,6 +104,7 @@ var (
 	ErrKey       = fmt.Errorf("%w: it was sealed with an unknown key", ErrToken)
 	ErrForged    = fmt.Errorf("%w: it does not open for this purpose", ErrToken)
 	ErrExpired   = fmt.Errorf("%w: it has expired", ErrToken)
+	ErrPlace     = fmt.Errorf("%w: it is of another deployment", ErrToken)
 )
 
 // ErrTooLong is returned by Seal when the claims do not fit MaxLen. Of what they
@@ -99,25 +117,57 @@ type Key struct {
 	Secret []byte // at least MinSecret bytes
 }
 
-// Keyring seals with its first key and opens with any. It is safe for
-// concurrent use.
+// Place is where the uploads of a deployment lie. No two deployments share one.
+type Place struct {
+	Bucket string `json:"b"`
+	Prefix string `json:"q"` // of every key
+}
+
+func (p Place) complete() bool { return p.Bucket != "" && p.Prefix != "" }
+
+func (p Place) sealedFor() Place { return p }
+
+// placed is what can be sealed: claims of any kind, which embed their Place.
+type placed interface{ sealedFor() Place }
+
+// Config is what a Keyring is made of.
+type Config struct {
+	Keys   []Key     // the first seals, see the package comment
+	Place  Place     // of this deployment
+	Former []Place   // whose stored grants may be read
+	Random io.Reader // of salts: crypto/rand.Reader outside of tests
+}
+
+// Keyring seals and opens for one deployment. It is safe for concurrent use.
 type Keyring struct {
 	first  string
-	keys   map[string]map[Purpose][]byte
+	keys   map[string]ring
+	place  Place
+	former []Place
 	random io.Reader
 }
 
-// NewKeyring returns a keyring over keys, the first of which seals. random is
-// the source of salts: crypto/rand.Reader outside of tests.
-func NewKeyring(keys []Key, random io.Reader) (*Keyring, error) {
-	if len(keys) == 0 {
+// ring is a secret by purpose, and whether it still opens tokens.
+type ring struct {
+	derived map[Purpose][]byte
+	recent  bool
+}
+
+// NewKeyring returns a keyring. It refuses to be made without a key, a place or
+// a source of randomness, and with half a place.
+func NewKeyring(c Config) (*Keyring, error) {
+	switch {
+	case len(c.Keys) == 0:
 		return nil, errors.New("an upload token keyring needs a key")
-	}
-	if random == nil {
+	case !c.Place.complete():
+		return nil, errors.New("an upload token keyring needs a bucket and a prefix")
+	case !allComplete(c.Former):
+		return nil, errors.New("a former place of an upload token keyring needs a bucket and a prefix")
+	case c.Random == nil:
 		return nil, errors.New("an upload token keyring needs a source of randomness")
 	}
-	k := &Keyring{first: keys[0].ID, keys: make(map[string]map[Purpose][]byte), random: random}
-	for _, key := range keys {
+	k := &Keyring{first: c.Keys[0].ID, keys: make(map[string]ring), place: c.Place, former: slices.Clone(c.Former), random: c.Random}
+	for i, key := range c.Keys {
 		if err := CheckKeyID(key.ID); err != nil {
 			return nil, err
 		}
@@ -127,26 +177,40 @@ func NewKeyring(keys []Key, random io.Reader) (*Keyring, error) {
 		if _, ok := k.keys[key.ID]; ok {
 			return nil, fmt.Errorf("upload token key id %q is used twice", key.ID)
 		}
-		derived := make(map[Purpose][]byte, len(purposes))
-		for _, p := range purposes {
-			secret, err := hkdf.Key(sha256.New, key.Secret, nil, "ossupload "+version+" "+string(p), 32)
-			if err != nil {
-				return nil, fmt.Errorf("deriving upload token key %q: %w", key.ID, err)
-			}
-			derived[p] = secret
+		derived, err := derive(key.Secret)
+		if err != nil {
+			return nil, fmt.Errorf("deriving upload token key %q: %w", key.ID, err)
 		}
-		k.keys[key.ID] = derived
+		k.keys[key.ID] = ring{derived, i < openTokens}
 	}
 	return k, nil
 }
 
-// Seal returns c as a token for p. The only error that depends on c is
-// ErrTooLong.
-func (k *Keyring) Seal(p Purpose, c Claims) (string, error) {
-	return k.seal(p, c, MaxLen)
+func allComplete(places []Place) bool {
+	return !slices.ContainsFunc(places, func(p Place) bool { return !p.complete() })
 }
 
-func (k *Keyring) seal(p Purpose, claims any, maxLen int) (string, error) {
+func derive(secret []byte) (map[Purpose][]byte, error) {
+	derived := make(map[Purpose][]byte, len(purposes))
+	for _, p := range purposes {
+		key, err := hkdf.Key(sha256.New, secret, nil, "ossupload "+version+" "+string(p), 32)
+		if err != nil {
+			return nil, err
+		}
+		derived[p] = key
+	}
+	return derived, nil
+}
+
+// Seal returns c as a token for p, of this keyring's place. The only error that
+// depends on c is ErrTooLong.
+func (k *Keyring) Seal(p Purpose, c Claims) (string, error) {
+	c.Place = k.place
+	return k.seal(p, c, MaxLen, ErrTooLong)
+}
+
+// seal fails with tooLong if claims do not fit maxLen.
+func (k *Keyring) seal(p Purpose, claims placed, maxLen int, tooLong error) (string, error) {
 	// Not json.Marshal: it writes "&" as six bytes, of a token that has few.
 	var plain bytes.Buffer
 	encoder := json.NewEncoder(&plain)
@@ -165,7 +229,7 @@ func (k *Keyring) seal(p Purpose, claims any, maxLen int) (string, error) {
 	sealed := aead.Seal(salt[:], salt[saltLen/2:], bytes.TrimSuffix(plain.Bytes(), []byte("\n")), additionalData(k.first, p))
 	token := version + "." + k.first + "." + base64.RawURLEncoding.EncodeToString(sealed)
 	if len(token) > maxLen {
-		return "", fmt.Errorf("%w: %d bytes, at most %d", ErrTooLong, len(token), maxLen)
+		return "", fmt.Errorf("%w: %d bytes, at most %d", tooLong, len(token), maxLen)
 	}
 	return token, nil
 }
@@ -183,22 +247,14 @@ func (k *Keyring) Open(p Purpose, token string, now time.Time) (Claims, error) {
 	return c, nil
 }
 
-func (k *Keyring) open(p Purpose, token string, maxLen int, claims any) error {
-	if len(token) > maxLen {
-		return fmt.Errorf("%w: %d bytes", ErrMalformed, len(token))
+// open decodes into claims, which mean nothing unless it returns nil.
+func (k *Keyring) open(p Purpose, token string, maxLen int, claims placed) error {
+	kid, sealed, err := read(token, maxLen)
+	if err != nil {
+		return err
 	}
-	v, rest, _ := strings.Cut(token, ".")
-	kid, body, ok := strings.Cut(rest, ".")
-	if v != version || !ok {
-		return ErrMalformed
-	}
-	if _, ok := k.keys[kid]; !ok {
+	if ring, ok := k.keys[kid]; !ok || !ring.recent && !p.stored() {
 		return ErrKey
-	}
-	// Strict, so that a token has one spelling only.
-	sealed, err := base64.RawURLEncoding.Strict().DecodeString(body)
-	if err != nil || len(sealed) < saltLen || strings.ContainsAny(body, "\r\n") {
-		return ErrMalformed
 	}
 	aead, err := k.aead(p, kid, sealed[:saltLen])
 	if err != nil {
@@ -211,11 +267,35 @@ func (k *Keyring) open(p Purpose, token string, maxLen int, claims any) error {
 	if err := json.Unmarshal(plain, claims); err != nil {
 		return fmt.Errorf("%w: %v", ErrMalformed, err)
 	}
+	// Whose things are opened is decided here and nowhere else.
+	if of := claims.sealedFor(); of != k.place && !(p == Grant && slices.Contains(k.former, of)) {
+		return ErrPlace
+	}
 	return nil
 }
 
+// read takes a token apart:
+//
+//	v1.<kid>.<base64 of salt and ciphertext>
+func read(token string, maxLen int) (kid string, sealed []byte, err error) {
+	if len(token) > maxLen {
+		return "", nil, fmt.Errorf("%w: %d bytes", ErrMalformed, len(token))
+	}
+	v, rest, _ := strings.Cut(token, ".")
+	kid, body, ok := strings.Cut(rest, ".")
+	if v != version || !ok {
+		return "", nil, ErrMalformed
+	}
+	// Strict, so that a token has one spelling only.
+	sealed, err = base64.RawURLEncoding.Strict().DecodeString(body)
+	if err != nil || len(sealed) < saltLen || strings.ContainsAny(body, "\r\n") {
+		return "", nil, ErrMalformed
+	}
+	return kid, sealed, nil
+}
+
 func (k *Keyring) aead(p Purpose, kid string, salt []byte) (cipher.AEAD, error) {
-	secret, ok := k.keys[kid][p]
+	secret, ok := k.keys[kid].derived[p]
 	if !ok {
 		return nil, fmt.Errorf("%w: purpose %q", ErrForged, p)
 	}

@@ -12,7 +12,8 @@ import (
 	"time"
 )
 
-// FunctionNames are the folders below functions/.
+// FunctionNames are the folders below functions/. [Repair] is the program of
+// complete as well.
 var FunctionNames = []string{"presign", "callback", "complete"}
 
 // Build compiles the functions into dir, with the go command that is in PATH.
@@ -47,6 +48,18 @@ func Binary(dir, name string) string {
 		name += ".exe"
 	}
 	return filepath.Join(dir, name)
+}
+
+// Repair is the function for timers and for OSS's trigger: the program of
+// complete, deployed a second time, with a role of its own.
+const Repair = "repair"
+
+// deployed are all functions, with the program of each.
+var deployed = []struct{ name, program string }{
+	{"presign", "presign"},
+	{"callback", "callback"},
+	{"complete", "complete"},
+	{Repair, "complete"},
 }
 
 // Timeout is how long a function may take to answer, as s.yaml deploys it.

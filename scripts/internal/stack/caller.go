@@ -42,7 +42,7 @@ type Event struct {
 }
 
 // EventData is what an event says of an upload: its receipt without the
-// receipt token, and whose it is.
+// receipt token and what became of the event, and whose it is.
 type EventData struct {
 	client.Receipt
 	Subject string `json:"subject"`
@@ -57,7 +57,7 @@ func Events(ctx context.Context, c *client.Client) ([]Event, error) {
 
 // Check holds the event against the receipt of its upload.
 func (e Event) Check(r client.Receipt) error {
-	r.ReceiptToken, r.Line = "", nil
+	r.ReceiptToken, r.Line, r.Delivered = "", nil, false
 	switch {
 	case !e.Verified:
 		return errors.New("the signature of the event does not verify")

@@ -54,7 +54,7 @@ func TestOwnSettingsReachTheFunctions(t *testing.T) {
 
 func signed(t *testing.T, method jwt.SigningMethod, secret string) string {
 	t.Helper()
-	token, err := jwt.NewWithClaims(method, jwt.MapClaims{"sub": "me", "exp": time.Now().Add(time.Hour).Unix()}).SignedString([]byte(secret))
+	token, err := jwt.NewWithClaims(method, jwt.MapClaims{"sub": "me", "aud": "ossupload", "exp": time.Now().Add(time.Hour).Unix()}).SignedString([]byte(secret))
 	if err != nil {
 		t.Fatal(err)
 	}

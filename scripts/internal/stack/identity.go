@@ -120,10 +120,11 @@ func randomBytes(n int) []byte {
 // ("Grant Function Compute permissions to access other Alibaba Cloud services").
 const roleLife = 36 * time.Hour
 
-// roleSession hands out credentials of the functions' role. It is safe for
+// roleSession hands out credentials of a function's role. It is safe for
 // concurrent use.
 type roleSession struct {
 	store  *ram.Store
+	arn    string
 	policy ram.Policy
 	now    func() time.Time
 
@@ -143,30 +144,9 @@ func (r *roleSession) credentials() (accessKeyID, accessKeySecret, securityToken
 			SecurityToken:   "CAIS" + base64.StdEncoding.EncodeToString(randomBytes(460)),
 			Expires:         now.Add(roleLife),
 			Policies:        []ram.Policy{r.policy},
-			Role:            functionRole,
+			Role:            r.arn,
 		}
 		r.store.Add(r.current)
 	}
 	return r.current.AccessKeyID, r.current.AccessKeySecret, r.current.SecurityToken
-}
-
-// statement is one statement of a RAM policy that allows.
-type statement struct {
-	Effect   string   `json:"Effect"`
-	Action   []string `json:"Action"`
-	Resource []string `json:"Resource"`
-}
-
-func allow(resource string, actions ...string) statement {
-	return statement{Effect: "Allow", Action: actions, Resource: []string{resource}}
-}
-
-// policy makes a RAM policy as an operator would write it, and reads it back
-// as the stand-ins do.
-func policy(statements ...statement) (ram.Policy, error) {
-	text, err := json.Marshal(map[string]any{"Version": "1", "Statement": statements})
-	if err != nil {
-		return ram.Policy{}, fmt.Errorf("writing a policy: %w", err)
-	}
-	return ram.ParsePolicy(text)
 }

@@ -64,13 +64,13 @@ func TestLoadIdentityRefusesADamagedFile(t *testing.T) {
 
 func TestRoleCredentialsAreRenewedAtHalfTheirLife(t *testing.T) {
 	now := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
-	role := &roleSession{store: ram.NewStore(), now: func() time.Time { return now }}
+	role := &roleSession{store: ram.NewStore(), arn: rolePrefix + "repair", now: func() time.Time { return now }}
 	first, _, token := role.credentials()
 	if !strings.HasPrefix(first, "STS.") || token == "" {
 		t.Errorf("credentials() = %q with a token of %d bytes, want those of a role", first, len(token))
 	}
-	if c, ok := role.store.Lookup(first); !ok || !c.Expires.Equal(now.Add(36*time.Hour)) || c.Role != functionRole {
-		t.Errorf("the store has %v until %v for %q, want 36 hours of the functions' role", ok, c.Expires, c.Role)
+	if c, ok := role.store.Lookup(first); !ok || !c.Expires.Equal(now.Add(36*time.Hour)) || c.Role != role.arn {
+		t.Errorf("the store has %v until %v for %q, want 36 hours of its role", ok, c.Expires, c.Role)
 	}
 	now = now.Add(18 * time.Hour)
 	if again, _, _ := role.credentials(); again != first {

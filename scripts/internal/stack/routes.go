@@ -29,7 +29,7 @@ var functionRoutes = []struct{ prefix, function string }{
 func (s *Stack) routes(trigger fc.Trigger) http.Handler {
 	var functions []fc.Route
 	for _, r := range functionRoutes {
-		functions = append(functions, fc.Route{Prefix: r.prefix, Function: s.Functions[r.function]})
+		functions = append(functions, fc.Route{Prefix: r.prefix, Function: s.groups[r.function]})
 	}
 	gateway := fc.NewGateway(trigger, functions, s.log)
 	// Web pages may not set faults in a developer's stack behind their back.
@@ -82,8 +82,10 @@ func (s *Stack) serveFunctions(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	var list []process
-	for _, name := range FunctionNames {
-		list = append(list, process{name, s.Functions[name].Pid()})
+	for _, d := range deployed {
+		for _, instance := range s.instances[d.name] {
+			list = append(list, process{d.name, instance.Pid()})
+		}
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Cache-Control", "no-store")
@@ -100,7 +102,7 @@ POST %[1]s/presign           ask for an upload, as the caller of the ready line'
 GET  %[1]s/_local/events     the events that the functions delivered
 GET  %[1]s/_local/functions  their processes: [{name, pid}]
 POST %[1]s/_local/faults     make the next calls fail: {target, operation, mode, count}
-POST %[1]s/_local/timer      let complete sweep now; the body is the timer's payload: {dryRun, delete, minAgeSeconds, …}
+POST %[1]s/_local/timer      call repair as its timer does, with the body as payload: {"do":"deliver","aheadSeconds"} or {"do":"sweep","dryRun","delete","minAgeSeconds",…}
 OSS  %[2]s                   bucket %[3]s
 STS  %[4]s
 `, s.Ready.Gateway, s.Ready.OSS, s.Ready.Bucket, s.Ready.STS)

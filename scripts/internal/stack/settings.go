@@ -1,6 +1,7 @@
 package stack
 
 import (
+	"cmp"
 	"encoding/base64"
 	"fmt"
 	"maps"
@@ -12,17 +13,21 @@ import (
 )
 
 const (
-	accountID    = "1234567890123456"
-	functionRole = "acs:ram::" + accountID + ":role/ossupload-function"
+	accountID  = "1234567890123456"
+	rolePrefix = "acs:ram::" + accountID + ":role/ossupload-" // and the function's name
 
 	// UploadRole is the role that the functions assume to sign uploads, unless
 	// UPLOAD_ROLE_ARN is set otherwise.
-	UploadRole = "acs:ram::" + accountID + ":role/ossupload-upload"
+	UploadRole = rolePrefix + "upload"
 
 	// CallbackKeyPath is where the OSS stand-in publishes the key of its callbacks.
 	CallbackKeyPath = "/_local/callback_pub_key.pem"
 
 	webhookPath = "/_local/webhook" // at the gateway
+
+	// What the functions take for a variable that is not set.
+	defaultPrefix   = "uploads/"
+	defaultAudience = "ossupload"
 )
 
 // setting is one environment variable of the functions.
@@ -41,7 +46,7 @@ func defaultSettings(at Ready, id Identity) Settings {
 		{"OSS_BUCKET", "ossupload-local"},
 		{"OSS_ENDPOINT", at.OSS},
 		{"OSS_PATH_STYLE", "true"},
-		{"UPLOAD_PREFIX", "uploads/"},
+		{"UPLOAD_PREFIX", defaultPrefix},
 		{"UPLOAD_MAX_SIZE", "10737418240"},
 		{"UPLOAD_CONTENT_TYPES", "*/*"},
 		{"UPLOAD_METHODS", "put,form,url,multipart"},
@@ -56,6 +61,7 @@ func defaultSettings(at Ready, id Identity) Settings {
 		{"CALLBACK_URL", at.Gateway + "/callback"},
 		{"CALLBACK_KEY_URLS", at.OSS + CallbackKeyPath},
 		{"AUTH_MODE", "jwt"},
+		{"AUTH_AUDIENCE", defaultAudience},
 		{"AUTH_JWT_SECRET", "base64:" + base64.StdEncoding.EncodeToString(id.CallerSecret)},
 		{"PUBLIC_URL", at.Gateway},
 		{"CORS_ORIGINS", "*"},
@@ -99,6 +105,9 @@ func (s Settings) List(name string) []string {
 	return items
 }
 
+// prefix is what the keys of uploads begin with.
+func (s Settings) prefix() string { return cmp.Or(s.Get("UPLOAD_PREFIX"), defaultPrefix) }
+
 // Variables returns s as a process takes it.
 func (s Settings) Variables() []string {
 	variables := make([]string, len(s))
@@ -138,11 +147,12 @@ func (s Settings) callerToken(now time.Time) (string, error) {
 	if !ok {
 		return "", nil
 	}
-	claims := jwt.MapClaims{"sub": CallerSubject, "iat": now.Unix(), "exp": now.Add(callerLife).Unix()}
-	for claim, name := range map[string]string{"iss": "AUTH_ISSUER", "aud": "AUTH_AUDIENCE"} {
-		if value := s.Get(name); value != "" {
-			claims[claim] = value
-		}
+	claims := jwt.MapClaims{
+		"sub": CallerSubject, "iat": now.Unix(), "exp": now.Add(callerLife).Unix(),
+		"aud": cmp.Or(s.Get("AUTH_AUDIENCE"), defaultAudience),
+	}
+	if issuer := s.Get("AUTH_ISSUER"); issuer != "" {
+		claims["iss"] = issuer
 	}
 	if claim := s.Get("AUTH_SUBJECT_CLAIM"); claim != "" {
 		claims[claim] = CallerSubject

@@ -1,9 +1,10 @@
-// Package stack runs the whole of ossupload on one machine: the three functions
-// as processes over the runtime API of Function Compute, and stand-ins for what
-// surrounds them, which are servers in this process.
+// Package stack runs the whole of ossupload on one machine: the functions as
+// processes over the runtime API of Function Compute, complete a second time as
+// repair, and stand-ins for what surrounds them, which are servers in this
+// process.
 //
-//	fc     Function Compute: the runtime API, and gateways of both event shapes
-//	oss    OSS, with callbacks
+//	fc     Function Compute: the runtime API, gateways of both event shapes, the asynchronous queue
+//	oss    OSS, with callbacks and a trigger
 //	sts    STS: AssumeRole
 //	ram    the access control that OSS and STS share
 //	hook   the application's webhook
@@ -67,6 +68,32 @@ type Options struct {
 	// uploads without Uppy.
 	UppyDir string
 
+	// Instances is how many processes each function has; zero means one.
+	Instances int
+
+	// PlainHTTP has OSS's policies see calls over plain http as such, so that the
+	// upload role refuses them; else they count as secure.
+	PlainHTTP bool
+
+	// NoTrigger leaves OSS's trigger out: what neither callback nor client
+	// announces is then left to the sweep. Tests want that who count calls, or
+	// make the next ones fail.
+	NoTrigger bool
+
+	// EncodeKeys percent-encodes the keys in the trigger's events.
+	EncodeKeys bool
+
+	// TriggerTwice has every event of the trigger delivered twice.
+	TriggerTwice bool
+
+	// RetryTrigger are the pauses before further tries of a trigger's event that
+	// failed; [fc.Pauses] if nil.
+	RetryTrigger []time.Duration
+
+	// DeliverEvery is how often repair's timer fires by itself, and delivers what
+	// waits in the outbox; zero means never.
+	DeliverEvery time.Duration
+
 	// Log takes the log of the stack and of the functions, as lines of JSON. nil
 	// discards it.
 	Log io.Writer
@@ -93,10 +120,14 @@ type Stack struct {
 	Settings    Settings                // of the functions
 	Identity    Identity                // its secrets
 	CallbackKey *rsa.PrivateKey         // by which OSS signs its callbacks
-	Functions   map[string]*fc.Function // by the names of [FunctionNames]
+	Functions   map[string]*fc.Function // the first instances, by the names of [FunctionNames] and [Repair]
+	Triggered   *fc.Async               // the events of OSS's trigger on their way to repair; nil without
 	Accounts    *ram.Store              // who may do what in OSS and STS
 	Faults      *fault.Registry         // calls that are made to fail
 	Hook        *hook.Hook              // the receiver of events
+
+	instances map[string][]*fc.Function // by function
+	groups    map[string]*fc.Group      // of them
 
 	uppyDir string
 	log     *slog.Logger
@@ -115,6 +146,8 @@ func Start(ctx context.Context, o Options) (_ *Stack, err error) {
 	logged := &lockedWriter{w: o.Log}
 	s := &Stack{
 		Functions: map[string]*fc.Function{},
+		instances: map[string][]*fc.Function{},
+		groups:    map[string]*fc.Group{},
 		Accounts:  ram.NewStore(),
 		Faults:    &fault.Registry{},
 		uppyDir:   o.UppyDir,
@@ -149,7 +182,8 @@ func Start(ctx context.Context, o Options) (_ *Stack, err error) {
 		return nil, err
 	}
 
-	if err := s.startOSS(l.oss, filepath.Join(data, "oss")); err != nil {
+	objects, err := s.startOSS(l.oss, filepath.Join(data, "oss"), o.PlainHTTP)
+	if err != nil {
 		return nil, err
 	}
 	if err := s.startSTS(l.sts); err != nil {
@@ -163,7 +197,10 @@ func Start(ctx context.Context, o Options) (_ *Stack, err error) {
 	}); err != nil {
 		return nil, err
 	}
-	if err := s.startFunctions(ctx, binaries, logged); err != nil {
+	if err := s.startFunctions(ctx, binaries, o.Instances, logged); err != nil {
+		return nil, err
+	}
+	if err := s.startEvents(o, objects); err != nil {
 		return nil, err
 	}
 	s.serve(l.gateway, s.routes(o.Trigger))
@@ -239,7 +276,7 @@ func (s *Stack) configure(l listeners, data string, overrides map[string]string)
 }
 
 // startOSS serves OSS with the one bucket that the settings name.
-func (s *Stack) startOSS(l net.Listener, dir string) error {
+func (s *Stack) startOSS(l net.Listener, dir string, plainHTTP bool) (*oss.Server, error) {
 	server, err := oss.New(oss.Config{
 		Region:         s.Ready.Region,
 		Dir:            dir,
@@ -248,16 +285,17 @@ func (s *Stack) startOSS(l net.Listener, dir string) error {
 		CallbackKey:    s.CallbackKey,
 		CallbackKeyURL: s.Ready.OSS + CallbackKeyPath,
 		Fault:          s.Faults.Take,
+		PlainHTTP:      plainHTTP,
 		Log:            s.log,
 	})
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if err := server.CreateBucket(s.Ready.Bucket); err != nil {
-		return err
+		return nil, err
 	}
 	s.serve(l, server)
-	return nil
+	return server, nil
 }
 
 // account is how the OSS stand-in asks for credentials.
@@ -272,16 +310,8 @@ func (s *Stack) account(accessKeyID string) (oss.Account, bool) {
 	}, ok
 }
 
-// bucket is the resource name of the bucket itself, on which lists are allowed.
-func (s *Stack) bucket() string { return "acs:oss:*:*:" + s.Ready.Bucket }
-
-// objects is the resource name of all that the functions may touch.
-func (s *Stack) objects() string {
-	return s.bucket() + "/" + s.Settings.Get("UPLOAD_PREFIX") + "*"
-}
-
-// startSTS serves STS with the one role that the functions' role may assume,
-// if the settings have one, and writes the certificate that its clients trust.
+// startSTS serves STS with the one role that functions may assume to sign, if
+// the settings have one, and writes the certificate that its clients trust.
 func (s *Stack) startSTS(l net.Listener) error {
 	certificate, ca, err := sts.Certificate(time.Now(), rand.Reader)
 	if err != nil {
@@ -292,15 +322,14 @@ func (s *Stack) startSTS(l net.Listener) error {
 	}
 	var roles []ram.Role
 	if arn := s.Settings.Get("UPLOAD_ROLE_ARN"); arn != "" {
-		uploads, err := policy(allow(s.objects(),
-			"oss:PutObject", "oss:PutObjectTagging", "oss:GetObject", "oss:GetObjectVersion", "oss:AbortMultipartUpload", "oss:ListParts"))
+		uploads, err := policy(s.signing()...)
 		if err != nil {
 			return err
 		}
 		roles = append(roles, ram.Role{
 			ARN:       arn,
 			Policy:    uploads,
-			TrustedBy: func(c ram.Credential) bool { return c.Role == functionRole },
+			TrustedBy: s.signs,
 		})
 	}
 	server := sts.New(sts.Config{Store: s.Accounts, Roles: roles, Fault: s.Faults.Take, Log: s.log})
@@ -308,38 +337,36 @@ func (s *Stack) startSTS(l net.Listener) error {
 	return nil
 }
 
-func (s *Stack) startFunctions(ctx context.Context, binaries string, logged io.Writer) error {
-	statements := []statement{
-		allow(s.objects(),
-			"oss:PutObject", "oss:PutObjectTagging", "oss:GetObject", "oss:ListParts", "oss:AbortMultipartUpload", "oss:DeleteObject"),
-		allow(s.bucket(), "oss:ListObjects", "oss:ListMultipartUploads"),
-	}
-	if arn := s.Settings.Get("UPLOAD_ROLE_ARN"); arn != "" {
-		statements = append(statements, allow(arn, "sts:AssumeRole"))
-	}
-	own, err := policy(statements...)
-	if err != nil {
-		return err
-	}
-	role := &roleSession{store: s.Accounts, policy: own, now: time.Now}
-	for _, name := range FunctionNames {
-		output := functionOutput{to: logged, log: s.log.With("function", name)}
-		f, err := fc.Start(ctx, fc.FunctionConfig{
-			Name:        name,
-			Binary:      Binary(binaries, name),
-			Env:         s.Settings.Variables(),
-			Credentials: role.credentials,
-			Timeout:     Timeout(name),
-			Region:      s.Ready.Region,
-			AccountID:   accountID,
-			Stdout:      output,
-			Stderr:      output,
-		})
+// startFunctions runs every function, in as many instances.
+func (s *Stack) startFunctions(ctx context.Context, binaries string, instances int, logged io.Writer) error {
+	for _, d := range deployed {
+		own, err := policy(s.permissions(d.name)...)
 		if err != nil {
 			return err
 		}
-		s.Functions[name] = f
-		s.onClose(f.Stop)
+		role := &roleSession{store: s.Accounts, arn: rolePrefix + d.name, policy: own, now: time.Now}
+		output := functionOutput{to: logged, log: s.log.With("function", d.name)}
+		for range max(instances, 1) {
+			f, err := fc.Start(ctx, fc.FunctionConfig{
+				Name:        d.name,
+				Binary:      Binary(binaries, d.program),
+				Env:         s.Settings.Variables(),
+				Credentials: role.credentials,
+				Timeout:     Timeout(d.name),
+				Region:      s.Ready.Region,
+				AccountID:   accountID,
+				Stdout:      output,
+				Stderr:      output,
+			})
+			if err != nil {
+				return err
+			}
+			s.onClose(f.Stop)
+			s.instances[d.name] = append(s.instances[d.name], f)
+		}
+		members := s.instances[d.name]
+		s.Functions[d.name] = members[0]
+		s.groups[d.name] = fc.NewGroup(members[0], members[1:]...)
 	}
 	return nil
 }

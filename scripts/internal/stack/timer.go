@@ -2,21 +2,15 @@ package stack
 
 import (
 	"encoding/json"
-	"errors"
 	"io"
 	"net/http"
-	"time"
-
-	"ossupload/scripts/internal/stack/fc"
 )
 
 // maxPayload is what a timer trigger may be configured with.
 const maxPayload = 4 << 10
 
-// serveTimer lets the timer of complete fire now, with the body of the request
-// as its payload, and answers what the function made of it.
-//
-//	{"triggerTime":"2026-11-20T10:00:00Z","triggerName":"sweep","payload":"{\"dryRun\":true}"}
+// serveTimer lets the timer of repair fire now, with the body of the request as
+// its payload, and answers what the function made of it.
 func (s *Stack) serveTimer(w http.ResponseWriter, r *http.Request) {
 	if r.Method != http.MethodPost {
 		w.Header().Set("Allow", http.MethodPost)
@@ -28,20 +22,11 @@ func (s *Stack) serveTimer(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "the payload is over 4 KiB", http.StatusRequestEntityTooLarge)
 		return
 	}
-	event, _ := json.Marshal(map[string]string{ // strings always encode
-		"triggerTime": time.Now().UTC().Format(time.RFC3339),
-		"triggerName": "sweep",
-		"payload":     string(payload),
-	})
 	status := http.StatusOK
-	answer, err := s.Functions["complete"].Invoke(r.Context(), event)
+	answer, err := s.fireTimer(r.Context(), string(payload))
 	if err != nil {
 		status = http.StatusBadGateway
-		message := err.Error()
-		if reported := (*fc.FunctionError)(nil); errors.As(err, &reported) {
-			message = reported.Message
-		}
-		answer, _ = json.Marshal(map[string]string{"error": message}) // strings always encode
+		answer, _ = json.Marshal(map[string]string{"error": err.Error()}) // strings always encode
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Cache-Control", "no-store")

@@ -1,0 +1,4 @@
+package settings
+
+// Names are those that Unknown knows, for tests.
+var Names = names
