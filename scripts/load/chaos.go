@@ -11,6 +11,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"ossupload/scripts/internal/stack"
 )
 
 // fault is what POST /_local/faults takes.
@@ -57,9 +59,10 @@ type chaos struct {
 	rand  *rand.Rand
 	begun chan struct{}
 
-	mu     sync.Mutex
-	faults map[string]int // by target
-	kills  map[string]int // by function
+	mu       sync.Mutex
+	faults   map[string]int // by target
+	kills    map[string]int // by function
+	doubling int            // faults that may have an event delivered again, though no client sees it
 }
 
 func newChaos(w *wire, seed uint64) *chaos {
@@ -118,6 +121,11 @@ func (c *chaos) set(ctx context.Context, f fault) error {
 		return err
 	}
 	c.count(c.faults, f.Target, f.Count)
+	if f.doubles() {
+		c.mu.Lock()
+		c.doubling += f.Count
+		c.mu.Unlock()
+	}
 	return nil
 }
 
@@ -168,6 +176,25 @@ func (c *chaos) count(in map[string]int, name string, n int) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	in[name] += n
+}
+
+// doubles reports whether a fault may have an event delivered again, though no
+// client sees it: the receiver took it, but the function does not know, or cannot
+// mark it or read its mark.
+func (f fault) doubles() bool {
+	return f.Target == "webhook" && f.Mode == "stored-then-reset" ||
+		f.Target == "oss" && (f.Operation == "PutObject" || f.Operation == "HeadObject")
+}
+
+// inRepair is how many events repair has at hand when it is killed.
+const inRepair = 8
+
+// explained is how many repetitions faults and kills explain that no client saw.
+// A client sees it when another function is killed that works for it.
+func (c *chaos) explained() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.doubling + inRepair*c.kills[stack.Repair]
 }
 
 // list is "oss 12, webhook 3" and their sum.

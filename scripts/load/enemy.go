@@ -60,7 +60,7 @@ func newEnemy(objectURL string, l *ledger) (*enemy, error) {
 	e.keyURL = "http://" + listener.Addr().String() + ossKeyPath
 	e.server = &http.Server{ReadHeaderTimeout: tryTimeout, Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		if e.asked.Add(1) == 1 {
-			l.violation("the key server that a forged callback named was asked")
+			l.violation("key-server.asked", "the key server that a forged callback named was asked")
 		}
 		w.Write(public)
 	})}
@@ -139,7 +139,7 @@ var junks = []junk{
 	{what: "an unknown upload id", method: "GET", path: "/s3/multipart/v1.k1.AAAA/1", known: true, status: 403},
 	{what: "a completion of nothing", method: "POST", path: "/s3/multipart/v1.k1.AAAA/complete", known: true, contentType: "application/json", text: `{}`, status: 403},
 	{what: "an unknown upload token", method: "POST", path: "/confirm", known: true, contentType: "application/json", text: `{"uploadToken":"v1.k1.AAAA"}`, status: 403},
-	{what: "a key of somebody else", method: "POST", path: "/confirm", known: true, contentType: "application/json", text: `{"key":"uploads/other/2026/01/a.bin"}`, status: 403},
+	{what: "a key of somebody else", method: "POST", path: "/confirm", known: true, contentType: "application/json", text: `{"key":"uploads/other/2026/01/a.bin"}`, status: 404},
 	{what: "an unknown capability", method: "GET", path: "/c/v1.k1.AAAA/s3/params", status: 403},
 	{what: "a path of nothing", method: "GET", path: "/s3/nothing", known: true, status: 404},
 	{what: "a wrong method", method: "DELETE", path: "/presign", known: true, status: 405},

@@ -19,9 +19,11 @@ type ledger struct {
 	alone bool // whether all events of the stack are this run's
 
 	mu         sync.Mutex
-	uploads    []upload                  // of which there is a receipt
-	announced  map[string]map[string]int // key to event id to number of deliveries
-	violations []string
+	uploads    []upload                    // of which there is a receipt, or that are found to be stored
+	vanished   []upload                    // of clients that went away, until it is known whether they are stored
+	asked      map[string]int              // by key: confirmations and their repetitions
+	announced  map[string]map[string]*told // key to event id
+	violations []violation
 	unsaid     int // violations past maxViolations
 	rechecked  int // confirmations of what had its receipt
 	forged     tally
@@ -31,33 +33,84 @@ type ledger struct {
 // tally counts what has to be refused.
 type tally struct{ sent, refused, unanswered, accepted int }
 
+// violation is a broken promise: which one, and how it shows.
+type violation struct{ name, text string }
+
+func (v violation) String() string { return v.name + ": " + v.text }
+
+// told is what came under one event id.
+type told struct {
+	event event // the first
+	count int
+}
+
 // maxViolations bounds what is said of a product that is entirely broken.
 const maxViolations = 50
 
 func newLedger(alone bool) *ledger {
-	return &ledger{alone: alone, announced: map[string]map[string]int{}}
+	return &ledger{alone: alone, announced: map[string]map[string]*told{}, asked: map[string]int{}}
 }
 
 // violation notes a broken promise.
-func (l *ledger) violation(format string, args ...any) {
+func (l *ledger) violation(name, format string, args ...any) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.violate(format, args...)
+	l.violate(name, format, args...)
 }
 
-func (l *ledger) violate(format string, args ...any) {
+func (l *ledger) violate(name, format string, args ...any) {
 	if len(l.violations) >= maxViolations {
 		l.unsaid++
 		return
 	}
-	l.violations = append(l.violations, fmt.Sprintf(format, args...))
+	l.violations = append(l.violations, violation{name, fmt.Sprintf(format, args...)})
 }
 
 // add notes an upload.
 func (l *ledger) add(u upload) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if u.vanished && u.receipt.EventID == "" && u.receipt.Location == "" {
+		l.vanished = append(l.vanished, u)
+		return
+	}
 	l.uploads = append(l.uploads, u)
+}
+
+// takeVanished returns the uploads of clients that went away, once.
+func (l *ledger) takeVanished() []upload {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	list := l.vanished
+	l.vanished = nil
+	return list
+}
+
+// all returns the uploads.
+func (l *ledger) all() []upload {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return slices.Clone(l.uploads)
+}
+
+// unannounced returns the keys of uploads about which no event came.
+func (l *ledger) unannounced() map[string]bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	silent := map[string]bool{}
+	for _, u := range l.uploads {
+		if len(l.announced[u.receipt.Key]) == 0 {
+			silent[u.receipt.Key] = true
+		}
+	}
+	return silent
+}
+
+// ask notes that a client had an upload confirmed, or tried to, so often.
+func (l *ledger) ask(u upload, times int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.asked[u.receipt.Key] += times
 }
 
 // count is how many uploads have their receipt.
@@ -83,7 +136,7 @@ func (l *ledger) confirmed(u upload, again receipt) {
 	defer l.mu.Unlock()
 	l.rechecked++
 	if again != u.receipt {
-		l.violate("%s %s: confirmed as %+v, its receipt was %+v", u.kind, u.receipt.Key, again, u.receipt)
+		l.violate("confirm.other", "%s %s: confirmed as %+v, its receipt was %+v", u.kind, u.receipt.Key, again, u.receipt)
 	}
 }
 
@@ -99,37 +152,7 @@ func (l *ledger) refused(t *tally, what string, status int) {
 		t.unanswered++
 	default:
 		t.accepted++
-		l.violate("%s was answered %d", what, status)
-	}
-}
-
-// event is a delivery, as the stack's receiver shows it.
-type event struct {
-	ID        string `json:"id"`
-	Timestamp int64  `json:"timestamp"`
-	Verified  bool   `json:"verified"`
-	Body      struct {
-		Type string  `json:"type"`
-		Data receipt `json:"data"`
-	} `json:"body"`
-}
-
-// deliver notes events that the receiver got.
-func (l *ledger) deliver(events []event) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	for _, e := range events {
-		key := e.Body.Data.Key
-		switch {
-		case !e.Verified:
-			l.violate("the signature of event %s does not verify", e.ID)
-		case e.Body.Type != "upload.completed" || e.ID == "" || e.ID != e.Body.Data.EventID:
-			l.violate("event %q is a %q about event %q", e.ID, e.Body.Type, e.Body.Data.EventID)
-		}
-		if l.announced[key] == nil {
-			l.announced[key] = map[string]int{}
-		}
-		l.announced[key][e.ID]++
+		l.violate("refusal.missing", "%s was answered %d", what, status)
 	}
 }
 
@@ -140,12 +163,15 @@ type summary struct {
 	announced  int // under their own event id
 	ids        int // distinct event ids of uploads
 	deliveries int // of those
+	explained  int // repetitions that faults and kills explain
+	unasked    int // deliveries that no client's request explains
 	missing    int // not announced
 	ambiguous  int // announced under other ids as well
 }
 
-// audit holds receipts against events.
-func (l *ledger) audit() summary {
+// audit holds receipts against events. explained is how many deliveries faults and kills explain that no client asked
+// for.
+func (l *ledger) audit(explained int) summary {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	s := summary{uploads: len(l.uploads)}
@@ -153,34 +179,48 @@ func (l *ledger) audit() summary {
 	owner := make(map[string]string, len(l.uploads)) // event id to key
 	for _, u := range l.uploads {
 		key, id := u.receipt.Key, u.receipt.EventID
+		had := s.deliveries
 		if keys[key] {
-			l.violate("key %s was given to two uploads", key)
+			l.violate("key.twice", "key %s was given to two uploads", key)
 		}
 		keys[key] = true
-		if other, taken := owner[id]; taken {
-			l.violate("event id %s is of %s and of %s", id, other, key)
+		ids := l.announced[key]
+		if u.vanished && id == "" {
+			// Nobody was told the id; it must be one all the same.
+			for only := range ids {
+				id = only
+			}
+		}
+		l.compareEvents(u)
+		if other, taken := owner[id]; taken && id != "" {
+			l.violate("event.shared-id", "event id %s is of %s and of %s", id, other, key)
 		}
 		owner[id] = key
-		ids := l.announced[key]
-		for _, n := range ids {
-			s.deliveries += n
+		for _, t := range ids {
+			s.deliveries += t.count
 		}
-		if ids[id] == 0 {
+		if over := s.deliveries - had - u.asked - l.asked[key]; over > 0 {
+			s.unasked += over
+		}
+		if ids[id] == nil {
 			s.missing++
-			l.violate("%s %s: event %s was never delivered", u.kind, key, id)
+			l.violate("event.missing", "%s %s: event %s was never delivered", u.kind, key, id)
 		} else {
 			s.announced++
 		}
-		if others := len(ids) - min(ids[id], 1); others > 0 {
+		if ids[id] == nil && len(ids) > 0 || len(ids) > 1 {
 			s.ambiguous++
-			l.violate("%s %s: it was announced as %v, its receipt says %s", u.kind, key, slices.Sorted(maps.Keys(ids)), id)
+			l.violate("event.second-id", "%s %s: it was announced as %v, its receipt says %s", u.kind, key, slices.Sorted(maps.Keys(ids)), id)
 		}
 	}
 	s.ids = len(owner)
+	if s.unasked > explained {
+		l.violate("event.repeated", "%d deliveries are repetitions that no client asked for, and faults and kills explain %d", s.unasked, explained)
+	}
 	if l.alone {
 		for key, ids := range l.announced {
 			if !keys[key] {
-				l.violate("key %q has no receipt, but was announced as %v", key, slices.Sorted(maps.Keys(ids)))
+				l.violate("event.stranger", "key %q has no receipt, but was announced as %v", key, slices.Sorted(maps.Keys(ids)))
 			}
 		}
 	}
@@ -206,9 +246,9 @@ func (l *ledger) readBack(ctx context.Context, workers int, fetch func(ctx conte
 				}
 				switch sum := sha256.Sum256(stored); {
 				case err != nil:
-					l.violation("%s %s: reading the object: %v", u.kind, u.receipt.Key, err)
+					l.violation("object.missing", "%s %s: reading the object: %v", u.kind, u.receipt.Key, err)
 				case !bytes.Equal(sum[:], u.sum[:]):
-					l.violation("%s %s: %d bytes are stored that are not the %d that were sent", u.kind, u.receipt.Key, len(stored), u.size)
+					l.violation("object.bytes", "%s %s: %d bytes are stored that are not the %d that were sent", u.kind, u.receipt.Key, len(stored), u.size)
 				default:
 					share[worker]++
 				}

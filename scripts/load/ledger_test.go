@@ -7,19 +7,31 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 )
+
+var (
+	stored = time.Date(2026, 5, 4, 3, 2, 1, 0, time.UTC)
+	now    = stored.Add(time.Minute)
+)
+
+// receiptOf is a receipt as far as it matters here.
+func receiptOf(key, id string) receipt {
+	return receipt{Key: key, EventID: id, UploadedAt: stored.Format(time.RFC3339Nano)}
+}
 
 // announcement is an event about an upload, as it should be.
 func announcement(key, id string) event {
-	e := event{ID: id, Verified: true}
-	e.Body.Type = "upload.completed"
-	e.Body.Data = receipt{Key: key, EventID: id}
+	e := event{ID: id, Timestamp: now.Unix(), Verified: true}
+	e.Body.Type, e.Body.Timestamp = "upload.completed", stored
+	e.Body.Data.receipt = receiptOf(key, id)
+	e.Body.Data.Subject = "demo"
 	return e
 }
 
 // uploaded is an upload whose bytes are its key.
 func uploaded(key, id string) upload {
-	return upload{kind: kindPut, sum: sha256.Sum256([]byte(key)), receipt: receipt{Key: key, EventID: id}}
+	return upload{kind: kindPut, sum: sha256.Sum256([]byte(key)), receipt: receiptOf(key, id), asked: 2}
 }
 
 func TestLedgerAudit(t *testing.T) {
@@ -104,7 +116,7 @@ func TestLedgerAudit(t *testing.T) {
 			name:    "header and body disagree",
 			uploads: []upload{uploaded("a", "evt_a")},
 			events:  []event{other(func(e *event) { e.Body.Data.EventID = "evt_b" })},
-			want:    `event "evt_a" is a "upload.completed" about event "evt_b"`,
+			want:    `event "evt_a" says that it is event "evt_b"`,
 			sum:     summary{uploads: 1, announced: 1, ids: 1, deliveries: 1},
 		},
 	}
@@ -114,14 +126,80 @@ func TestLedgerAudit(t *testing.T) {
 			for _, u := range tt.uploads {
 				l.add(u)
 			}
-			l.deliver(tt.events)
-			if sum := l.audit(); sum != tt.sum {
+			l.deliver(tt.events, now)
+			if sum := l.audit(0); sum != tt.sum {
 				t.Errorf("audit = %+v, want %+v", sum, tt.sum)
 			}
-			if got := strings.Join(l.violations, "; "); got != tt.want {
+			if got := texts(l.violations); got != tt.want {
 				t.Errorf("violations = %q, want %q", got, tt.want)
 			}
 		})
+	}
+}
+
+// texts are violations without their names.
+func texts(list []violation) string {
+	var all []string
+	for _, v := range list {
+		all = append(all, v.text)
+	}
+	return strings.Join(all, "; ")
+}
+
+// Each field of an event is held against the receipt, and each is named.
+func TestLedgerComparesWholeEvents(t *testing.T) {
+	tests := []struct {
+		want   string
+		change func(*event)
+	}{
+		{"", func(*event) {}},
+		{"event.type", func(e *event) { e.Body.Type = "upload.refused" }},
+		{"event.timestamp", func(e *event) { e.Body.Timestamp = now }},
+		{"event.sent", func(e *event) { e.Timestamp += 60 }},
+		{"event.sent", func(e *event) { e.Timestamp = stored.Unix() - 60 }},
+		{"event.signature", func(e *event) { e.Verified = false }},
+		{"event.id", func(e *event) { e.Body.Data.EventID = "evt_b" }},
+		{"event.size", func(e *event) { e.Body.Data.Size++ }},
+		{"event.etag", func(e *event) { e.Body.Data.ETag = "E" }},
+		{"event.crc64", func(e *event) { e.Body.Data.CRC64 = "7" }},
+		{"event.bucket", func(e *event) { e.Body.Data.Bucket = "other" }},
+		{"event.location", func(e *event) { e.Body.Data.Location = "http://example.com/a" }},
+		{"event.contentType", func(e *event) { e.Body.Data.ContentType = "text/html" }},
+		{"event.versionId", func(e *event) { e.Body.Data.VersionID = "v1" }},
+		{"event.filename", func(e *event) { e.Body.Data.Filename = "b" }},
+		{"event.metadata", func(e *event) { e.Body.Data.Metadata = "{}" }},
+		{"event.vars", func(e *event) { e.Body.Data.Vars = "{}" }},
+		{"event.context", func(e *event) { e.Body.Data.Context = "{}" }},
+		{"event.subject", func(e *event) { e.Body.Data.Subject = "mallory" }},
+	}
+	for _, tt := range tests {
+		t.Run(tt.want, func(t *testing.T) {
+			l, e := newLedger(true), announcement("a", "evt_a")
+			tt.change(&e)
+			l.add(uploaded("a", "evt_a"))
+			l.deliver([]event{e}, now)
+			l.audit(0)
+			names := map[string]bool{}
+			for _, v := range l.violations {
+				names[v.name] = true
+			}
+			if tt.want == "" && len(names) > 0 || tt.want != "" && !names[tt.want] {
+				t.Errorf("violations = %q, want %q", l.violations, tt.want)
+			}
+		})
+	}
+}
+
+func TestLedgerBoundsRepetitions(t *testing.T) {
+	l, e := newLedger(true), announcement("a", "evt_a")
+	l.add(uploaded("a", "evt_a")) // for whom the client has asked twice
+	l.ask(uploaded("a", "evt_a"), 1)
+	l.deliver([]event{e, e, e, e}, now)
+	if s := l.audit(1); s.unasked != 1 || len(l.violations) != 0 {
+		t.Errorf("audit = %+v with %q, want one explained repetition", s, l.violations)
+	}
+	if l.audit(0); len(l.violations) != 1 || l.violations[0].name != "event.repeated" {
+		t.Errorf("violations = %q, want event.repeated", l.violations)
 	}
 }
 
@@ -157,7 +235,7 @@ func TestLedgerRefused(t *testing.T) {
 func TestLedgerConfirmed(t *testing.T) {
 	l, u := newLedger(true), uploaded("a", "evt_a")
 	l.confirmed(u, u.receipt)
-	l.confirmed(u, receipt{Key: "a", EventID: "evt_b"})
+	l.confirmed(u, receiptOf("a", "evt_b"))
 	if l.rechecked != 2 || len(l.violations) != 1 {
 		t.Errorf("%d were confirmed, violations %q, want 2 and one violation", l.rechecked, l.violations)
 	}
@@ -166,7 +244,7 @@ func TestLedgerConfirmed(t *testing.T) {
 func TestLedgerSaysNoMoreThanFits(t *testing.T) {
 	l := newLedger(true)
 	for range maxViolations + 5 {
-		l.violation("again")
+		l.violation("again", "again")
 	}
 	if len(l.violations) != maxViolations || l.unsaid != 5 {
 		t.Errorf("%d violations are said and %d not, want %d and 5", len(l.violations), l.unsaid, maxViolations)

@@ -8,13 +8,20 @@
 //
 // It builds and starts a stack of its own, on ports of its own, unless -gateway
 // and -token name one that runs. The traffic is a mix of uploads by PUT and in
-// parts, requests for URLs that nobody uses, confirmations, forged callbacks
-// and junk. A client whose answer is lost asks again, and one whose upload was
+// parts, clients that go away in the middle, requests for URLs that nobody uses,
+// confirmations, forged callbacks and junk. A client whose answer is lost asks again, and one whose upload was
 // not announced has it confirmed, as the contract asks of clients.
 //
-// In the end every upload that got a receipt must be stored, byte for byte, and
-// announced under exactly one event id, its own. No forgery and no junk may
-// have been accepted, no upload given up, and memory must not have grown.
+// In the end every upload that is stored, whether its client got a receipt or
+// went away, must be whole, byte for byte, and announced under exactly one event
+// id, its own. Each field of the event must be what was sent, what the receipt
+// says and what OSS shows; each upload must have its marker, which says that it
+// was announced; and nothing may wait or be given up once the worker of the
+// outbox has run to its end. An event may come again where a client asked again,
+// or where a fault or a kill explains it. No forgery and no junk may have been
+// accepted, no upload given up, and memory must not have grown. Every violation
+// has a name, such as event.size or marker.missing.
+//
 // The last line is the verdict, and the exit status says it too: 0, 1 for a
 // violation or a failure, and 2 for wrong flags.
 //
@@ -67,7 +74,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) (err erro
 	ctx, cancel := context.WithTimeout(ctx, o.bound())
 	defer cancel()
 
-	s := &stack{gateway: o.gateway, token: o.token}
+	s := &localStack{gateway: o.gateway, token: o.token}
 	if o.gateway == "" {
 		fmt.Fprintln(stdout, "building and starting a local stack")
 		if s, err = startStack(ctx, o.log); err != nil {

@@ -13,6 +13,8 @@ type observer struct {
 	wire   *wire
 	ledger *ledger
 	last   []mark // what the receiver showed last time
+	// alter is between the receiver and the ledger; nil does nothing.
+	alter func([]event) []event
 }
 
 // mark tells deliveries apart well enough to recognise a row of them.
@@ -46,9 +48,13 @@ func (o *observer) look(ctx context.Context) error {
 	shown := marks(events)
 	fresh, seamless := following(o.last, shown)
 	if !seamless {
-		o.ledger.violation("between two looks the receiver forgot events that had not been seen, or was cleared by somebody")
+		o.ledger.violation("observer.gap", "between two looks the receiver forgot events that had not been seen, or was cleared by somebody")
 	}
-	o.ledger.deliver(events[len(events)-fresh:])
+	fed := events[len(events)-fresh:]
+	if o.alter != nil {
+		fed = o.alter(fed)
+	}
+	o.ledger.deliver(fed, time.Now())
 	o.last = shown
 	return nil
 }

@@ -22,14 +22,17 @@ type loadRun struct {
 	traffic  *traffic
 	chaos    *chaos // nil in steps
 	summary  summary
-	calm     int // uploads after the trouble
+	calm     int     // uploads after the trouble
+	storage  storage // nil: of a stack that is not ours
+	place    place
+	patience time.Duration // until all that waits has been delivered
 }
 
 // newRun asks for one URL, which shows that the stack answers, what its bucket
 // is and where.
-func newRun(ctx context.Context, o options, s *stack, out io.Writer) (*loadRun, error) {
+func newRun(ctx context.Context, o options, s *localStack, out io.Writer) (*loadRun, error) {
 	w := newWire(s.gateway, s.token, maxWorkers)
-	l := newLedger(s.cmd != nil)
+	l := newLedger(s.ready != nil)
 	first := &worker{w, rand.New(rand.NewPCG(o.seed, 0))}
 	patient, cancel := context.WithTimeout(ctx, tryTimeout)
 	defer cancel()
@@ -42,10 +45,14 @@ func newRun(ctx context.Context, o options, s *stack, out io.Writer) (*loadRun, 
 		return nil, err
 	}
 	r := &loadRun{
-		options: o, out: out, wire: w, ledger: l,
+		patience: settlePatience,
+		options:  o, out: out, wire: w, ledger: l,
 		observer: &observer{wire: w, ledger: l},
 		memory:   &memory{wire: w, lives: map[process]*life{}},
 		traffic:  &traffic{seed: o.seed, wire: w, ledger: l, enemy: e},
+	}
+	if s.ready != nil {
+		r.storage, r.place = newBucket(*s.ready, w.HTTP), place{s.ready.OSS, s.ready.Bucket}
 	}
 	if err := r.observer.skip(ctx); err != nil {
 		e.close()
@@ -97,7 +104,7 @@ func (r *loadRun) compareCost(rec *recorder, workers int) {
 	junk, n := rec.of(kindJunk, 50)
 	put, m := rec.of(kindPut, 50)
 	if n >= enough && m >= enough && junk > put {
-		r.ledger.violation("junk is not refused cheaply: with %d at once half of it took longer than %v, and half of the uploads %v", workers, short(junk), short(put))
+		r.ledger.violation("junk.dear", "junk is not refused cheaply: with %d at once half of it took longer than %v, and half of the uploads %v", workers, short(junk), short(put))
 	}
 }
 
@@ -123,7 +130,7 @@ func (r *loadRun) soak(ctx context.Context) error {
 	}
 	fmt.Fprintf(r.out, "\nfaults and kills: %d at once %s\n", r.workers, goal)
 	r.chaos = newChaos(r.wire, r.seed)
-	r.traffic.before = r.chaos.tick
+	r.traffic.before, r.traffic.lose = r.chaos.tick, true
 	raging, calm := context.WithCancel(ctx)
 	defer calm()
 	raged := make(chan error, 1)
@@ -138,7 +145,7 @@ func (r *loadRun) soak(ctx context.Context) error {
 	rec.write(r.out, kinds)
 	done := r.ledger.count()
 	if done < r.uploads {
-		r.ledger.violation("only %d of %d uploads were done in %v", done, r.uploads, r.options.soak)
+		r.ledger.violation("uploads.few", "only %d of %d uploads were done in %v", done, r.uploads, r.options.soak)
 	}
 
 	if err := r.awaitFunctions(ctx); err != nil {
@@ -185,11 +192,18 @@ func (r *loadRun) check(ctx context.Context) error {
 	if ctx.Err() != nil {
 		return nil
 	}
-	// A receipt is given after its event was delivered, so all are there.
-	if err := r.observer.look(ctx); err != nil {
+	if err := r.settle(ctx); err != nil {
+		if ctx.Err() != nil {
+			return nil
+		}
 		return err
 	}
-	r.summary = r.ledger.audit()
+	explained := 0
+	if r.chaos != nil {
+		explained = r.chaos.explained()
+	}
+	r.summary = r.ledger.audit(explained)
+	r.summary.explained = explained
 	fmt.Fprintf(r.out, "\nreading %d objects back\n", r.summary.uploads)
 	readers := make([]*worker, min(r.workers, 16))
 	for i := range readers {
@@ -220,7 +234,7 @@ func (r *loadRun) judge(logFile string) error {
 	row("stored byte for byte", "%d", s.whole)
 	row("distinct event ids", "%d", s.ids)
 	row("announced under their id", "%d, %d missing, %d under another id too", s.announced, s.missing, s.ambiguous)
-	row("deliveries", "%d, %d of them repetitions", s.deliveries, s.deliveries-s.announced)
+	row("deliveries", "%d, %d of them repetitions: %d that no client asked for, at most %d", s.deliveries, s.deliveries-s.announced, s.unasked, s.explained)
 	row("confirmed again", "%d", l.rechecked)
 	row("forged callbacks", "%v", l.forged)
 	row("junk", "%v", l.junk)
@@ -281,7 +295,7 @@ func (r *loadRun) compareMemory(row func(name, format string, args ...any)) {
 			most := bound(name, warm, r.summary.uploads)
 			row("memory of "+name, "%s after warm-up, %s at the end, at most %s", mebibytes(warm), mebibytes(end), mebibytes(most))
 			if end > most {
-				r.ledger.violation("memory of %s grew from %s to %s", name, mebibytes(warm), mebibytes(end))
+				r.ledger.violation("memory.grown", "memory of %s grew from %s to %s", name, mebibytes(warm), mebibytes(end))
 			}
 		}
 	}

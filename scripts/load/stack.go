@@ -13,12 +13,15 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"ossupload/scripts/internal/stack"
 )
 
-// stack is a local stack, started here or found running.
-type stack struct {
+// localStack is a local stack, started here or found running.
+type localStack struct {
 	gateway string
-	token   string // of the caller
+	token   string       // of the caller
+	ready   *stack.Ready // nil: not known, as it is not ours
 
 	cmd     *exec.Cmd // nil: not ours
 	dir     string    // temporary, with the program
@@ -29,20 +32,20 @@ type stack struct {
 
 const (
 	startTimeout = 3 * time.Minute // for building and starting
-	stopGrace    = 15 * time.Second
+	stopGrace    = 2 * time.Minute // after a long run it has many files to remove
 )
 
 // startStack builds the local stack, runs it on free ports, and returns when
 // it is ready. It is a process of its own, since its memory is watched, and load
 // that shared it would hide a leak. Its log goes to a file. Nothing is left behind when that fails.
-func startStack(ctx context.Context, logFile string) (_ *stack, err error) {
+func startStack(ctx context.Context, logFile string) (_ *localStack, err error) {
 	ctx, cancel := context.WithTimeout(ctx, startTimeout)
 	defer cancel()
 	root, err := moduleRoot(ctx)
 	if err != nil {
 		return nil, err
 	}
-	s := &stack{keepLog: logFile != ""}
+	s := &localStack{keepLog: logFile != ""}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, s.stop(true))
@@ -71,6 +74,8 @@ func startStack(ctx context.Context, logFile string) (_ *stack, err error) {
 	cmd := exec.Command(program, "-addr", free, "-oss-addr", free, "-sts-addr", free)
 	cmd.Dir = root // it builds the functions of the module that it is started in
 	cmd.Stderr = s.log
+	// All that it writes is removed with this folder, also if it is killed.
+	cmd.Env = append(os.Environ(), "TMPDIR="+s.dir)
 	stdout, err := cmd.StdoutPipe()
 	if err != nil {
 		return nil, fmt.Errorf("starting the local stack: %w", err)
@@ -83,10 +88,10 @@ func startStack(ctx context.Context, logFile string) (_ *stack, err error) {
 }
 
 // awaitReady reads the ready line.
-func (s *stack) awaitReady(ctx context.Context, stdout io.ReadCloser) error {
+func (s *localStack) awaitReady(ctx context.Context, stdout io.ReadCloser) error {
 	defer context.AfterFunc(ctx, func() { stdout.Close() })()
 	line, err := bufio.NewReader(stdout).ReadBytes('\n')
-	var ready struct{ Gateway, CallerToken string }
+	var ready stack.Ready
 	if err == nil {
 		err = json.Unmarshal(line, &ready)
 	}
@@ -94,16 +99,19 @@ func (s *stack) awaitReady(ctx context.Context, stdout io.ReadCloser) error {
 		tail, _ := os.ReadFile(s.logFile)
 		return fmt.Errorf("starting the local stack: it never said that it was ready: %w\n%s", err, lastBytes(tail, 2000))
 	}
-	s.gateway, s.token = ready.Gateway, ready.CallerToken
+	s.gateway, s.token, s.ready = ready.Gateway, ready.CallerToken, &ready
 	return checkLoopback(s.gateway)
 }
 
 // stop ends the stack and removes what was made for it; its log only with
 // forget, and never one that was asked for.
-func (s *stack) stop(forget bool) error {
+func (s *localStack) stop(forget bool) error {
 	var errs []error
 	if s.cmd != nil {
-		errs = append(errs, s.terminate())
+		if err := s.terminate(); err != nil {
+			forget = false
+			errs = append(errs, fmt.Errorf("%w%s", err, pointer(s.logFile)))
+		}
 	}
 	if s.dir != "" {
 		errs = append(errs, os.RemoveAll(s.dir))
@@ -117,7 +125,7 @@ func (s *stack) stop(forget bool) error {
 	return errors.Join(errs...)
 }
 
-func (s *stack) terminate() error {
+func (s *localStack) terminate() error {
 	// Where the system knows no SIGTERM, killing is the ordinary way.
 	if err := s.cmd.Process.Signal(syscall.SIGTERM); err != nil {
 		_ = s.cmd.Process.Kill()

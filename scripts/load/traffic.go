@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"math/rand/v2"
+	"net/http"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -13,18 +14,19 @@ const (
 	kindPresign   = "presign"   // a URL that is not used
 	kindPut       = "put"       // a URL, the bytes, the callback, the receipt
 	kindMultipart = "multipart" // create, two or three parts, complete
+	kindVanish    = "vanish"    // a URL, the bytes, and the client goes away
 	kindConfirm   = "confirm"   // of an upload that has its receipt: the same again
 	kindForged    = "forged"    // callbacks that OSS did not send
 	kindJunk      = "junk"      // requests that no client makes
 )
 
-var kinds = []string{kindPresign, kindPut, kindMultipart, kindConfirm, kindForged, kindJunk}
+var kinds = []string{kindPresign, kindPut, kindMultipart, kindVanish, kindConfirm, kindForged, kindJunk}
 
 // mix says how often each kind comes.
 var mix = []struct {
 	kind   string
 	weight int
-}{{kindPresign, 3}, {kindPut, 5}, {kindMultipart, 2}, {kindConfirm, 2}, {kindForged, 3}, {kindJunk, 5}}
+}{{kindPresign, 3}, {kindPut, 5}, {kindMultipart, 2}, {kindVanish, 1}, {kindConfirm, 2}, {kindForged, 3}, {kindJunk, 5}}
 
 // pick draws a kind from the mix.
 func pick(r *rand.Rand) string {
@@ -53,6 +55,9 @@ type traffic struct {
 	ledger *ledger
 	enemy  *enemy
 	begun  atomic.Int64 // uploads
+	gone   atomic.Int64 // uploads whose clients went away
+	// lose has half of the clients that go away lose their callback, too.
+	lose bool
 	// before is called before each upload; nil does nothing.
 	before func()
 }
@@ -96,11 +101,14 @@ func (t *traffic) perform(ctx context.Context, w *worker, rec *recorder, most in
 		switch op.kind {
 		case kindForged:
 			t.enemy.forge(ctx, t.wire, w.rand, op, about)
+		case kindVanish:
+			return t.vanish(ctx, w, op)
 		case kindJunk:
 			t.enemy.flood(ctx, t.wire, w.rand, op)
 		case kindConfirm:
 			if any {
 				again, err := w.confirm(ctx, op, about.token)
+				t.ledger.ask(about, 1+len(op.errors))
 				if err == nil {
 					t.ledger.confirmed(about, again)
 				}
@@ -131,6 +139,25 @@ func (t *traffic) upload(ctx context.Context, w *worker, op *operation, number i
 	return err
 }
 
+// vanishingNumbers are those of uploads whose clients go away: in no other's way.
+const vanishingNumbers = 1_000_000_000
+
+// vanish uploads as a client that goes away, half of the time with its callback
+// lost.
+func (t *traffic) vanish(ctx context.Context, w *worker, op *operation) error {
+	if w.rand.IntN(2) == 0 && t.lose {
+		if err := w.local(ctx, http.MethodPost, "/_local/faults", fault{"callback", "Callback", "500", 1}, nil); err != nil {
+			return err
+		}
+	}
+	number := vanishingNumbers + int(t.gone.Add(1))
+	u, err := w.vanish(ctx, op, content{number, w.rand.IntN(maxPut + 1)}, t.seed)
+	if err == nil {
+		t.ledger.add(u)
+	}
+	return err
+}
+
 // measure does one operation, in the time that a client has patience for. That
 // it is given up is a broken promise: no fault lasts so long.
 func (t *traffic) measure(ctx context.Context, rec *recorder, op *operation, do func(context.Context) error) {
@@ -140,6 +167,6 @@ func (t *traffic) measure(ctx context.Context, rec *recorder, op *operation, do 
 	err := do(patient)
 	rec.add(op, time.Since(begin), err != nil)
 	if err != nil && ctx.Err() == nil {
-		t.ledger.violation("%s was given up after %v and %d errors: %v", op.kind, time.Since(begin).Round(time.Millisecond), len(op.errors), err)
+		t.ledger.violation("operation.failed", "%s was given up after %v and %d errors: %v", op.kind, time.Since(begin).Round(time.Millisecond), len(op.errors), err)
 	}
 }

@@ -61,30 +61,28 @@ func (c content) bytes(seed uint64) []byte {
 
 func (c content) filename() string { return fmt.Sprintf("load %d.bin", c.number) }
 
-// receipt is what is checked of a receipt, and of an event's data.
-type receipt struct {
-	Key     string `json:"key"`
-	Size    int    `json:"size"`
-	CRC64   string `json:"crc64"`
-	EventID string `json:"eventId"`
-}
+// vars are what each upload asks to have told with it.
+func vars(filename string) map[string]string { return map[string]string{"load": filename + " <&>"} }
 
-func checked(r client.Receipt) receipt {
-	return receipt{r.Key, int(r.Size), r.CRC64, r.EventID}
-}
-
-// upload is an upload of which a receipt was had.
+// upload is an upload of which a receipt was had, or one whose client went away.
 type upload struct {
 	content
-	kind    string
-	token   string // by which it can be confirmed
-	sum     [sha256.Size]byte
-	receipt receipt
+	kind     string
+	token    string // by which it can be confirmed
+	sum      [sha256.Size]byte
+	crc      string  // CRC-64/XZ in decimal
+	receipt  receipt // of a client that went away: no more than the key
+	vanished bool
+	// asked is how often the application may have been told at the client's
+	// request: once, and again for each try that failed and each confirmation.
+	asked int
 }
 
 // presign asks for a URL.
 func (w *worker) presign(ctx context.Context, op *operation, filename string, size int) (client.Grant, error) {
-	g, err := w.noting(op).Presign(ctx, client.PresignRequest{Filename: filename, Size: new(int64(size))})
+	g, err := w.noting(op).Presign(ctx, client.PresignRequest{
+		Filename: filename, Size: new(int64(size)), Vars: vars(filename),
+	})
 	if err == nil && g.Method != http.MethodPut {
 		err = fmt.Errorf("the method of the URL is %q", g.Method)
 	}
@@ -120,6 +118,7 @@ func (w *worker) multipart(ctx context.Context, op *operation, what content, see
 	body, c := what.bytes(seed), w.noting(op)
 	m, err := c.CreateMultipart(ctx, client.CreateRequest{
 		Filename: what.filename(), Type: "application/octet-stream", Size: new(int64(what.size)), PartSize: partSize,
+		Vars: vars(what.filename()),
 	})
 	if err != nil {
 		return upload{}, err
@@ -162,13 +161,45 @@ func oneURL(c *client.Client, uploadID string) client.PartSigner {
 
 // finish holds a receipt against what was sent.
 func finish(op *operation, what content, body []byte, key, token string, answer client.Receipt) (upload, error) {
-	got := checked(answer)
-	want := receipt{key, what.size, client.Decimal(crc64.Checksum(body, client.CRCTable)), got.EventID}
-	if got != want || got.EventID == "" {
-		return upload{}, fmt.Errorf("the receipt says %+v of %+v", got, want)
+	got, crc := checked(answer), client.Decimal(crc64.Checksum(body, client.CRCTable))
+	if got.Key != key || got.Size != what.size || got.CRC64 != crc || got.EventID == "" {
+		return upload{}, fmt.Errorf("the receipt says %+v of %d bytes under %s with the CRC-64 %s", got, what.size, key, crc)
 	}
-	return upload{content: what, kind: op.kind, token: token, sum: sha256.Sum256(body), receipt: got}, nil
+	return upload{
+		content: what, kind: op.kind, token: token, sum: sha256.Sum256(body), crc: crc, receipt: got, asked: asked(op, answer),
+	}, nil
 }
+
+// asked is how often the application may have been told at a client's request.
+// An event that was queued may be delivered by two runs of the worker at once.
+func asked(op *operation, answer client.Receipt) int {
+	n := 1 + len(op.errors)
+	if !answer.Delivered {
+		n++
+	}
+	return n
+}
+
+// vanish uploads with one request and goes away: it never learns what became of
+// it, and nobody confirms it.
+func (w *worker) vanish(ctx context.Context, op *operation, what content, seed uint64) (upload, error) {
+	body := what.bytes(seed)
+	g, err := w.presign(ctx, op, what.filename(), what.size)
+	if err != nil {
+		return upload{}, err
+	}
+	leaving, leave := context.WithTimeout(ctx, time.Duration(w.rand.Int64N(int64(maxStay))))
+	defer leave()
+	_, _ = w.Send(leaving, g.Method, g.URL, g.Headers, client.Bytes(body))
+	return upload{
+		content: what, kind: op.kind, token: g.UploadToken, sum: sha256.Sum256(body), vanished: true, asked: 2,
+		crc: client.Decimal(crc64.Checksum(body, client.CRCTable)), receipt: receipt{Key: g.Key},
+	}, nil
+}
+
+// maxStay is how long a client stays that goes away: about as long as an upload
+// takes.
+const maxStay = 40 * time.Millisecond
 
 // fetch reads an object as its owner does, with a URL for downloads.
 func (w *worker) fetch(ctx context.Context, op *operation, key string) ([]byte, error) {
