@@ -21,6 +21,7 @@ type options struct {
 	uploads        int           // with faults; 0: as many as soak lasts
 	workers        int           // requests at once with faults
 	seed           uint64
+	selftest       bool // instead of a run: plant bugs, and see whether they are found
 }
 
 // soaks tells the two kinds of run apart.
@@ -51,6 +52,7 @@ func parseFlags(args []string, stderr io.Writer) (options, error) {
 	flags.IntVar(&o.uploads, "uploads", 0, "instead of steps: make `count` uploads under faults and kills")
 	flags.IntVar(&o.workers, "workers", 16, "how many requests are made at once under faults")
 	flags.Uint64Var(&o.seed, "seed", 0, "decides what is asked and which faults are set (default: random)")
+	flags.BoolVar(&o.selftest, "selftest", false, "instead of all this: plant bugs one at a time, and see whether each is found")
 	switch err := flags.Parse(args); {
 	case errors.Is(err, flag.ErrHelp):
 		return options{}, err

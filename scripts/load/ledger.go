@@ -159,6 +159,7 @@ func (l *ledger) refused(t *tally, what string, status int) {
 // summary is the outcome of a run in numbers.
 type summary struct {
 	uploads    int // with a receipt
+	gone       int // of clients that went away
 	whole      int // stored byte for byte
 	announced  int // under their own event id
 	ids        int // distinct event ids of uploads
@@ -180,6 +181,9 @@ func (l *ledger) audit(explained int) summary {
 	for _, u := range l.uploads {
 		key, id := u.receipt.Key, u.receipt.EventID
 		had := s.deliveries
+		if u.vanished {
+			s.gone++
+		}
 		if keys[key] {
 			l.violate("key.twice", "key %s was given to two uploads", key)
 		}

@@ -49,6 +49,25 @@ func TestLoad(t *testing.T) {
 	}
 }
 
+// What load checks, it finds.
+func TestSelftest(t *testing.T) {
+	stacktest.EndToEnd(t)
+	temporary := t.TempDir()
+	t.Setenv("TMPDIR", temporary)
+	var out bytes.Buffer
+	if err := run(t.Context(), []string{"-selftest", "-seed", "3"}, io.MultiWriter(&out, t.Output()), t.Output()); err != nil {
+		t.Fatalf("run(-selftest) = %v", err)
+	}
+	for _, b := range bugs {
+		if !regexp.MustCompile(`(?m)^` + regexp.QuoteMeta(b.name) + ` +(\(nothing|` + regexp.QuoteMeta(b.want) + ` )`).Match(out.Bytes()) {
+			t.Errorf("the table has no row of %q found by %q", b.name, b.want)
+		}
+	}
+	if left, err := os.ReadDir(temporary); err != nil || len(left) > 0 {
+		t.Errorf("run(-selftest) left %v, %v", left, err)
+	}
+}
+
 func TestParseFlags(t *testing.T) {
 	refused := []struct{ name, args, says string }{
 		{"an argument that is no flag", "now", "only flags"},

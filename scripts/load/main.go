@@ -5,6 +5,7 @@
 //	go run ./scripts/load                  rising concurrency: what does it take?
 //	go run ./scripts/load -soak 5m         steady traffic, faults, killed functions
 //	go run ./scripts/load -uploads 1000    the same until so many uploads are done
+//	go run ./scripts/load -selftest        does it find bugs that are planted?
 //
 // It builds and starts a stack of its own, on ports of its own, unless -gateway
 // and -token name one that runs. The traffic is a mix of uploads by PUT and in
@@ -74,6 +75,9 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) (err erro
 	ctx, cancel := context.WithTimeout(ctx, o.bound())
 	defer cancel()
 
+	if o.selftest {
+		return selftest(ctx, o, stdout)
+	}
 	s := &localStack{gateway: o.gateway, token: o.token}
 	if o.gateway == "" {
 		fmt.Fprintln(stdout, "building and starting a local stack")
@@ -114,6 +118,9 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) (err erro
 // every object back.
 func (o options) bound() time.Duration {
 	const around = 5 * time.Minute
+	if o.selftest {
+		return 10 * time.Minute
+	}
 	if o.soaks() {
 		return 2*o.soak + around
 	}

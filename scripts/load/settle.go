@@ -37,7 +37,7 @@ func (r *loadRun) settle(ctx context.Context) error {
 	deadline := time.Now().Add(r.patience + time.Duration(len(open))*settleEach)
 	for {
 		// A run that fails, or takes longer than a request may, is followed by another.
-		_ = r.wire.local(ctx, http.MethodPost, "/_local/timer", map[string]any{"do": "deliver", "aheadSeconds": aheadSeconds}, nil)
+		_ = r.wire.local(ctx, http.MethodPost, r.timer, map[string]any{"do": "deliver", "aheadSeconds": aheadSeconds}, nil)
 		if err := r.observer.look(ctx); err != nil {
 			return err
 		}
