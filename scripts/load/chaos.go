@@ -129,6 +129,33 @@ func (c *chaos) set(ctx context.Context, f fault) error {
 	return nil
 }
 
+// silence has the receiver refuse everything for d, after a while, and then
+// forgets all faults that wait.
+func (c *chaos) silence(ctx context.Context, after, d time.Duration) error {
+	if d == 0 || !sleep(ctx, after) {
+		return nil
+	}
+	const all = 1_000_000
+	if err := c.calm(ctx); err != nil { // makes room
+		return ignoreEnd(ctx, err)
+	}
+	if err := c.set(ctx, fault{"webhook", "Deliver", "503", all}); err != nil {
+		return ignoreEnd(ctx, err)
+	}
+	if !sleep(ctx, d) {
+		return c.calm(context.WithoutCancel(ctx))
+	}
+	return ignoreEnd(ctx, c.calm(ctx))
+}
+
+// ignoreEnd is err, unless that is because ctx ended.
+func ignoreEnd(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return nil
+	}
+	return err
+}
+
 // kill ends the process of a function as the platform's loss of an instance
 // does. Half of the new processes meet an STS or a key server that is at a
 // loss: only a new process asks for credentials and the key.

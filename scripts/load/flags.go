@@ -21,7 +21,9 @@ type options struct {
 	uploads        int           // with faults; 0: as many as soak lasts
 	workers        int           // requests at once with faults
 	seed           uint64
-	selftest       bool // instead of a run: plant bugs, and see whether they are found
+	receiverDown   time.Duration // of the time with faults, from its first quarter on
+	instances      int           // of each function of the own stack
+	selftest       bool          // instead of a run: plant bugs, and see whether they are found
 }
 
 // soaks tells the two kinds of run apart.
@@ -37,6 +39,7 @@ const (
 	maxStepDuration = 5 * time.Minute
 	maxSoak         = time.Hour
 	maxUploads      = 100_000
+	maxInstances    = 16
 )
 
 func parseFlags(args []string, stderr io.Writer) (options, error) {
@@ -52,6 +55,8 @@ func parseFlags(args []string, stderr io.Writer) (options, error) {
 	flags.IntVar(&o.uploads, "uploads", 0, "instead of steps: make `count` uploads under faults and kills")
 	flags.IntVar(&o.workers, "workers", 16, "how many requests are made at once under faults")
 	flags.Uint64Var(&o.seed, "seed", 0, "decides what is asked and which faults are set (default: random)")
+	flags.DurationVar(&o.receiverDown, "receiver-down", 0, "how long the receiver of events is down, from a quarter of -soak on")
+	flags.IntVar(&o.instances, "instances", 1, "processes of each function of the stack that is started")
 	flags.BoolVar(&o.selftest, "selftest", false, "instead of all this: plant bugs one at a time, and see whether each is found")
 	switch err := flags.Parse(args); {
 	case errors.Is(err, flag.ErrHelp):
@@ -78,6 +83,8 @@ func parseFlags(args []string, stderr io.Writer) (options, error) {
 			within("-soak", o.soak, 0, maxSoak),
 			within("-uploads", o.uploads, 0, maxUploads),
 			within("-workers", o.workers, 1, maxWorkers),
+			within("-receiver-down", o.receiverDown, 0, o.soak/2),
+			within("-instances", o.instances, 1, maxInstances),
 		)
 	}
 	if err != nil {
@@ -95,8 +102,8 @@ func (o *options) checkStack() error {
 		return errors.New("-gateway and -token go together: both are in the ready line of a stack that runs")
 	case o.gateway == "":
 		return nil
-	case o.log != "":
-		return errors.New("-log is for a stack that is started here")
+	case o.log != "" || o.instances > 1:
+		return errors.New("-log and -instances are for a stack that is started here")
 	}
 	return checkLoopback(o.gateway)
 }

@@ -85,6 +85,8 @@ func TestParseFlags(t *testing.T) {
 		{"too long a soak", "-soak 61m", "is not from"},
 		{"too many uploads", "-uploads 100001", "is not from"},
 		{"too many workers", "-workers 257", "is not from"},
+		{"a receiver that is down for too long", "-soak 1m -receiver-down 31s", "is not from"},
+		{"too many instances", "-instances 17", "is not from"},
 		{"no worker", "-workers 0", "is not from"},
 	}
 	for _, tt := range refused {

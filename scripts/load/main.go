@@ -81,7 +81,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) (err erro
 	s := &localStack{gateway: o.gateway, token: o.token}
 	if o.gateway == "" {
 		fmt.Fprintln(stdout, "building and starting a local stack")
-		if s, err = startStack(ctx, o.log); err != nil {
+		if s, err = startStack(ctx, o.log, o.instances); err != nil {
 			return err
 		}
 		defer func() {

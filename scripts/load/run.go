@@ -3,6 +3,7 @@ package main
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"math/rand/v2"
@@ -135,8 +136,9 @@ func (r *loadRun) soak(ctx context.Context) error {
 	r.traffic.before, r.traffic.lose = r.chaos.tick, true
 	raging, calm := context.WithCancel(ctx)
 	defer calm()
-	raged := make(chan error, 1)
-	go func() { raged <- r.chaos.rage(raging) }()
+	raged, down := make(chan error, 1), make(chan error, 1)
+	go func() { down <- r.chaos.silence(raging, r.options.soak/4, r.receiverDown) }()
+	go func() { raged <- errors.Join(r.chaos.rage(raging), <-down) }()
 	rec := r.stretch(ctx, r.workers, r.options.soak, r.uploads)
 	calm()
 	err := <-raged
