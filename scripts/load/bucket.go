@@ -25,8 +25,11 @@ const (
 	dead         = ownRoot + "_dead/"
 )
 
-// taken is what a marker says once the event was delivered.
-const taken = "taken"
+// What a marker says in the end.
+const (
+	taken   = "taken" // the event was delivered
+	givenUp = "dead"  // the receiver refused it for good
+)
 
 // object is what a HEAD shows.
 type object struct {
@@ -125,7 +128,7 @@ const defaultType = "application/octet-stream"
 
 // inspect holds an upload against what OSS keeps of it. It returns the name of
 // its marker, and what is wrong, which may only not yet be as it should.
-func (p place) inspect(ctx context.Context, s storage, u upload) (marker string, wrong []violation, err error) {
+func (p place) inspect(ctx context.Context, s storage, u upload, state string) (marker string, wrong []violation, err error) {
 	about := u.kind + " " + u.receipt.Key
 	o, err := s.head(ctx, u.receipt.Key)
 	if errors.Is(err, errAbsent) {
@@ -150,8 +153,8 @@ func (p place) inspect(ctx context.Context, s storage, u upload) (marker string,
 		l.violate("marker.missing", "%s: it has no marker", about)
 	case err != nil:
 		return "", nil, err
-	case text != taken:
-		l.violate("marker.state", "%s: its marker says %q, and should say %q", about, text, taken)
+	case text != state:
+		l.violate("marker.state", "%s: its marker says %q, and should say %q", about, text, state)
 	}
 	return marker, l.violations, nil
 }

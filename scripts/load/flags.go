@@ -21,7 +21,8 @@ type options struct {
 	uploads        int           // with faults; 0: as many as soak lasts
 	workers        int           // requests at once with faults
 	seed           uint64
-	receiverDown   time.Duration // of the time with faults, from its first quarter on
+	receiverDown   time.Duration // under faults
+	refuse         bool          // some events, for good
 	instances      int           // of each function of the own stack
 	selftest       bool          // instead of a run: plant bugs, and see whether they are found
 }
@@ -55,7 +56,8 @@ func parseFlags(args []string, stderr io.Writer) (options, error) {
 	flags.IntVar(&o.uploads, "uploads", 0, "instead of steps: make `count` uploads under faults and kills")
 	flags.IntVar(&o.workers, "workers", 16, "how many requests are made at once under faults")
 	flags.Uint64Var(&o.seed, "seed", 0, "decides what is asked and which faults are set (default: random)")
-	flags.DurationVar(&o.receiverDown, "receiver-down", 0, "how long the receiver of events is down, from a quarter of -soak on")
+	flags.DurationVar(&o.receiverDown, "receiver-down", 0, "how long the receiver of events is down: from a quarter of -soak on, or with -uploads from the start")
+	flags.BoolVar(&o.refuse, "refuse", false, "have the receiver refuse one event in eight for good (410)")
 	flags.IntVar(&o.instances, "instances", 1, "processes of each function of the stack that is started")
 	flags.BoolVar(&o.selftest, "selftest", false, "instead of all this: plant bugs one at a time, and see whether each is found")
 	switch err := flags.Parse(args); {
@@ -102,8 +104,8 @@ func (o *options) checkStack() error {
 		return errors.New("-gateway and -token go together: both are in the ready line of a stack that runs")
 	case o.gateway == "":
 		return nil
-	case o.log != "" || o.instances > 1:
-		return errors.New("-log and -instances are for a stack that is started here")
+	case o.log != "" || o.instances > 1 || o.refuse:
+		return errors.New("-log, -instances and -refuse are for a stack that is started here")
 	}
 	return checkLoopback(o.gateway)
 }

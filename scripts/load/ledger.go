@@ -16,7 +16,8 @@ import (
 // ledger is what a run knows of uploads and events, and what was wrong with
 // them. It is safe for concurrent use.
 type ledger struct {
-	alone bool // whether all events of the stack are this run's
+	alone   bool                 // whether all events of the stack are this run's
+	refuses func(id string) bool // whether the receiver refuses an event for good
 
 	mu         sync.Mutex
 	uploads    []upload                    // of which there is a receipt, or that are found to be stored
@@ -48,7 +49,7 @@ type told struct {
 const maxViolations = 50
 
 func newLedger(alone bool) *ledger {
-	return &ledger{alone: alone, announced: map[string]map[string]*told{}, asked: map[string]int{}}
+	return &ledger{alone: alone, refuses: func(string) bool { return false }, announced: map[string]map[string]*told{}, asked: map[string]int{}}
 }
 
 // violation notes a broken promise.
@@ -91,6 +92,33 @@ func (l *ledger) all() []upload {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return slices.Clone(l.uploads)
+}
+
+// buried returns the event ids of the uploads whose events the receiver refuses.
+func (l *ledger) buried() map[string]bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	ids := map[string]bool{}
+	for _, u := range l.uploads {
+		for id := range l.announced[u.receipt.Key] {
+			if l.refuses(id) {
+				ids[id] = true
+			}
+		}
+	}
+	return ids
+}
+
+// due is what the marker of an upload must say in the end.
+func (l *ledger) due(u upload) string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for id := range l.announced[u.receipt.Key] {
+		if l.refuses(id) {
+			return givenUp
+		}
+	}
+	return taken
 }
 
 // unannounced returns the keys of uploads about which no event came.
@@ -166,6 +194,7 @@ type summary struct {
 	deliveries int // of those
 	explained  int // repetitions that faults and kills explain
 	unasked    int // deliveries that no client's request explains
+	dead       int // of which the receiver refuses the event for good
 	missing    int // not announced
 	ambiguous  int // announced under other ids as well
 }
@@ -203,7 +232,11 @@ func (l *ledger) audit(explained int) summary {
 		for _, t := range ids {
 			s.deliveries += t.count
 		}
-		if over := s.deliveries - had - u.asked - l.asked[key]; over > 0 {
+		due := u.asked + l.asked[key]
+		if l.refuses(id) {
+			due *= 2 // each time it is queued, and tried by the worker as well
+		}
+		if over := s.deliveries - had - due; over > 0 {
 			s.unasked += over
 		}
 		if ids[id] == nil {

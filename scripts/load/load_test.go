@@ -31,6 +31,11 @@ func TestLoad(t *testing.T) {
 			"uploads survive faults and killed functions", "-uploads 60 -workers 8 -soak 60s -seed 4",
 			`PASS: 60 uploads under [1-9]\d* faults and [1-9]\d* kills, and [1-9]\d* after them: all \d+ objects whole`,
 		},
+		{
+			"a receiver that is down and then refuses some events, and two instances",
+			"-uploads 40 -workers 8 -soak 60s -seed 6 -receiver-down 2s -refuse -instances 2",
+			`PASS: 40 uploads under [1-9]\d* faults`,
+		},
 		{"load rises step by step", "-steps 1,6 -step-duration 500ms -seed 1", `PASS: [1-9]\d* uploads at rising concurrency`},
 	}
 	for _, tt := range tests {

@@ -19,7 +19,8 @@
 // says and what OSS shows; each upload must have its marker, which says that it
 // was announced; and nothing may wait or be given up once the worker of the
 // outbox has run to its end. An event may come again where a client asked again,
-// or where a fault or a kill explains it. No forgery and no junk may have been
+// or where a fault or a kill explains it. With -refuse those events that the
+// receiver refuses for good, and no others, must be dead letters. No forgery and no junk may have been
 // accepted, no upload given up, and memory must not have grown. Every violation
 // has a name, such as event.size or marker.missing.
 //
@@ -43,6 +44,7 @@ import (
 	"os"
 	"os/signal"
 	"runtime"
+	"strconv"
 	"syscall"
 	"time"
 )
@@ -80,8 +82,17 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) (err erro
 	}
 	s := &localStack{gateway: o.gateway, token: o.token}
 	if o.gateway == "" {
+		extra := []string{"-instances", strconv.Itoa(o.instances)}
+		if o.refuse {
+			backend, err := newReceiver()
+			if err != nil {
+				return err
+			}
+			defer backend.close()
+			extra = append(extra, "-webhook", backend.url)
+		}
 		fmt.Fprintln(stdout, "building and starting a local stack")
-		if s, err = startStack(ctx, o.log, o.instances); err != nil {
+		if s, err = startStack(ctx, o.log, extra); err != nil {
 			return err
 		}
 		defer func() {

@@ -54,6 +54,9 @@ func newRun(ctx context.Context, o options, s *localStack, out io.Writer) (*load
 		memory:   &memory{wire: w, lives: map[process]*life{}},
 		traffic:  &traffic{seed: o.seed, wire: w, ledger: l, enemy: e},
 	}
+	if o.refuse {
+		l.refuses = refused
+	}
 	if s.ready != nil {
 		r.storage, r.place = newBucket(*s.ready, w.HTTP), place{s.ready.OSS, s.ready.Bucket}
 	}
@@ -137,7 +140,11 @@ func (r *loadRun) soak(ctx context.Context) error {
 	raging, calm := context.WithCancel(ctx)
 	defer calm()
 	raged, down := make(chan error, 1), make(chan error, 1)
-	go func() { down <- r.chaos.silence(raging, r.options.soak/4, r.receiverDown) }()
+	first := r.options.soak / 4
+	if r.uploads > 0 {
+		first = 0 // they may be done long before
+	}
+	go func() { down <- r.chaos.silence(raging, first, r.receiverDown) }()
 	go func() { raged <- errors.Join(r.chaos.rage(raging), <-down) }()
 	rec := r.stretch(ctx, r.workers, r.options.soak, r.uploads)
 	calm()
@@ -206,8 +213,9 @@ func (r *loadRun) check(ctx context.Context) error {
 	if r.chaos != nil {
 		explained = r.chaos.explained()
 	}
+	buried := r.summary.dead
 	r.summary = r.ledger.audit(explained)
-	r.summary.explained = explained
+	r.summary.explained, r.summary.dead = explained, buried
 	fmt.Fprintf(r.out, "\nreading %d objects back\n", r.summary.uploads)
 	readers := make([]*worker, min(r.workers, 16))
 	for i := range readers {
@@ -239,6 +247,7 @@ func (r *loadRun) judge(logFile string) error {
 	row("distinct event ids", "%d", s.ids)
 	row("announced under their id", "%d, %d missing, %d under another id too", s.announced, s.missing, s.ambiguous)
 	row("deliveries", "%d, %d of them repetitions: %d that no client asked for, at most %d", s.deliveries, s.deliveries-s.announced, s.unasked, s.explained)
+	row("refused for good", "%d, all of them among the dead letters unless it is said", s.dead)
 	row("confirmed again", "%d", l.rechecked)
 	row("forged callbacks", "%v", l.forged)
 	row("junk", "%v", l.junk)

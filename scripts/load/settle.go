@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"strings"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -70,8 +71,17 @@ func (r *loadRun) conclude(ctx context.Context, waiting []string, wrong []violat
 	if err != nil {
 		return err
 	}
+	due := r.ledger.buried()
+	r.summary.dead = len(due)
 	for _, name := range buried {
-		r.ledger.violation("dead.unexpected", "%s was given up", name)
+		id := strings.TrimPrefix(name, dead)
+		if !due[id] {
+			r.ledger.violation("dead.unexpected", "%s was given up", name)
+		}
+		delete(due, id)
+	}
+	for id := range due {
+		r.ledger.violation("dead.missing", "event %s is refused for good, and not among the dead", id)
 	}
 	marked, err := r.storage.list(ctx, markers)
 	if err != nil {
@@ -113,7 +123,7 @@ func (r *loadRun) inspectAll(ctx context.Context, uploads []upload, known map[st
 	group.SetLimit(settleReaders)
 	for i, u := range uploads {
 		group.Go(func() (err error) {
-			findings[i].marker, findings[i].wrong, err = r.place.inspect(inner, r.storage, u)
+			findings[i].marker, findings[i].wrong, err = r.place.inspect(inner, r.storage, u, r.ledger.due(u))
 			return err
 		})
 	}

@@ -10,7 +10,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -39,7 +38,7 @@ const (
 // startStack builds the local stack, runs it on free ports, and returns when
 // it is ready. It is a process of its own, since its memory is watched, and load
 // that shared it would hide a leak. Its log goes to a file. Nothing is left behind when that fails.
-func startStack(ctx context.Context, logFile string, instances int) (_ *localStack, err error) {
+func startStack(ctx context.Context, logFile string, extra []string) (_ *localStack, err error) {
 	ctx, cancel := context.WithTimeout(ctx, startTimeout)
 	defer cancel()
 	root, err := moduleRoot(ctx)
@@ -72,7 +71,7 @@ func startStack(ctx context.Context, logFile string, instances int) (_ *localSta
 		return nil, fmt.Errorf("building the local stack: %w\n%s", err, out)
 	}
 	const free = "127.0.0.1:0"
-	cmd := exec.Command(program, "-addr", free, "-oss-addr", free, "-sts-addr", free, "-instances", strconv.Itoa(instances))
+	cmd := exec.Command(program, append([]string{"-addr", free, "-oss-addr", free, "-sts-addr", free}, extra...)...)
 	cmd.Dir = root // it builds the functions of the module that it is started in
 	cmd.Stderr = s.log
 	// All that it writes is removed with this folder, also if it is killed.
