@@ -78,5 +78,5 @@ else
   # stack, which runs in the process of its tests, and not the programs that are
   # driven there.
   run go test -race -short ./...
-  run go test -race ./scripts/e2e ./scripts/internal/stack ./scripts/local
+  run go test -race -timeout 20m ./scripts/e2e ./scripts/internal/stack ./scripts/local
 fi
