@@ -80,9 +80,10 @@ func checkSameURLs(t *testing.T, a, b partURLs, first, last int) {
 	}
 }
 
+// It is not parallel to other tests, under which three answers may not come within
+// one second on a slow machine.
 func TestBatchHasTheURLsOfSingleParts(t *testing.T) {
 	stacktest.EndToEnd(t)
-	t.Parallel()
 	const parts, most = 10_000, 1_000
 	tests := []struct {
 		name    string
@@ -94,7 +95,6 @@ func TestBatchHasTheURLsOfSingleParts(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			t.Parallel()
 			m := newRig(t, tt.trigger, nil).begin(t, tt.wish)
 			// Signatures can be compared that were made in one second. When the
 			// second turned meanwhile, all is asked for again.
