@@ -99,7 +99,7 @@ func (s *Stack) pointer() string {
 
 GET  %[1]s/                  a page that uploads
 POST %[1]s/presign           ask for an upload, as the caller of the ready line's callerToken
-GET  %[1]s/_local/events     the events that the functions delivered
+GET  %[1]s/_local/events     the newest events that the functions delivered; ?after=<number> those that followed
 GET  %[1]s/_local/functions  their processes: [{name, pid}]
 POST %[1]s/_local/faults     make the next calls fail: {target, operation, mode, count}
 POST %[1]s/_local/timer      call repair as its timer does, with the body as payload: {"do":"deliver","aheadSeconds"} or {"do":"sweep","dryRun","delete","minAgeSeconds",…}

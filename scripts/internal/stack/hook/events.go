@@ -3,11 +3,15 @@ package hook
 import (
 	"encoding/json"
 	"net/http"
+	"sort"
+	"strconv"
 )
 
 // event is a delivery as the local stack shows it.
 type event struct {
-	ID string `json:"id"`
+	// Number counts the deliveries: 1, 2, 3, … A gap is what was forgotten.
+	Number int    `json:"number"`
+	ID     string `json:"id"`
 	// Timestamp is the webhook-timestamp, in Unix seconds.
 	Timestamp int64 `json:"timestamp"`
 	Verified  bool  `json:"verified"`
@@ -17,14 +21,25 @@ type event struct {
 
 // Events shows the deliveries:
 //
-//	GET    /_local/events             a list of events, newest last
+//	GET    /_local/events             the newest 1,000 events, newest last
+//	GET    /_local/events?after=N     the first 1,000 with a number over N
 //	POST   /_local/events/{id}/resend sends the newest verified one again and
 //	                                  answers the backend's status
 //	DELETE /_local/events             forgets them
 func (h *Hook) Events() http.Handler {
 	mux := http.NewServeMux()
-	mux.HandleFunc("GET /_local/events", func(w http.ResponseWriter, _ *http.Request) {
-		reply(w, http.StatusOK, h.events())
+	mux.HandleFunc("GET /_local/events", func(w http.ResponseWriter, r *http.Request) {
+		after := r.URL.Query().Get("after")
+		if after == "" {
+			reply(w, http.StatusOK, h.newest())
+			return
+		}
+		n, err := strconv.Atoi(after)
+		if err != nil || n < 0 {
+			refuse(w, http.StatusBadRequest, "invalid_request", "after is not the number of an event")
+			return
+		}
+		reply(w, http.StatusOK, h.after(n))
 	})
 	mux.HandleFunc("DELETE /_local/events", func(w http.ResponseWriter, _ *http.Request) {
 		h.mu.Lock()
@@ -53,14 +68,28 @@ func (h *Hook) Events() http.Handler {
 	return mux
 }
 
-// events returns what is kept, newest last; never nil, so that no event reads
-// as [] and not as null.
-func (h *Hook) events() []event {
+// maxShown is how many events one answer holds.
+const maxShown = 1000
+
+func (h *Hook) newest() []event {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	list := make([]event, 0, len(h.deliveries))
-	for _, d := range h.deliveries {
-		e := event{ID: d.id, Timestamp: d.timestamp, Verified: d.verified, Body: string(d.body)}
+	return shown(h.deliveries[max(0, len(h.deliveries)-maxShown):])
+}
+
+func (h *Hook) after(number int) []event {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	first := sort.Search(len(h.deliveries), func(i int) bool { return h.deliveries[i].number > number })
+	rest := h.deliveries[first:]
+	return shown(rest[:min(len(rest), maxShown)])
+}
+
+// shown is never nil, so that no event reads as [] and not as null.
+func shown(deliveries []delivery) []event {
+	list := make([]event, 0, len(deliveries))
+	for _, d := range deliveries {
+		e := event{Number: d.number, ID: d.id, Timestamp: d.timestamp, Verified: d.verified, Body: string(d.body)}
 		if json.Valid(d.body) {
 			e.Body = json.RawMessage(d.body)
 		}

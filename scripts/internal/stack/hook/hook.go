@@ -24,7 +24,7 @@ const (
 	// tolerance is how far a webhook-timestamp may lie from now, the value
 	// of the Standard Webhooks libraries.
 	tolerance    = 5 * time.Minute
-	defaultLimit = 1000
+	defaultLimit = 10_000
 )
 
 // Config says what a Hook accepts and what it depends on.
@@ -45,7 +45,7 @@ type Config struct {
 	Now func() time.Time
 	// Log gets a line for each delivery; nil discards them.
 	Log *slog.Logger
-	// Limit is how many deliveries are kept, the newest; zero is 1000.
+	// Limit is how many deliveries are kept, the newest; zero is 10,000.
 	Limit int
 	// Transport carries what is forwarded; nil is http.DefaultTransport.
 	Transport http.RoundTripper
@@ -58,11 +58,13 @@ type Hook struct {
 	client    *http.Client
 
 	mu         sync.Mutex
+	received   int        // deliveries so far, those that are forgotten too
 	deliveries []delivery // newest last
 }
 
 // delivery is one request that was received.
 type delivery struct {
+	number    int // 1 for the first
 	id        string
 	timestamp int64
 	verified  bool
@@ -199,9 +201,12 @@ func (h *Hook) verifies(body []byte, header http.Header) bool {
 func (h *Hook) store(d delivery) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	h.received++
+	d.number = h.received
 	h.deliveries = append(h.deliveries, d)
-	if over := len(h.deliveries) - h.cfg.Limit; over > 0 {
-		h.deliveries = slices.Delete(h.deliveries, 0, over)
+	if len(h.deliveries) > h.cfg.Limit {
+		h.deliveries[0] = delivery{} // append moves the rest to the front, in time
+		h.deliveries = h.deliveries[1:]
 	}
 }
 

@@ -2,6 +2,7 @@ package hook_test
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/hmac"
 	"crypto/sha256"
@@ -181,6 +182,53 @@ func TestEventsKeepsEveryDeliveryUpToTheLimit(t *testing.T) {
 	}
 	if got := list(t, h); len(got) != 0 {
 		t.Errorf("%d events after DELETE, want none", len(got))
+	}
+}
+
+func TestEventsAfterANumber(t *testing.T) {
+	const received, kept = 2500, 2300
+	h := newHook(t, hook.Config{Limit: kept})
+	for range received {
+		serve(h.Receive(), delivery("evt", event))
+	}
+	tests := []struct {
+		query       string
+		first, last int
+	}{
+		{"", received - 999, received},
+		{"?after=0", received - kept + 1, received - kept + 1000}, // 200 are forgotten
+		{"?after=1200", 1201, 2200},
+		{"?after=2200", 2201, received},
+		{"?after=2500", 0, 0},
+		{"?after=9223372036854775807", 0, 0},
+	}
+	for _, tt := range tests {
+		t.Run(cmp.Or(tt.query, "the newest"), func(t *testing.T) {
+			rec := serve(h.Events(), httptest.NewRequest("GET", "/_local/events"+tt.query, nil))
+			var got []struct{ Number int }
+			if err := json.Unmarshal(rec.Body.Bytes(), &got); err != nil || got == nil {
+				t.Fatalf("GET %s = %d %.100s, want a list", tt.query, rec.Code, rec.Body)
+			}
+			first, last := 0, 0
+			if len(got) > 0 {
+				first, last = got[0].Number, got[len(got)-1].Number
+			}
+			if first != tt.first || last != tt.last || len(got) != min(last, last-first+1) {
+				t.Errorf("%d events, %d to %d, want %d to %d", len(got), first, last, tt.first, tt.last)
+			}
+		})
+	}
+	for _, query := range []string{"?after=x", "?after=-1", "?after=9223372036854775808"} {
+		if got := serve(h.Events(), httptest.NewRequest("GET", "/_local/events"+query, nil)).Code; got != 400 {
+			t.Errorf("GET %s was answered %d, want 400", query, got)
+		}
+	}
+	serve(h.Events(), httptest.NewRequest("DELETE", "/_local/events", nil))
+	serve(h.Receive(), delivery("evt", event))
+	var got []struct{ Number int }
+	if err := json.Unmarshal(serve(h.Events(), httptest.NewRequest("GET", "/_local/events", nil)).Body.Bytes(), &got); err != nil ||
+		len(got) != 1 || got[0].Number != received+1 {
+		t.Errorf("after DELETE the events are %+v, %v, want number %d", got, err, received+1)
 	}
 }
 
