@@ -72,6 +72,7 @@ func (l *ledger) compare(what, about string, got, want receipt) {
 
 // event is a delivery, as the stack's receiver shows it.
 type event struct {
+	Number    int    `json:"number"` // among all that the receiver got
 	ID        string `json:"id"`
 	Timestamp int64  `json:"timestamp"` // of the delivery
 	Verified  bool   `json:"verified"`

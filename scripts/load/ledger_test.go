@@ -3,8 +3,12 @@ package main
 import (
 	"context"
 	"crypto/sha256"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -251,35 +255,56 @@ func TestLedgerSaysNoMoreThanFits(t *testing.T) {
 	}
 }
 
-func TestFollowing(t *testing.T) {
-	row := func(ids string) []mark {
-		var list []mark
-		for _, id := range ids {
-			list = append(list, mark{id: string(id)})
-		}
-		return list
+// The receiver keeps the newest events, and forgets before or between looks.
+func TestObserver(t *testing.T) {
+	type shown struct { // what is looked at here
+		Number int    `json:"number"`
+		ID     string `json:"id"`
 	}
-	tests := []struct {
-		name, before, shown string
-		fresh               int
-		seamless            bool
-	}{
-		{"nothing yet", "", "", 0, true},
-		{"the first", "", "abc", 3, true},
-		{"nothing new", "abc", "abc", 0, true},
-		{"new ones behind", "abc", "abcde", 2, true},
-		{"old ones dropped", "abcd", "cdef", 2, true},
-		{"all but one dropped", "abcd", "defg", 3, true},
-		{"repetitions", "abab", "ababab", 2, true},
-		{"nothing in common", "abc", "xyz", 3, false},
-		{"cleared", "abc", "", 0, false},
-	}
-	for _, tt := range tests {
-		t.Run(tt.name, func(t *testing.T) {
-			fresh, seamless := following(row(tt.before), row(tt.shown))
-			if fresh != tt.fresh || seamless != tt.seamless {
-				t.Errorf("following(%q, %q) = %d, %v, want %d, %v", tt.before, tt.shown, fresh, seamless, tt.fresh, tt.seamless)
+	var kept []shown
+	stack := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		after, _ := strconv.Atoi(r.URL.Query().Get("after"))
+		list := []shown{}
+		for _, e := range kept {
+			if e.Number > after && len(list) < 2 { // the stack's answers hold 1,000
+				list = append(list, e)
 			}
-		})
+		}
+		json.NewEncoder(w).Encode(list)
+	}))
+	defer stack.Close()
+	deliver := func(numbers ...int) {
+		for _, n := range numbers {
+			kept = append(kept, shown{n, "evt_" + strconv.Itoa(n)})
+		}
 	}
+	l := newLedger(true)
+	o := &observer{wire: newWire(stack.URL, "t", 1), ledger: l}
+	seen := func(when string, ids, gaps int) {
+		t.Helper()
+		if err := o.look(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		found := 0
+		for _, v := range l.violations {
+			if v.name == "observer.gap" {
+				found++
+			}
+		}
+		if len(l.announced[""]) != ids || found != gaps {
+			t.Errorf("%s %d events are seen with %d gaps, want %d and %d", when, len(l.announced[""]), found, ids, gaps)
+		}
+	}
+	deliver(1, 2)
+	if err := o.skip(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	seen("before any", 0, 0)
+	deliver(3, 4, 5, 6, 7)
+	seen("after five in three answers", 5, 0)
+	seen("after nothing new", 5, 0)
+	kept = nil
+	seen("after all was cleared", 5, 0)
+	deliver(9)
+	seen("after one was lost", 6, 1)
 }

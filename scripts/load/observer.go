@@ -3,32 +3,34 @@ package main
 import (
 	"context"
 	"net/http"
-	"slices"
+	"strconv"
+	"sync"
 	"time"
 )
 
 // observer reads the events of the stack's receiver, which keeps only the
-// newest of them, often enough to see them all.
+// newest of them, often enough to see them all. It is safe for concurrent use.
 type observer struct {
 	wire   *wire
 	ledger *ledger
-	last   []mark // what the receiver showed last time
 	// alter is between the receiver and the ledger; nil does nothing.
 	alter func([]event) []event
-}
 
-// mark tells deliveries apart well enough to recognise a row of them.
-type mark struct {
-	id        string
-	timestamp int64
+	mu   sync.Mutex
+	last int // number of the last event that was read
 }
 
 const observeEvery = 500 * time.Millisecond
 
 // skip passes over what was delivered before the run.
 func (o *observer) skip(ctx context.Context) error {
-	events, err := o.read(ctx)
-	o.last = marks(events)
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	var newest []event
+	err := o.wire.local(ctx, http.MethodGet, "/_local/events", nil, &newest)
+	if len(newest) > 0 {
+		o.last = newest[len(newest)-1].Number
+	}
 	return err
 }
 
@@ -41,47 +43,23 @@ func (o *observer) watch(ctx context.Context) {
 
 // look notes what was delivered since the last time.
 func (o *observer) look(ctx context.Context) error {
-	events, err := o.read(ctx)
-	if err != nil {
-		return err
-	}
-	shown := marks(events)
-	fresh, seamless := following(o.last, shown)
-	if !seamless {
-		o.ledger.violation("observer.gap", "between two looks the receiver forgot events that had not been seen, or was cleared by somebody")
-	}
-	fed := events[len(events)-fresh:]
-	if o.alter != nil {
-		fed = o.alter(fed)
-	}
-	o.ledger.deliver(fed, time.Now())
-	o.last = shown
-	return nil
-}
-
-func (o *observer) read(ctx context.Context) ([]event, error) {
-	var events []event
-	err := o.wire.local(ctx, http.MethodGet, "/_local/events", nil, &events)
-	return events, err
-}
-
-func marks(events []event) []mark {
-	list := make([]mark, len(events))
-	for i, e := range events {
-		list[i] = mark{e.ID, e.Timestamp}
-	}
-	return list
-}
-
-// following returns how many of the last entries of shown came after before:
-// the receiver drops old entries in front and adds new ones behind. Without
-// any overlap, entries may have come and gone between the two.
-func following(before, shown []mark) (fresh int, seamless bool) {
-	for dropped := range before {
-		rest := before[dropped:]
-		if len(rest) <= len(shown) && slices.Equal(rest, shown[:len(rest)]) {
-			return len(shown) - len(rest), true
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	for {
+		var events []event
+		if err := o.wire.local(ctx, http.MethodGet, "/_local/events?after="+strconv.Itoa(o.last), nil, &events); err != nil {
+			return err
 		}
+		if len(events) == 0 {
+			return nil
+		}
+		if first := events[0].Number; first != o.last+1 {
+			o.ledger.violation("observer.gap", "the receiver forgot events %d to %d before they were seen, or somebody cleared it", o.last+1, first-1)
+		}
+		o.last = events[len(events)-1].Number
+		if o.alter != nil {
+			events = o.alter(events)
+		}
+		o.ledger.deliver(events, time.Now())
 	}
-	return len(shown), len(before) == 0
 }

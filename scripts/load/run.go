@@ -74,11 +74,10 @@ func (r *loadRun) close() {
 
 // background runs what watches beside the traffic, until the returned function
 // is called.
-func (r *loadRun) background(ctx context.Context) (stop func()) {
+func background(ctx context.Context, watch func(context.Context)) (stop func()) {
 	ctx, cancel := context.WithCancel(ctx)
 	var group sync.WaitGroup
-	group.Go(func() { r.observer.watch(ctx) })
-	group.Go(func() { r.memory.watch(ctx) })
+	group.Go(func() { watch(ctx) })
 	return func() {
 		cancel()
 		group.Wait()
@@ -87,7 +86,8 @@ func (r *loadRun) background(ctx context.Context) (stop func()) {
 
 // climb measures one step after the other.
 func (r *loadRun) climb(ctx context.Context) error {
-	stop := r.background(ctx)
+	defer background(ctx, r.observer.watch)()
+	stop := background(ctx, r.memory.watch)
 	defer stop()
 	for i, workers := range r.steps {
 		fmt.Fprintf(r.out, "\nstep %d of %d: %d at once for %v\n", i+1, len(r.steps), workers, r.stepDuration)
@@ -128,7 +128,8 @@ func (r *loadRun) stretch(ctx context.Context, workers int, d time.Duration, mos
 // without, which shows recovery and lets the memory of functions be compared.
 func (r *loadRun) soak(ctx context.Context) error {
 	const least, most = 3 * time.Second, time.Minute
-	stop := r.background(ctx)
+	defer background(ctx, r.observer.watch)()
+	stop := background(ctx, r.memory.watch)
 	defer stop()
 	goal := fmt.Sprintf("for %v", r.options.soak)
 	if r.uploads > 0 {
