@@ -45,9 +45,10 @@ var (
 )
 
 const (
-	faultEvery = 2  // uploads, on average
-	killEvery  = 25 // uploads, on average
-	maxWaiting = 16 // faults that have not happened yet: no more are set
+	always     = 1_000_000 // faults: more than there are calls in a run
+	faultEvery = 2         // uploads, on average
+	killEvery  = 25        // uploads, on average
+	maxWaiting = 16        // faults that have not happened yet: no more are set
 	maxLag     = 50 * time.Millisecond
 	maxRepeats = 3 // of one fault
 )
@@ -58,6 +59,8 @@ type chaos struct {
 	wire  *wire
 	rand  *rand.Rand
 	begun chan struct{}
+	// standing is a fault that never ends; nil: there is none.
+	standing *fault
 
 	mu       sync.Mutex
 	faults   map[string]int // by target
@@ -108,6 +111,9 @@ func (c *chaos) rage(ctx context.Context) error {
 
 func (c *chaos) draw() fault {
 	f := faulty[c.rand.IntN(len(faulty))]
+	for c.standing != nil && f.target == c.standing.Target { // it would never happen
+		f = faulty[c.rand.IntN(len(faulty))]
+	}
 	return fault{f.target, f.operation, f.modes[c.rand.IntN(len(f.modes))], 1 + c.rand.IntN(maxRepeats)}
 }
 
@@ -135,11 +141,10 @@ func (c *chaos) silence(ctx context.Context, after, d time.Duration) error {
 	if d == 0 || !sleep(ctx, after) {
 		return nil
 	}
-	const all = 1_000_000
 	if err := c.calm(ctx); err != nil { // makes room
 		return ignoreEnd(ctx, err)
 	}
-	if err := c.set(ctx, fault{"webhook", "Deliver", "503", all}); err != nil {
+	if err := c.set(ctx, fault{"webhook", "Deliver", "503", always}); err != nil {
 		return ignoreEnd(ctx, err)
 	}
 	if !sleep(ctx, d) {
@@ -187,16 +192,30 @@ func (c *chaos) kill(ctx context.Context) error {
 	return nil
 }
 
-// calm takes back what has not happened.
+// calm takes back what has not happened. A standing fault stays.
 func (c *chaos) calm(ctx context.Context) error {
 	var waiting []fault
 	if err := c.wire.local(ctx, http.MethodGet, "/_local/faults", nil, &waiting); err != nil {
 		return err
 	}
 	for _, f := range waiting {
+		if c.standing != nil && f.Target == c.standing.Target {
+			c.count(c.faults, f.Target, always)
+		}
 		c.count(c.faults, f.Target, -f.Count)
 	}
-	return c.wire.local(ctx, http.MethodDelete, "/_local/faults", nil, nil)
+	if err := c.wire.local(ctx, http.MethodDelete, "/_local/faults", nil, nil); err != nil {
+		return err
+	}
+	return c.stand(ctx)
+}
+
+// stand sets the standing fault, if there is one.
+func (c *chaos) stand(ctx context.Context) error {
+	if c.standing == nil {
+		return nil
+	}
+	return c.wire.local(ctx, http.MethodPost, "/_local/faults", c.standing, nil)
 }
 
 func (c *chaos) count(in map[string]int, name string, n int) {

@@ -23,6 +23,7 @@ type options struct {
 	seed           uint64
 	receiverDown   time.Duration // under faults
 	refuse         bool          // some events, for good
+	noCallbacks    bool          // all are lost, and no client confirms
 	instances      int           // of each function of the own stack
 	selftest       bool          // instead of a run: plant bugs, and see whether they are found
 }
@@ -58,6 +59,7 @@ func parseFlags(args []string, stderr io.Writer) (options, error) {
 	flags.Uint64Var(&o.seed, "seed", 0, "decides what is asked and which faults are set (default: random)")
 	flags.DurationVar(&o.receiverDown, "receiver-down", 0, "how long the receiver of events is down: from a quarter of -soak on, or with -uploads from the start")
 	flags.BoolVar(&o.refuse, "refuse", false, "have the receiver refuse one event in eight for good (410)")
+	flags.BoolVar(&o.noCallbacks, "no-callbacks", false, "lose every callback under faults, and have no client confirm: the trigger alone is left to announce")
 	flags.IntVar(&o.instances, "instances", 1, "processes of each function of the stack that is started")
 	flags.BoolVar(&o.selftest, "selftest", false, "instead of all this: plant bugs one at a time, and see whether each is found")
 	switch err := flags.Parse(args); {
@@ -73,6 +75,9 @@ func parseFlags(args []string, stderr io.Writer) (options, error) {
 		o.seed = uint64(rand.Uint32()) // short enough to be typed again
 	}
 	err := o.parseSteps(*steps)
+	if err == nil && o.noCallbacks && (o.receiverDown > 0 || !o.soaks()) {
+		err = errors.New("-no-callbacks is for runs under faults, and not together with -receiver-down")
+	}
 	if err == nil && flags.NArg() > 0 {
 		err = fmt.Errorf("unexpected argument %q: only flags are accepted", flags.Arg(0))
 	}

@@ -141,11 +141,17 @@ func (l *ledger) ask(u upload, times int) {
 	l.asked[u.receipt.Key] += times
 }
 
-// count is how many uploads have their receipt.
+// count is how many uploads are known to be stored.
 func (l *ledger) count() int {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return len(l.uploads)
+	n := len(l.uploads)
+	for _, u := range l.vanished {
+		if u.stored {
+			n++
+		}
+	}
+	return n
 }
 
 // any returns one of the uploads, if there is one.
@@ -210,7 +216,7 @@ func (l *ledger) audit(explained int) summary {
 	for _, u := range l.uploads {
 		key, id := u.receipt.Key, u.receipt.EventID
 		had := s.deliveries
-		if u.vanished {
+		if u.vanished && !u.stored {
 			s.gone++
 		}
 		if keys[key] {

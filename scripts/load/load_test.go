@@ -36,6 +36,10 @@ func TestLoad(t *testing.T) {
 			"-uploads 40 -workers 8 -soak 60s -seed 6 -receiver-down 2s -refuse -instances 2",
 			`PASS: 40 uploads under [1-9]\d* faults`,
 		},
+		{
+			"every callback lost", "-uploads 40 -workers 8 -soak 60s -seed 7 -no-callbacks",
+			`(?s)faults +\d+: callback [4-9]\d.*PASS: 4\d uploads under`,
+		},
 		{"load rises step by step", "-steps 1,6 -step-duration 500ms -seed 1", `PASS: [1-9]\d* uploads at rising concurrency`},
 	}
 	for _, tt := range tests {
@@ -91,6 +95,8 @@ func TestParseFlags(t *testing.T) {
 		{"too many uploads", "-uploads 100001", "is not from"},
 		{"too many workers", "-workers 257", "is not from"},
 		{"a receiver that is down for too long", "-soak 1m -receiver-down 31s", "is not from"},
+		{"no callbacks without faults", "-no-callbacks", "runs under faults"},
+		{"no callbacks and no receiver", "-soak 1m -no-callbacks -receiver-down 10s", "not together"},
 		{"too many instances", "-instances 17", "is not from"},
 		{"no worker", "-workers 0", "is not from"},
 	}

@@ -2,16 +2,18 @@
 // good ones and bad ones, and prints what it measured and whether the product
 // kept its word:
 //
-//	go run ./scripts/load                  rising concurrency: what does it take?
-//	go run ./scripts/load -soak 5m         steady traffic, faults, killed functions
-//	go run ./scripts/load -uploads 1000    the same until so many uploads are done
-//	go run ./scripts/load -selftest        does it find bugs that are planted?
+//	go run ./scripts/load                          rising concurrency: what does it take?
+//	go run ./scripts/load -soak 5m                 steady traffic, faults, killed functions
+//	go run ./scripts/load -uploads 1000            the same until so many uploads are done
+//	go run ./scripts/load -soak 5m -no-callbacks   nobody but the trigger announces
+//	go run ./scripts/load -selftest                does it find bugs that are planted?
 //
 // It builds and starts a stack of its own, on ports of its own, unless -gateway
 // and -token name one that runs. The traffic is a mix of uploads by PUT and in
 // parts, clients that go away in the middle, requests for URLs that nobody uses,
 // confirmations, forged callbacks and junk. A client whose answer is lost asks again, and one whose upload was
-// not announced has it confirmed, as the contract asks of clients.
+// not announced has it confirmed, as the contract asks of clients. With
+// -no-callbacks none does, and every callback is lost.
 //
 // In the end every upload that is stored, whether its client got a receipt or
 // went away, must be whole, byte for byte, and announced under exactly one event

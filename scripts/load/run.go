@@ -137,7 +137,13 @@ func (r *loadRun) soak(ctx context.Context) error {
 	}
 	fmt.Fprintf(r.out, "\nfaults and kills: %d at once %s\n", r.workers, goal)
 	r.chaos = newChaos(r.wire, r.seed)
-	r.traffic.before, r.traffic.lose = r.chaos.tick, true
+	r.traffic.before, r.traffic.lose, r.traffic.silent = r.chaos.tick, true, r.noCallbacks
+	if r.noCallbacks {
+		r.chaos.standing = &fault{"callback", "Callback", "500", always}
+		if err := r.chaos.stand(ctx); err != nil {
+			return err
+		}
+	}
 	raging, calm := context.WithCancel(ctx)
 	defer calm()
 	raged, down := make(chan error, 1), make(chan error, 1)

@@ -97,18 +97,25 @@ func (r *loadRun) conclude(ctx context.Context, waiting []string, wrong []violat
 
 // findVanished looks which uploads of clients that went away are stored.
 func (r *loadRun) findVanished(ctx context.Context) error {
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(settleReaders)
 	for _, u := range r.ledger.takeVanished() {
-		o, err := r.storage.head(ctx, u.receipt.Key)
-		switch {
-		case errors.Is(err, errAbsent):
-		case err != nil:
-			return err
-		default:
-			u.receipt = r.place.due(u, o)
-			r.ledger.add(u)
-		}
+		group.Go(func() error {
+			o, err := r.storage.head(ctx, u.receipt.Key)
+			switch {
+			case errors.Is(err, errAbsent) && u.stored:
+				r.ledger.violation("object.missing", "%s %s: OSS said that it is stored, and it is not", u.kind, u.receipt.Key)
+			case errors.Is(err, errAbsent):
+			case err != nil:
+				return err
+			default:
+				u.receipt = r.place.due(u, o)
+				r.ledger.add(u)
+			}
+			return nil
+		})
 	}
-	return nil
+	return group.Wait()
 }
 
 // inspectAll inspects uploads, notes their markers, and returns those with which

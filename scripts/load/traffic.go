@@ -15,12 +15,13 @@ const (
 	kindPut       = "put"       // a URL, the bytes, the callback, the receipt
 	kindMultipart = "multipart" // create, two or three parts, complete
 	kindVanish    = "vanish"    // a URL, the bytes, and the client goes away
+	kindSilent    = "silent"    // a URL, the bytes, the callback is lost, and the client leaves it at that
 	kindConfirm   = "confirm"   // of an upload that has its receipt: the same again
 	kindForged    = "forged"    // callbacks that OSS did not send
 	kindJunk      = "junk"      // requests that no client makes
 )
 
-var kinds = []string{kindPresign, kindPut, kindMultipart, kindVanish, kindConfirm, kindForged, kindJunk}
+var kinds = []string{kindPresign, kindPut, kindMultipart, kindVanish, kindSilent, kindConfirm, kindForged, kindJunk}
 
 // mix says how often each kind comes.
 var mix = []struct {
@@ -28,7 +29,7 @@ var mix = []struct {
 	weight int
 }{{kindPresign, 3}, {kindPut, 5}, {kindMultipart, 2}, {kindVanish, 1}, {kindConfirm, 2}, {kindForged, 3}, {kindJunk, 5}}
 
-// pick draws a kind from the mix.
+// pick draws from the mix.
 func pick(r *rand.Rand) string {
 	total := 0
 	for _, m := range mix {
@@ -58,6 +59,9 @@ type traffic struct {
 	gone   atomic.Int64 // uploads whose clients went away
 	// lose has half of the clients that go away lose their callback, too.
 	lose bool
+	// silent has every callback lost and no client confirm: the trigger alone is
+	// left to announce.
+	silent bool
 	// before is called before each upload; nil does nothing.
 	before func()
 }
@@ -84,8 +88,8 @@ func (t *traffic) flow(ctx, whole context.Context, rec *recorder, workers, most 
 
 // perform does one operation of the mix.
 func (t *traffic) perform(ctx context.Context, w *worker, rec *recorder, most int) {
-	op := &operation{kind: pick(w.rand)}
-	if op.kind == kindPut || op.kind == kindMultipart {
+	op := &operation{kind: t.pick(w.rand)}
+	if op.kind == kindPut || op.kind == kindMultipart || op.kind == kindSilent {
 		number := t.begun.Add(1)
 		if most > 0 && number > int64(most) {
 			return
@@ -124,6 +128,15 @@ func (t *traffic) perform(ctx context.Context, w *worker, rec *recorder, most in
 	})
 }
 
+// pick draws a kind from the mix.
+func (t *traffic) pick(r *rand.Rand) string {
+	kind := pick(r)
+	if t.silent && (kind == kindPut || kind == kindMultipart || kind == kindVanish || kind == kindConfirm) {
+		return kindSilent
+	}
+	return kind
+}
+
 func (t *traffic) upload(ctx context.Context, w *worker, op *operation, number int) error {
 	send, what := w.put, content{number, w.rand.IntN(maxPut + 1)}
 	switch {
@@ -131,6 +144,9 @@ func (t *traffic) upload(ctx context.Context, w *worker, op *operation, number i
 		send, what.size = w.multipart, partSize*(1+w.rand.IntN(2))+1+w.rand.IntN(maxLastPart)
 	case w.rand.IntN(50) == 0:
 		what.size = 0 // is a size
+	}
+	if op.kind == kindSilent {
+		send = w.silent
 	}
 	u, err := send(ctx, op, what, t.seed)
 	if err == nil {

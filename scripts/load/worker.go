@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"crypto/sha256"
+	"errors"
 	"fmt"
 	"hash/crc64"
 	"math/rand/v2"
@@ -73,6 +74,7 @@ type upload struct {
 	crc      string  // CRC-64/XZ in decimal
 	receipt  receipt // of a client that went away: no more than the key
 	vanished bool
+	stored   bool // OSS has said so; otherwise, of a client that went away, it is to be seen
 	// asked is how often the application may have been told at the client's
 	// request: once, and again for each try that failed and each confirmation.
 	asked int
@@ -195,6 +197,35 @@ func (w *worker) vanish(ctx context.Context, op *operation, what content, seed u
 		content: what, kind: op.kind, token: g.UploadToken, sum: sha256.Sum256(body), vanished: true, asked: 2,
 		crc: client.Decimal(crc64.Checksum(body, client.CRCTable)), receipt: receipt{Key: g.Key},
 	}, nil
+}
+
+// errHeard means that OSS reports a callback that was to be lost.
+var errHeard = errors.New("the callback was not lost")
+
+// silent uploads with one request, learns that the callback was lost, and does
+// not confirm.
+func (w *worker) silent(ctx context.Context, op *operation, what content, seed uint64) (upload, error) {
+	body := what.bytes(seed)
+	g, err := w.presign(ctx, op, what.filename(), what.size)
+	if err != nil {
+		return upload{}, err
+	}
+	err = w.noting(op).Retry.Do(ctx, "sending", func(int) error {
+		a, err := w.Send(ctx, g.Method, g.URL, g.Headers, client.Bytes(body))
+		switch {
+		case err != nil:
+			return err
+		case a.Status == http.StatusOK:
+			return errHeard
+		case a.Status == http.StatusNonAuthoritativeInfo, a.Status == http.StatusConflict: // stored now, or by a try before
+			return nil
+		}
+		return a.Refusal()
+	})
+	return upload{
+		content: what, kind: op.kind, token: g.UploadToken, sum: sha256.Sum256(body), vanished: true, stored: true, asked: 1,
+		crc: client.Decimal(crc64.Checksum(body, client.CRCTable)), receipt: receipt{Key: g.Key},
+	}, err
 }
 
 // maxStay is how long a client stays that goes away: about as long as an upload
