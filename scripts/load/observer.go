@@ -26,12 +26,12 @@ const observeEvery = 500 * time.Millisecond
 func (o *observer) skip(ctx context.Context) error {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	var newest []event
-	err := o.wire.local(ctx, http.MethodGet, "/_local/events", nil, &newest)
-	if len(newest) > 0 {
-		o.last = newest[len(newest)-1].Number
+	for {
+		events, err := o.next(ctx)
+		if err != nil || len(events) == 0 {
+			return err
+		}
 	}
-	return err
 }
 
 // watch looks until ctx ends. What it could not read it reads next time.
@@ -46,20 +46,28 @@ func (o *observer) look(ctx context.Context) error {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	for {
-		var events []event
-		if err := o.wire.local(ctx, http.MethodGet, "/_local/events?after="+strconv.Itoa(o.last), nil, &events); err != nil {
+		seen := o.last
+		events, err := o.next(ctx)
+		if err != nil || len(events) == 0 {
 			return err
 		}
-		if len(events) == 0 {
-			return nil
+		if first := events[0].Number; first != seen+1 {
+			o.ledger.violation("observer.gap", "the receiver forgot events %d to %d before they were seen, or somebody cleared it", seen+1, first-1)
 		}
-		if first := events[0].Number; first != o.last+1 {
-			o.ledger.violation("observer.gap", "the receiver forgot events %d to %d before they were seen, or somebody cleared it", o.last+1, first-1)
-		}
-		o.last = events[len(events)-1].Number
 		if o.alter != nil {
 			events = o.alter(events)
 		}
 		o.ledger.deliver(events, time.Now())
 	}
+}
+
+// next reads the events that follow the last one that was read; none if there is
+// nothing new.
+func (o *observer) next(ctx context.Context) ([]event, error) {
+	var events []event
+	err := o.wire.local(ctx, http.MethodGet, "/_local/events?after="+strconv.Itoa(o.last), nil, &events)
+	if err == nil && len(events) > 0 {
+		o.last = events[len(events)-1].Number
+	}
+	return events, err
 }

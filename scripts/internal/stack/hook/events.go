@@ -9,8 +9,9 @@ import (
 
 // event is a delivery as the local stack shows it.
 type event struct {
-	// Number counts the deliveries: 1, 2, 3, … A gap is what was forgotten.
-	Number int    `json:"number"`
+	// Number counts the deliveries: 1, 2, 3, … A gap is what was forgotten. It is
+	// shown to those who ask for what followed one.
+	Number int    `json:"number,omitempty"`
 	ID     string `json:"id"`
 	// Timestamp is the webhook-timestamp, in Unix seconds.
 	Timestamp int64 `json:"timestamp"`
@@ -74,7 +75,11 @@ const maxShown = 1000
 func (h *Hook) newest() []event {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	return shown(h.deliveries[max(0, len(h.deliveries)-maxShown):])
+	list := shown(h.deliveries[max(0, len(h.deliveries)-maxShown):])
+	for i := range list {
+		list[i].Number = 0
+	}
+	return list
 }
 
 func (h *Hook) after(number int) []event {
