@@ -125,6 +125,7 @@ var bugs = []bug{
 	{name: "none", options: func(*stack.Options) {}},
 	{name: "none, but the receiver is down at first", start: receiverDown, end: receiverUp},
 	{name: "none, but the trigger tells everything twice", options: func(o *stack.Options) { o.TriggerTwice = true }},
+	{name: "none, but the sweep in the trigger's place", options: withoutTrigger, start: sweeping(sweepPayload{Do: "sweep"})},
 
 	{name: "events with a false size", want: "event.size", event: func(e *event) { e.Body.Data.Size++ }},
 	{name: "events with a false CRC-64", want: "event.crc64", event: func(e *event) { e.Body.Data.CRC64 += "1" }},
@@ -171,7 +172,8 @@ var bugs = []bug{
 		}
 		return text, nil
 	}},
-	{name: "a trigger that never announces", want: "event.missing", options: func(o *stack.Options) { o.NoTrigger = true }},
+	{name: "a trigger that never announces", want: "event.missing", options: withoutTrigger},
+	{name: "a sweep that never announces", want: "event.missing", options: withoutTrigger, start: sweeping(sweepPayload{Do: "sweep", DryRun: true})},
 	{name: "a worker that never runs", want: "pending.left", start: func(_ context.Context, r *loadRun) error {
 		r.timer = "/_local/nothing"
 		return nil
@@ -211,6 +213,16 @@ var bugs = []bug{
 			edit(res, func(text []byte) []byte { return bytes.Replace(text, []byte(`"etag":"`), []byte(`"etag":"0`), 1) })
 		}
 	}},
+}
+
+func withoutTrigger(o *stack.Options) { o.NoTrigger = true }
+
+// sweeping has the sweep run beside the worker of the outbox.
+func sweeping(p sweepPayload) func(context.Context, *loadRun) error {
+	return func(_ context.Context, r *loadRun) error {
+		r.sweep = &p
+		return nil
+	}
 }
 
 // receiverDown has the receiver refuse whatever comes.

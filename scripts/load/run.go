@@ -27,6 +27,7 @@ type loadRun struct {
 	storage  storage // nil: of a stack that is not ours
 	place    place
 	timer    string        // path of the stack's timer
+	sweep    *sweepPayload // with which it sweeps, too; nil: the trigger does that work
 	patience time.Duration // until all that waits has been delivered
 }
 

@@ -23,6 +23,13 @@ const (
 	aheadSeconds = 2 * 3600
 )
 
+// sweepPayload is what the timer is configured with to sweep.
+type sweepPayload struct {
+	Do            string `json:"do"` // sweep
+	DryRun        bool   `json:"dryRun"`
+	MinAgeSeconds int    `json:"minAgeSeconds"`
+}
+
 // settle has the worker of the outbox deliver what waits, until nothing does and
 // every upload is announced and marked, or until patience is at an end. What is
 // not as it should be by then is a violation.
@@ -39,6 +46,9 @@ func (r *loadRun) settle(ctx context.Context) error {
 	for {
 		// A run that fails, or takes longer than a request may, is followed by another.
 		_ = r.wire.local(ctx, http.MethodPost, r.timer, map[string]any{"do": "deliver", "aheadSeconds": aheadSeconds}, nil)
+		if r.sweep != nil {
+			_ = r.wire.local(ctx, http.MethodPost, r.timer, r.sweep, nil)
+		}
 		if err := r.observer.look(ctx); err != nil {
 			return err
 		}

@@ -158,15 +158,22 @@ func (t *traffic) upload(ctx context.Context, w *worker, op *operation, number i
 // vanishingNumbers are those of uploads whose clients go away: in no other's way.
 const vanishingNumbers = 1_000_000_000
 
-// vanish uploads as a client that goes away, half of the time with its callback
-// lost.
+// vanish uploads as a client that goes away: a third of the time in parts, and
+// otherwise half of the time with its callback lost.
 func (t *traffic) vanish(ctx context.Context, w *worker, op *operation) error {
+	number := vanishingNumbers + int(t.gone.Add(1))
+	if w.rand.IntN(3) == 0 {
+		u, err := w.vanishInParts(ctx, op, content{number, partSize + 1 + w.rand.IntN(maxLastPart)}, t.seed)
+		if err == nil {
+			t.ledger.add(u)
+		}
+		return err
+	}
 	if w.rand.IntN(2) == 0 && t.lose {
 		if err := w.local(ctx, http.MethodPost, "/_local/faults", fault{"callback", "Callback", "500", 1}, nil); err != nil {
 			return err
 		}
 	}
-	number := vanishingNumbers + int(t.gone.Add(1))
 	u, err := w.vanish(ctx, op, content{number, w.rand.IntN(maxPut + 1)}, t.seed)
 	if err == nil {
 		t.ledger.add(u)

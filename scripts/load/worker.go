@@ -118,10 +118,7 @@ const partSize = 102_400
 // multipart uploads in parts, one after the other.
 func (w *worker) multipart(ctx context.Context, op *operation, what content, seed uint64) (upload, error) {
 	body, c := what.bytes(seed), w.noting(op)
-	m, err := c.CreateMultipart(ctx, client.CreateRequest{
-		Filename: what.filename(), Type: "application/octet-stream", Size: new(int64(what.size)), PartSize: partSize,
-		Vars: vars(what.filename()),
-	})
+	m, err := create(ctx, c, what)
 	if err != nil {
 		return upload{}, err
 	}
@@ -129,19 +126,32 @@ func (w *worker) multipart(ctx context.Context, op *operation, what content, see
 	if m.PartSize != partSize || m.PartCount != int64(count) {
 		return upload{}, fmt.Errorf("%d bytes became %d parts of %d", what.size, m.PartCount, m.PartSize)
 	}
-	var parts []client.Part
-	for chunk := range slices.Chunk(body, partSize) {
-		part, _, err := c.SendPart(ctx, len(parts)+1, count, oneURL(c, m.UploadID), client.Bytes(chunk))
-		if err != nil {
-			return upload{}, err
-		}
-		parts = append(parts, part)
-	}
-	got, err := c.Complete(ctx, m.UploadID, client.CompleteRequest{Parts: parts})
+	got, err := sendParts(ctx, c, m, body)
 	if err != nil {
 		return upload{}, err
 	}
 	return finish(op, what, body, m.Key, m.UploadID, got)
+}
+
+// create begins an upload in parts.
+func create(ctx context.Context, c *client.Client, what content) (client.Multipart, error) {
+	return c.CreateMultipart(ctx, client.CreateRequest{
+		Filename: what.filename(), Type: defaultType, Size: new(int64(what.size)), PartSize: partSize,
+		Vars: vars(what.filename()),
+	})
+}
+
+// sendParts sends all parts and completes the upload.
+func sendParts(ctx context.Context, c *client.Client, m client.Multipart, body []byte) (client.Receipt, error) {
+	var parts []client.Part
+	for chunk := range slices.Chunk(body, partSize) {
+		part, _, err := c.SendPart(ctx, len(parts)+1, int(m.PartCount), oneURL(c, m.UploadID), client.Bytes(chunk))
+		if err != nil {
+			return client.Receipt{}, err
+		}
+		parts = append(parts, part)
+	}
+	return c.Complete(ctx, m.UploadID, client.CompleteRequest{Parts: parts})
 }
 
 // oneURL asks for the URL of a part when it is first needed, by the route for a
@@ -193,10 +203,30 @@ func (w *worker) vanish(ctx context.Context, op *operation, what content, seed u
 	leaving, leave := context.WithTimeout(ctx, time.Duration(w.rand.Int64N(int64(maxStay))))
 	defer leave()
 	_, _ = w.Send(leaving, g.Method, g.URL, g.Headers, client.Bytes(body))
+	return vanished(op, what, body, g.Key, g.UploadToken), nil
+}
+
+// vanishInParts is vanish with an upload in parts: the client goes away while it
+// sends them, or while it has them completed.
+func (w *worker) vanishInParts(ctx context.Context, op *operation, what content, seed uint64) (upload, error) {
+	body, c := what.bytes(seed), w.noting(op)
+	m, err := create(ctx, c, what)
+	if err != nil {
+		return upload{}, err
+	}
+	leaving, leave := context.WithTimeout(ctx, time.Duration(w.rand.Int64N(int64(maxStayInParts))))
+	defer leave()
+	_, _ = sendParts(leaving, c, m, body)
+	return vanished(op, what, body, m.Key, m.UploadID), nil
+}
+
+// vanished is the upload of a client that went away. It asked once, or again for
+// each error it saw; somebody else may have told, too.
+func vanished(op *operation, what content, body []byte, key, token string) upload {
 	return upload{
-		content: what, kind: op.kind, token: g.UploadToken, sum: sha256.Sum256(body), vanished: true, asked: 2,
-		crc: client.Decimal(crc64.Checksum(body, client.CRCTable)), receipt: receipt{Key: g.Key},
-	}, nil
+		content: what, kind: op.kind, token: token, sum: sha256.Sum256(body), vanished: true, asked: 2 + len(op.errors),
+		crc: client.Decimal(crc64.Checksum(body, client.CRCTable)), receipt: receipt{Key: key},
+	}
 }
 
 // errHeard means that OSS reports a callback that was to be lost.
@@ -222,15 +252,16 @@ func (w *worker) silent(ctx context.Context, op *operation, what content, seed u
 		}
 		return a.Refusal()
 	})
-	return upload{
-		content: what, kind: op.kind, token: g.UploadToken, sum: sha256.Sum256(body), vanished: true, stored: true, asked: 1,
-		crc: client.Decimal(crc64.Checksum(body, client.CRCTable)), receipt: receipt{Key: g.Key},
-	}, err
+	u := vanished(op, what, body, g.Key, g.UploadToken)
+	u.stored, u.asked = true, 1
+	return u, err
 }
 
-// maxStay is how long a client stays that goes away: about as long as an upload
-// takes.
-const maxStay = 40 * time.Millisecond
+// How long a client stays at most that goes away: about as long as an upload takes.
+const (
+	maxStay        = 40 * time.Millisecond
+	maxStayInParts = 4 * maxStay
+)
 
 // fetch reads an object as its owner does, with a URL for downloads.
 func (w *worker) fetch(ctx context.Context, op *operation, key string) ([]byte, error) {
