@@ -35,18 +35,37 @@ func (s *Stack) startEvents(o Options, objects *oss.Server) error {
 		s.onClose(func() error { objects.SetTrigger(nil); return nil })
 	}
 	if o.DeliverEvery > 0 {
-		s.onClose(s.every(o.DeliverEvery, func(ctx context.Context) {
-			if _, err := s.fireTimer(ctx, `{"do":"deliver"}`); err != nil && ctx.Err() == nil {
-				s.log.Error("the timer failed", "err", err.Error())
-			}
-		}))
+		return s.startTimer(o.DeliverEvery)
 	}
 	return nil
 }
 
+// startTimer has repair deliver what waits, again and again. The platform puts
+// timers through the asynchronous queue, too: a run that was killed is tried
+// again.
+func (s *Stack) startTimer(pause time.Duration) error {
+	queue, err := fc.NewAsync(fc.AsyncConfig{
+		Invoke: s.groups[Repair].Invoke, Pauses: fc.Pauses(), Log: s.log.With("function", Repair, "trigger", "timer"),
+	})
+	if err != nil {
+		return err
+	}
+	s.onClose(queue.Close)
+	s.onClose(every(pause, func() {
+		event, err := timerEvent(`{"do":"deliver"}`)
+		if err == nil {
+			err = queue.Send(event)
+		}
+		if err != nil {
+			s.log.Error("the timer failed", "err", err.Error())
+		}
+	}))
+	return nil
+}
+
 // every does something in turns until stop is called, which waits for the last.
-func (s *Stack) every(pause time.Duration, do func(context.Context)) (stop func() error) {
-	ctx, cancel := context.WithCancel(context.Background())
+func every(pause time.Duration, do func()) (stop func() error) {
+	done := make(chan struct{})
 	var running sync.WaitGroup
 	running.Go(func() {
 		tick := time.NewTicker(pause)
@@ -54,30 +73,35 @@ func (s *Stack) every(pause time.Duration, do func(context.Context)) (stop func(
 		for {
 			select {
 			case <-tick.C:
-				do(ctx)
-			case <-ctx.Done():
+				do()
+			case <-done:
 				return
 			}
 		}
 	})
-	return func() error {
-		cancel()
+	return sync.OnceValue(func() error {
+		close(done)
 		running.Wait()
 		return nil
-	}
+	})
 }
 
-// fireTimer calls repair as its timer does, and returns what it made of it.
+// timerEvent is what a timer hands to the function.
 //
 //	{"triggerTime":"2026-11-20T10:00:00Z","triggerName":"deliver","payload":"{\"do\":\"deliver\"}"}
-func (s *Stack) fireTimer(ctx context.Context, payload string) (json.RawMessage, error) {
+func timerEvent(payload string) ([]byte, error) {
 	name := struct{ Do string }{"timer"}
 	if err := json.Unmarshal([]byte(payload), &name); err != nil {
 		name.Do = "timer" // The function says what is wrong with it.
 	}
-	event, err := json.Marshal(map[string]string{
+	return json.Marshal(map[string]string{
 		"triggerTime": time.Now().UTC().Format(time.RFC3339), "triggerName": name.Do, "payload": payload,
 	})
+}
+
+// fireTimer calls repair as its timer does, once, and returns what it made of it.
+func (s *Stack) fireTimer(ctx context.Context, payload string) (json.RawMessage, error) {
+	event, err := timerEvent(payload)
 	if err != nil {
 		return nil, err
 	}
