@@ -47,10 +47,13 @@ var (
 const (
 	always     = 1_000_000 // faults: more than there are calls in a run
 	faultEvery = 2         // uploads, on average
-	killEvery  = 25        // uploads, on average
+	killEvery  = 25        // uploads, on average, but not more often than killPause
 	maxWaiting = 16        // faults that have not happened yet: no more are set
 	maxLag     = 50 * time.Millisecond
 	maxRepeats = 3 // of one fault
+	// killPause leaves the worker of the outbox time to get something done. Real
+	// instances live for minutes.
+	killPause = 10 * time.Second
 )
 
 // chaos sets faults and kills functions, at the pace of the uploads and a little
@@ -86,6 +89,7 @@ func (c *chaos) tick() {
 
 // rage answers ticks until ctx ends, and then forgets the faults that are left.
 func (c *chaos) rage(ctx context.Context) error {
+	var killed time.Time
 	for {
 		select {
 		case <-ctx.Done():
@@ -94,13 +98,14 @@ func (c *chaos) rage(ctx context.Context) error {
 		}
 		// Drawn in any case, so that the draws do not depend on the outcome.
 		set, kill, lag := c.rand.IntN(faultEvery) == 0, c.rand.IntN(killEvery) == 0, c.rand.Int64N(int64(maxLag))
+		kill = kill && time.Since(killed) >= killPause
 		if (set || kill) && sleep(ctx, time.Duration(lag)) {
 			var err error
 			if set {
 				err = c.set(ctx, c.draw())
 			}
 			if kill && err == nil {
-				err = c.kill(ctx)
+				killed, err = time.Now(), c.kill(ctx)
 			}
 			if err != nil && ctx.Err() == nil {
 				return fmt.Errorf("making trouble: %w", err)
