@@ -32,7 +32,7 @@ type localStack struct {
 
 const (
 	startTimeout = 3 * time.Minute // for building and starting
-	stopGrace    = 2 * time.Minute // after a long run it has many files to remove
+	stopGrace    = 30 * time.Second
 )
 
 // startStack builds the local stack, runs it on free ports, and returns when
@@ -71,7 +71,10 @@ func startStack(ctx context.Context, logFile string, extra []string) (_ *localSt
 		return nil, fmt.Errorf("building the local stack: %w\n%s", err, out)
 	}
 	const free = "127.0.0.1:0"
-	cmd := exec.Command(program, append([]string{"-addr", free, "-oss-addr", free, "-sts-addr", free}, extra...)...)
+	// The objects are removed here, not by the stack, which has to stop in time:
+	// after a long run they are many.
+	data := filepath.Join(s.dir, "data")
+	cmd := exec.Command(program, append([]string{"-addr", free, "-oss-addr", free, "-sts-addr", free, "-data", data}, extra...)...)
 	cmd.Dir = root // it builds the functions of the module that it is started in
 	cmd.Stderr = s.log
 	// All that it writes is removed with this folder, also if it is killed.
