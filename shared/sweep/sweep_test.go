@@ -353,6 +353,7 @@ func TestDeletesOnlyWhatItLookedAt(t *testing.T) {
 		{"stored again before the second look", "Head", 2, func(w *world, key string) { o := w.objects[key]; o.LastModified = now; w.objects[key] = o }},
 		{"put right before the second look", "Head", 2, func(w *world, key string) { o := w.objects[key]; o.Size = 5; w.objects[key] = o }},
 		{"without its grant before the second look", "Head", 2, func(w *world, key string) { o := w.objects[key]; o.Metadata = nil; w.objects[key] = o }},
+		{"gone after listing", "Head", 1, func(w *world, key string) { delete(w.objects, key) }},
 		{"gone before the second look", "Head", 2, func(w *world, key string) { delete(w.objects, key) }},
 	}
 	for _, tt := range tests {

@@ -4,12 +4,15 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"ossupload/shared/grant"
 	"ossupload/shared/storage"
 	"ossupload/shared/sweep"
+	"ossupload/shared/uploadtoken"
 )
 
 // multipart starts an upload as long ago as age.
@@ -135,5 +138,38 @@ func TestAbortsFail(t *testing.T) {
 				}
 			})
 		}
+	}
+}
+
+// A deployment whose prefix begins with ours: the keys do not tell the two apart.
+// Its uploads are aborted at the age at which its own sweep aborts them, and its
+// objects are left alone, since their grants are of another place.
+func TestPrefixBelowOurs(t *testing.T) {
+	w := newWorld(t)
+	below := uploadtoken.Place{Bucket: bucketName, Prefix: prefix + "staging/"}
+	name := func(key string) string { return below.Prefix + strings.TrimPrefix(key, prefix) }
+	for _, bad := range []bool{false, true} {
+		mine := w.store("alice", 3*day, func(_ *uploadtoken.Claims, o *storage.Object) { o.Metadata = map[string]string{} })
+		object, claims := w.objects[mine], w.grant("alice", 3*day)
+		delete(w.objects, mine)
+		delete(object.Metadata, grant.MetaGrant)
+		claims.Key = name(mine)
+		w.seal(keyring(t, "k", "s", below), claims, object)
+		if bad {
+			object.Size++
+		}
+		w.objects[claims.Key] = object
+	}
+	for _, u := range []storage.Unfinished{{ID: "running", Initiated: now.Add(-169*hour + 1)}, {ID: "stale", Initiated: now.Add(-169 * hour)}} {
+		u.Key = name(w.grant("alice", 8*day).Key)
+		w.uploads = append(w.uploads, u)
+	}
+	summary, err := w.run(deleting)
+	if want := (sweep.Summary{Finished: true, Objects: 2, NoGrant: 2, OtherDeployment: 2, Uploads: 2, Aborted: 1}); err != nil || summary != want {
+		t.Errorf("Run = %+v, %v, want %+v", summary, err, want)
+	}
+	w.wantAnnounced(t, 0)
+	if !slices.Equal(w.aborted, []string{"stale"}) {
+		t.Errorf("aborted %q, want the one that is stale", w.aborted)
 	}
 }
