@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"maps"
 	"net/http"
 	"strings"
 	"sync"
@@ -17,31 +18,48 @@ import (
 	"ossupload/shared/uploadtoken"
 )
 
-// What stands under the key is this upload's only if it carries its grant.
+// What stands under the key is this upload's only if it carries its grant, and
+// were it otherwise just what was granted.
 func TestCompleteMeetsAnotherObject(t *testing.T) {
-	with := func(change func(*uploadtoken.Claims)) func(*fixture, uploadtoken.Claims) map[string]string {
-		return func(f *fixture, claims uploadtoken.Claims) map[string]string {
+	with := func(change func(*uploadtoken.Claims)) func(*fixture, uploadtoken.Claims) string {
+		return func(f *fixture, claims uploadtoken.Claims) string {
 			change(&claims)
-			return map[string]string{grant.MetaGrant: f.seal(uploadtoken.Grant, claims)}
+			return f.seal(uploadtoken.Grant, claims)
 		}
 	}
-	for name, metadata := range map[string]func(*fixture, uploadtoken.Claims) map[string]string{
-		"without a grant": func(*fixture, uploadtoken.Claims) map[string]string { return nil },
-		"with a grant that does not open": func(*fixture, uploadtoken.Claims) map[string]string {
-			return map[string]string{grant.MetaGrant: "v1.k1.AAAA"}
-		},
-		"with another upload's grant":   with(func(c *uploadtoken.Claims) { c.ID = "another" }),
-		"with the grant of another key": with(func(c *uploadtoken.Claims) { c.Key += "x" }),
+	for name, tt := range map[string]struct {
+		grant func(*fixture, uploadtoken.Claims) string
+		own   bool
+	}{
+		"with its own grant":              {with(func(*uploadtoken.Claims) {}), true},
+		"without a grant":                 {func(*fixture, uploadtoken.Claims) string { return "" }, false},
+		"with a grant that does not open": {func(*fixture, uploadtoken.Claims) string { return "v1.k1.AAAA" }, false},
+		"with another upload's grant":     {with(func(c *uploadtoken.Claims) { c.ID = "another" }), false},
+		"with the grant of another key":   {with(func(c *uploadtoken.Claims) { c.Key += "x" }), false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			f := newFixture(t)
+			other := f.start(sized(5))
+			f.fill(other, 5)
+			completed(f, other)
+			object, _ := f.bucket.Object(other.Key)
 			s := f.start(sized(5))
 			f.fill(s, 5)
-			f.bucket.Store(s.Key, storage.Object{Size: 5, ETag: "OTHER", Type: "Normal", ContentType: "image/png", LastModified: today, Metadata: metadata(f, s.claims)})
-			f.as("alice", "POST", s.path("/complete"), "").refused(api.ObjectMismatch)
+			object.Metadata = maps.Clone(object.Metadata)
+			if object.Metadata[grant.MetaGrant] = tt.grant(f, s.claims); object.Metadata[grant.MetaGrant] == "" {
+				delete(object.Metadata, grant.MetaGrant)
+			}
+			f.bucket.Store(s.Key, object)
+			r := f.as("alice", "POST", s.path("/complete"), "")
+			if tt.own {
+				r.ok(new(confirm.Answer))
+				f.told(s.Key)
+				return
+			}
+			r.refused(api.ObjectMismatch)
 			f.asked(storagetest.ListParts, storagetest.Complete, storagetest.Head)
 			f.told()
-			if o, _ := f.bucket.Object(s.Key); o.ETag != "OTHER" {
+			if o, _ := f.bucket.Object(s.Key); o.Metadata[grant.MetaGrant] != object.Metadata[grant.MetaGrant] {
 				t.Errorf("the object was replaced by %+v", o)
 			}
 		})
