@@ -31,3 +31,10 @@ func (s *Signer) Explain(cred Credentials, req Request, now time.Time) (canonica
 func SignPolicy(secret, date, region, policy string) string {
 	return deriveKey(secret, date, region, product).signPolicy(policy)
 }
+
+// KeysHeld is how many derived keys s remembers.
+func (s *Signer) KeysHeld() int {
+	s.keys.mu.Lock()
+	defer s.keys.mu.Unlock()
+	return len(s.keys.keys)
+}

@@ -245,6 +245,42 @@ func TestKeysOfManyDaysAndSecrets(t *testing.T) {
 	}
 }
 
+// A key is derived once for a day and a secret, and an instance that lives for
+// long does not keep them all.
+func TestKeysAreRemembered(t *testing.T) {
+	s := newSigner(t)
+	sign := func(secret string, day int) {
+		t.Helper()
+		c := cred
+		c.AccessKeySecret = secret
+		if _, err := s.Presign(c, put(), now.AddDate(0, 0, day)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	held := func(want int) {
+		t.Helper()
+		if got := s.KeysHeld(); got != want {
+			t.Errorf("%d keys are held, want %d", got, want)
+		}
+	}
+	held(0)
+	for i := range 8 { // a renewed secret each day
+		for range 2 {
+			sign(fmt.Sprint(i), i)
+			sign(fmt.Sprint(i+1), i)
+		}
+		held(2 * (i + 1))
+	}
+	sign("0", 0)
+	held(16)
+	for day := range 100 {
+		sign("another", day)
+		if got := s.KeysHeld(); got < 1 || got > 16 {
+			t.Fatalf("%d keys are held after day %d, want 1 to 16", got, day)
+		}
+	}
+}
+
 func TestCredentialsPrintNoSecret(t *testing.T) {
 	for _, format := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%d", "%t"} {
 		if got := fmt.Sprintf(format, cred); strings.Contains(got, "secret") || strings.Contains(got, "token") {
