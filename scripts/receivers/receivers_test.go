@@ -281,11 +281,12 @@ func made(id, body, secret string, at time.Time) delivery {
 }
 
 // backend is where the stack delivers to: the receiver under test, with a
-// record of what passed.
+// record of what it took.
 type backend struct {
-	mu     sync.Mutex
-	url    string
-	passed []delivery
+	mu       sync.Mutex
+	url      string
+	took     []delivery
+	uploaded []string // ids of the events
 }
 
 func (b *backend) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -301,27 +302,43 @@ func (b *backend) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if err != nil {
 		status = http.StatusBadGateway
 	}
-	b.passed = append(b.passed, d)
+	if status/100 == 2 {
+		b.took = append(b.took, d)
+	}
 	w.WriteHeader(status)
 }
 
-// deliver uploads a file, and returns the event that the receiver at url took.
+// deliver uploads a file, and returns the event that the receiver at url took. On
+// a busy machine the functions may have stopped waiting for that, and have tried
+// again under the same id.
 func (b *backend) deliver(t *testing.T, url string, stack *stacktest.Stack) delivery {
 	t.Helper()
 	b.mu.Lock()
-	b.url, b.passed = url, nil
+	b.url = url
 	b.mu.Unlock()
-	receipt := upload(t, stack)
+	id := upload(t, stack)
+	var event delivery
+	stacktest.Eventually(t, "the receiver takes the event "+id, func() bool {
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		i := slices.IndexFunc(b.took, func(d delivery) bool { return d.id() == id })
+		if i >= 0 {
+			event = b.took[i]
+		}
+		return i >= 0
+	})
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	// A receipt means that the webhook answered 2xx.
-	if len(b.passed) != 1 || b.passed[0].id() != receipt {
-		t.Fatalf("%d events were delivered, want the one of %s", len(b.passed), receipt)
+	b.uploaded = append(b.uploaded, id)
+	for _, d := range b.took {
+		if !slices.Contains(b.uploaded, d.id()) {
+			t.Errorf("the event %s was delivered, and is of no upload", d.id())
+		}
 	}
-	if n := strings.Count(b.passed[0].header.Get("webhook-signature"), "v1,"); n != 2 {
+	if n := strings.Count(event.header.Get("webhook-signature"), "v1,"); n != 2 {
 		t.Errorf("the event has %d signatures, want one per secret of the stack", n)
 	}
-	return b.passed[0]
+	return event
 }
 
 // upload sends a file with a name beyond ASCII to the stack and returns the
@@ -394,10 +411,10 @@ func serve(t *testing.T, dir string, command []string, secrets string) *server {
 }
 
 // ready waits until the receiver listens, and reports false if it ends instead
-// or takes half a minute.
+// or takes two minutes, which a Java process may on a busy machine.
 func (s *server) ready() bool {
 	address := strings.TrimSuffix(strings.TrimPrefix(s.url, "http://"), "/webhook")
-	return s.eventually(30*time.Second, func() bool {
+	return s.eventually(2*time.Minute, func() bool {
 		conn, err := net.Dial("tcp", address)
 		if err == nil {
 			conn.Close()
