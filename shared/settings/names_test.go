@@ -46,6 +46,10 @@ func TestUnknown(t *testing.T) {
 	if got := settings.Unknown([]string{"UPLOAD_MAXSIZE=", "UPLOAD_MAXSIZE", "=x", ""}); got != nil {
 		t.Errorf("Unknown of variables without a value = %q, want none", got)
 	}
+	both := settings.Unknown([]string{"UPLOAD_MAXSIZE=1", "CORS_ORIGIN=*"})
+	if len(both) != 2 || !strings.Contains(both[0], "CORS_ORIGIN") || !strings.Contains(both[1], "UPLOAD_MAXSIZE") {
+		t.Errorf("Unknown of two = %q, want them in order", both)
+	}
 	var many []string
 	for i := range 50 {
 		many = append(many, fmt.Sprintf("UPLOAD_X%d=1", i))
