@@ -17,6 +17,7 @@ func TestUnknown(t *testing.T) {
 		"upload_prefix":           "did you mean UPLOAD_PREFIX?",
 		"UPLAOD_PREFIX":           "did you mean UPLOAD_PREFIX?",
 		"CORS_ORIGIN":             "did you mean CORS_ORIGINS?",
+		"MY_UPLOAD_PREFIX":        "did you mean UPLOAD_PREFIX?",
 		"WEBHOOK_SECRET":          "did you mean WEBHOOK_SECRETS?",
 		"AUTH_AUD":                `"AUTH_AUD" is not a setting and is ignored`,
 		"AUTH_JWT_AUDIENCE":       "did you mean AUTH_AUDIENCE?",
@@ -45,6 +46,11 @@ func TestUnknown(t *testing.T) {
 	}
 	if got := settings.Unknown([]string{"UPLOAD_MAXSIZE=", "UPLOAD_MAXSIZE", "=x", ""}); got != nil {
 		t.Errorf("Unknown of variables without a value = %q, want none", got)
+	}
+	for _, family := range []string{"OSS_", "UPLOAD_", "CALLBACK_", "AUTH_", "WEBHOOK_", "RECEIPT_", "FORMER_", "CORS_", "STS_"} {
+		if got := settings.Unknown([]string{family + "SOMETHING_ELSE=1"}); len(got) != 1 {
+			t.Errorf("Unknown of a name that begins with %s = %q, want one", family, got)
+		}
 	}
 	both := settings.Unknown([]string{"UPLOAD_MAXSIZE=1", "CORS_ORIGIN=*"})
 	if len(both) != 2 || !strings.Contains(both[0], "CORS_ORIGIN") || !strings.Contains(both[1], "UPLOAD_MAXSIZE") {

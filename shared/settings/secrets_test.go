@@ -69,7 +69,8 @@ func TestGuessableSecrets(t *testing.T) {
 		{strings.Repeat("changeme", 5), false},
 		{"1212121221211212121221212112121212", false},
 		{"abcdefgabcdfegabcdefgabcdfegabcdef", false},
-		{"abcdefghabcdefhgabcdefghabcdfegh", true}, // 8 kinds and no period
+		{"abcdefggfedcbaacegbdfabfdecgaacegd", false}, // 7 kinds and no period
+		{"abcdefghabcdefhgabcdefghabcdfegh", true},    // 8 kinds and no period
 		{"correct horse battery staple, four times", true},
 	} {
 		env := environment()
