@@ -64,6 +64,7 @@ func TestRefuses(t *testing.T) {
 		{"no life", func(_ *signing.Credentials, r *signing.Request) { r.Expires = 0 }, signing.ErrExpires},
 		{"a negative life", func(_ *signing.Credentials, r *signing.Request) { r.Expires = -time.Second }, signing.ErrExpires},
 		{"half a second", func(_ *signing.Credentials, r *signing.Request) { r.Expires = 1500 * time.Millisecond }, signing.ErrExpires},
+		{"a second", func(_ *signing.Credentials, r *signing.Request) { r.Expires = time.Second }, nil},
 		{"seven days", func(_ *signing.Credentials, r *signing.Request) { r.Expires = 604800 * time.Second }, nil},
 		{"a second over seven days", func(_ *signing.Credentials, r *signing.Request) { r.Expires = 604801 * time.Second }, signing.ErrExpires},
 		{"a parameter of the signature's own", func(_ *signing.Credentials, r *signing.Request) { r.Query["x-oss-expires"] = "9" }, signing.ErrQuery},
@@ -242,6 +243,34 @@ func TestKeysOfManyDaysAndSecrets(t *testing.T) {
 	}
 	if !strings.Contains(before.URL, "20261120%2Fcn") || !strings.Contains(after.URL, "20261121%2Fcn") {
 		t.Errorf("scopes around midnight: %s and %s", before.URL, after.URL)
+	}
+}
+
+// What OSS would read as part of a signature, of any version, is the signer's
+// alone, in any case.
+func TestRefusesWhatIsOfASignature(t *testing.T) {
+	s := newSigner(t)
+	for _, name := range []string{
+		"x-oss-signature", "x-oss-signature-version", "x-oss-credential", "x-oss-date", "x-oss-expires", "x-oss-security-token", "x-oss-additional-headers",
+		"OSSAccessKeyId", "Signature", "Expires", "security-token", "x-oss-access-key-id",
+	} {
+		for _, name := range []string{name, strings.ToLower(name), strings.ToUpper(name)} {
+			r := put()
+			r.Query[name] = "9"
+			if _, err := s.Presign(cred, r, now); !errors.Is(err, signing.ErrQuery) {
+				t.Errorf("Presign with the parameter %s = %v, want ErrQuery", name, err)
+			}
+		}
+	}
+	for _, name := range []string{"authorization", "x-oss-date", "x-oss-content-sha256", "x-oss-security-token"} {
+		r := put()
+		r.Header[name] = "9"
+		if name == "authorization" { // the others are signed by themselves
+			r.AdditionalHeaders = append(r.AdditionalHeaders, name)
+		}
+		if _, err := s.Presign(cred, r, now); !errors.Is(err, signing.ErrHeader) {
+			t.Errorf("Presign with the header %s = %v, want ErrHeader", name, err)
+		}
 	}
 }
 
