@@ -4,16 +4,18 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	"ossupload/shared/api"
 	"ossupload/shared/callerauth"
+	"ossupload/shared/grant"
 	"ossupload/shared/storage"
 	"ossupload/shared/uploadtoken"
 )
 
 type listedPart struct {
 	PartNumber int64  `json:"PartNumber"`
-	Size       int64  `json:"Size"` // bytes
+	Size       int64  `json:"Size"` // bytes; 0 where it is not known
 	ETag       string `json:"ETag"` // in quotes, as OSS answered it to the uploader
 }
 
@@ -25,20 +27,58 @@ func (h *handler) list(ctx context.Context, caller callerauth.Caller, in uploadR
 	}
 	parts, err := h.storage.ListParts(ctx, claims.Key, claims.UploadID)
 	if errors.Is(err, storage.ErrNoSuchUpload) {
-		if err = h.ended(ctx, claims, err); errors.Is(err, storage.ErrNoSuchUpload) && !errors.Is(err, errCompleted) {
-			err = h.whyGone(ctx, claims, err)
-		}
-		return nil, err
+		return h.listCompleted(ctx, claims, err)
 	}
 	if err != nil {
 		return nil, err
 	}
 	list := make([]listedPart, len(parts))
 	for i, p := range parts {
-		list[i] = listedPart{PartNumber: p.Number, Size: p.Size, ETag: `"` + p.ETag + `"`}
+		list[i] = listedPart{PartNumber: p.Number, Size: p.Size, ETag: quoted(p.ETag)}
 	}
 	return list, nil
 }
+
+// listCompleted lists the parts of an upload that has its object. A client that
+// lost the answer to its completion finds nothing left to send, completes again,
+// and has its receipt. gone is the answer if there is no such object.
+func (h *handler) listCompleted(ctx context.Context, claims uploadtoken.Claims, gone error) ([]listedPart, error) {
+	object, err := h.completed(ctx, claims)
+	if errors.Is(err, storage.ErrNotFound) {
+		return nil, h.whyGone(ctx, claims, gone)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return partsOf(claims, object), nil
+}
+
+// partsOf makes up the parts of an object, of which OSS keeps nothing but, as far
+// as is known (unconfirmed), their number at the end of the ETag:
+//
+//	"5F1D3DD2E24B4A4B8A4A1CD9B1B0B3C8-3"
+//
+// A number that the object cannot have is not believed, and the greatest that it
+// can have is taken: clients ignore parts that they did not send. Sizes are those
+// that were agreed, or 0. The ETags are the object's, since completion of what is
+// complete asks for none.
+func partsOf(claims uploadtoken.Claims, object storage.Object) []listedPart {
+	claims.Size = &object.Size
+	count := claims.LastPart(grant.MinPart, grant.MaxParts)
+	_, suffix, _ := strings.Cut(object.ETag, "-")
+	if told, ok := parsePartNumber(suffix, count); ok {
+		count = told
+	}
+	list := make([]listedPart, count)
+	for i := range list {
+		number := int64(i + 1)
+		size, _ := claims.PartLength(number)
+		list[i] = listedPart{PartNumber: number, Size: size, ETag: quoted(object.ETag)}
+	}
+	return list
+}
+
+func quoted(etag string) string { return `"` + etag + `"` }
 
 // abort answers DELETE /s3/multipart/{uploadId}. It never deletes an object.
 func (h *handler) abort(ctx context.Context, caller callerauth.Caller, in uploadRef) (struct{}, error) {

@@ -7,8 +7,11 @@ import (
 	"testing/synctest"
 
 	"ossupload/shared/api"
+	"ossupload/shared/confirm"
+	"ossupload/shared/grant"
 	"ossupload/shared/storage"
 	"ossupload/shared/storage/storagetest"
+	"ossupload/shared/uploadtoken"
 )
 
 func TestList(t *testing.T) {
@@ -38,7 +41,7 @@ func TestEnded(t *testing.T) {
 		list, abort api.Code // empty: 200
 	}{
 		{"aborted", abort, api.UploadGone, ""},
-		{"completed", completed, api.AlreadyCompleted, api.AlreadyCompleted},
+		{"completed", completed, "", api.AlreadyCompleted},
 		{"ended with the object of another", foreign, api.ObjectMismatch, api.ObjectMismatch},
 	}
 	for _, tt := range tests {
@@ -47,7 +50,12 @@ func TestEnded(t *testing.T) {
 			s := f.start(sized(5))
 			f.fill(s, 5)
 			tt.end(f, s)
-			f.as("alice", "GET", s.path(""), "").refused(tt.list)
+			list := f.as("alice", "GET", s.path(""), "")
+			if tt.list == "" {
+				list.ok(new([]listedPart))
+			} else {
+				list.refused(tt.list)
+			}
 			if tt.list == api.UploadGone {
 				f.asked(storagetest.ListParts, storagetest.Head, storagetest.Get)
 			} else {
@@ -113,16 +121,99 @@ func TestAbortAfterALostAnswer(t *testing.T) {
 	})
 }
 
-// Listing after a completion whose answer was lost leads a client to the
-// receipt.
+// Listing after a completion whose answer was lost leads a client to the receipt,
+// as it leads Uppy: it sends no part that is listed, and names each with the ETag
+// that it was told of.
 func TestListLeadsToTheReceipt(t *testing.T) {
+	for name, wish := range map[string]string{"agreed": sized(250 * kib), "of Uppy's choice": `{"filename":"a.png","type":"image/png"}`} {
+		t.Run(name, func(t *testing.T) {
+			f := newFixture(t)
+			s := f.start(wish)
+			f.fill(s, 100*kib, 100*kib, 50*kib)
+			f.bucket.Next(storagetest.Complete, storagetest.Fault{Err: storage.ErrTimeout, Done: true})
+			f.as("alice", "POST", s.path("/complete"), "").refused(api.StorageTimeout)
+			var listed []listedPart
+			f.as("alice", "GET", s.path(""), "").ok(&listed)
+			sizes := []int64{0, 0, 0}
+			if s.PartSize > 0 {
+				sizes = []int64{100 * kib, 100 * kib, 50 * kib}
+			}
+			if len(listed) != len(sizes) {
+				t.Fatalf("listed %+v, want %d parts", listed, len(sizes))
+			}
+			object, _ := f.bucket.Object(s.Key)
+			for i, p := range listed {
+				if want := (listedPart{int64(i + 1), sizes[i], `"` + object.ETag + `"`}); p != want {
+					t.Errorf("listed %+v, want %+v", p, want)
+				}
+			}
+			named, _ := json.Marshal(map[string]any{"parts": listed})
+			var first, other confirm.Answer
+			f.as("alice", "POST", s.path("/complete"), string(named)).ok(&first)
+			f.as("alice", "POST", s.path("/complete"), `{"parts":[{"PartNumber":7,"ETag":"\"0\""}]}`).ok(&other)
+			if first.Key != s.Key || first.EventID == "" || jsonOf(t, first) != jsonOf(t, other) {
+				t.Errorf("receipts %+v and %+v, want one", first, other)
+			}
+			f.told(s.Key)
+		})
+	}
+}
+
+// A completed upload has as many parts as its ETag says, if it can have them.
+func TestPartsOfACompletedUpload(t *testing.T) {
+	const size = 250 * kib
+	for _, tt := range []struct {
+		name     string
+		etag     string
+		size     int64
+		partSize int64
+		want     int
+	}{
+		{"one", "A-1", size, 0, 1},
+		{"as many as the least size allows", "A-3", size, 0, 3},
+		{"one more", "A-4", size, 0, 3},
+		{"a number without end", "A-99999999999999999999", size, 0, 3},
+		{"2^32+1", "A-4294967297", size, 0, 3},
+		{"none", "A-0", size, 0, 3},
+		{"less than none", "A--1", size, 0, 3},
+		{"no number", "A-", size, 0, 3},
+		{"padded", "A-03", size, 0, 3},
+		{"no ETag of a multipart upload", "A", size, 0, 3},
+		{"as agreed", "A-3", size, 100 * kib, 3},
+		{"more than agreed", "A-9999", size, 200 * kib, 2},
+		{"nothing, in one part", "A-1", 0, 0, 1},
+		{"as many as there can be", "A-10000", 1 << 40, 0, grant.MaxParts},
+		{"more than there can be", "A-10001", 1 << 40, 0, grant.MaxParts},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			claims := uploadtoken.Claims{MaxSize: 1 << 40, PartSize: tt.partSize}
+			list := partsOf(claims, storage.Object{ETag: tt.etag, Size: tt.size})
+			if len(list) != tt.want {
+				t.Fatalf("%d parts are listed, want %d", len(list), tt.want)
+			}
+			total := int64(0)
+			for i, p := range list {
+				if total += p.Size; p.PartNumber != int64(i+1) {
+					t.Errorf("part %d has the number %d", i+1, p.PartNumber)
+				}
+			}
+			if want := tt.size * min(1, tt.partSize); total != want {
+				t.Errorf("the sizes add up to %d, want %d", total, want)
+			}
+		})
+	}
+}
+
+// A HEAD that is refused says nothing about the object.
+func TestEndedAndHeadIsDenied(t *testing.T) {
 	f := newFixture(t)
 	s := f.start(sized(5))
 	f.fill(s, 5)
-	f.bucket.Next(storagetest.Complete, storagetest.Fault{Err: storage.ErrTimeout, Done: true})
-	f.as("alice", "POST", s.path("/complete"), "").refused(api.StorageTimeout)
-	f.as("alice", "GET", s.path(""), "").refused(api.AlreadyCompleted)
-	var got map[string]json.RawMessage
-	f.as("alice", "POST", s.path("/complete"), "").ok(&got)
-	f.told(s.Key)
+	completed(f, s)
+	f.bucket.Fail(storagetest.Head, storage.ErrDenied)
+	f.as("alice", "GET", s.path(""), "").refused(api.StorageDenied)
+	f.as("alice", "DELETE", s.path(""), "").refused(api.StorageDenied)
+	f.as("alice", "POST", s.path("/complete"), "").refused(api.StorageDenied)
+	f.asked(storagetest.ListParts, storagetest.Head, storagetest.Abort, storagetest.Head, storagetest.ListParts, storagetest.Head)
+	f.told()
 }

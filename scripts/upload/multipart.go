@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
+	"strings"
 
 	"github.com/aliyun/alibabacloud-oss-go-sdk-v2/oss"
 
@@ -125,12 +127,12 @@ func (u *upload) session(s saved) *session {
 func (u *upload) resume(ctx context.Context, known saved) (*session, error) {
 	s := u.session(known)
 	listed, err := u.client.ListParts(ctx, known.UploadID)
-	switch {
-	case client.IsCode(err, "already_completed"):
+	if err != nil {
+		return nil, err
+	}
+	if completed(listed) {
 		s.completed = true
 		return s, nil
-	case err != nil:
-		return nil, err
 	}
 	if err := s.verify(ctx, listed); err != nil {
 		return nil, err
@@ -145,6 +147,14 @@ func (u *upload) resume(ctx context.Context, known saved) (*session, error) {
 	s.progress.skip(skipped)
 	s.progress.note("resuming: %d of %d bytes are stored already", skipped, s.file.size)
 	return s, nil
+}
+
+// completed reports whether these are the parts of an upload that has its object:
+// they are listed with the object's ETag, "…-N", which no part has by itself.
+func completed(listed []client.Part) bool {
+	return len(listed) > 0 && !slices.ContainsFunc(listed, func(p client.Part) bool {
+		return p.ETag != listed[0].ETag || !strings.Contains(p.ETag, "-")
+	})
 }
 
 // stretch is where in the file part number is.

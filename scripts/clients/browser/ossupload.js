@@ -540,12 +540,9 @@ export class Upload {
     }
     let listed
     if (this.#multipart) {
-      try {
-        listed = await this.#part(signal, 'GET')
-      } catch (error) {
-        // Where only the receipt is missing, completing again gives it.
-        if (error.code !== 'already_completed') throw error
-      }
+      // Of a completed upload all parts are listed: where only the receipt is
+      // missing, nothing is sent, and completing again gives it.
+      listed = await this.#part(signal, 'GET')
     } else {
       const { uploadId, partSize, expiresAt } = await this.#api(signal, 'POST', '/s3/multipart', wish)
       this.#fresh = true
@@ -555,11 +552,11 @@ export class Upload {
     }
     // Pausing keeps the checksums of parts, not what is stored of them.
     const parts = (this.#parts ??= planParts(this.#file.size, this.#multipart.partSize))
-    const sizes = new Map(listed?.map((p) => [Number(p.PartNumber), Number(p.Size)]))
+    const sizes = new Map(listed.map((p) => [Number(p.PartNumber), Number(p.Size)]))
     this.#report('sending', { loaded: 0, parts: parts.length })
     for (const part of parts) {
       part.loaded = 0
-      part.sent = !listed || sizes.get(part.number) === part.end - part.start
+      part.sent = sizes.get(part.number) === part.end - part.start
       if (part.sent) this.#loaded(part, Infinity)
     }
   }
