@@ -85,6 +85,7 @@ type memory struct {
 	headTakes time.Duration
 	// By what the name holds, "HEAD" for a HEAD and "GET" for any GET.
 	fails map[string]error
+	takes map[string]time.Duration // a Put, by what the name holds
 
 	heads  []string
 	stored map[string]string // what was put, by name
@@ -112,6 +113,13 @@ func (m *memory) Put(ctx context.Context, key string, content []byte) error {
 			}
 		}
 	}
+	for part, d := range m.takes {
+		if strings.Contains(key, part) {
+			if err := lasts(ctx, d); err != nil {
+				return err
+			}
+		}
+	}
 	m.puts, m.stored[key] = append(m.puts, key), string(content)
 	return nil
 }
@@ -128,6 +136,16 @@ func (m *memory) Get(ctx context.Context, key string, limit int64) ([]byte, erro
 		return nil, storage.ErrTooLarge
 	}
 	return []byte(content), nil
+}
+
+// lasts waits for d, or fails when ctx ends before.
+func lasts(ctx context.Context, d time.Duration) error {
+	select {
+	case <-time.After(d):
+		return nil
+	case <-ctx.Done():
+		return &storage.Error{Op: "any", Reason: storage.ErrTimeout}
+	}
 }
 
 // A callback neither lists nor deletes.
@@ -192,6 +210,7 @@ func (b *backend) RoundTrip(r *http.Request) (*http.Response, error) {
 type keyServer struct {
 	status   int
 	document []byte
+	takes    time.Duration
 	asked    []string
 }
 
@@ -200,6 +219,9 @@ func (k *keyServer) RoundTrip(r *http.Request) (*http.Response, error) {
 	if k.status == 0 {
 		<-r.Context().Done()
 		return nil, r.Context().Err()
+	}
+	if err := lasts(r.Context(), k.takes); err != nil {
+		return nil, err
 	}
 	return &http.Response{StatusCode: k.status, Body: io.NopCloser(bytes.NewReader(k.document)), Request: r}, nil
 }

@@ -286,6 +286,55 @@ func TestDeliveryHasItsTime(t *testing.T) {
 	})
 }
 
+// The worker waits for a receiver as long as Standard Webhooks says, since it comes
+// back anyway. What took all of that is marked nevertheless.
+func TestWorkerIsPatient(t *testing.T) {
+	for _, tt := range []struct {
+		name     string
+		left     time.Duration // of the invocation
+		want     time.Duration // of the try
+		answer   int
+		waiting  int
+		markSays string
+	}{
+		{"within a minute", time.Minute, 15 * time.Second, 1, 1, "queued"},
+		{"within ten minutes", 10 * time.Minute, 15 * time.Second, 1, 1, "queued"},
+		{"within less", 20 * time.Second, 5 * time.Second, 1, 1, "queued"},
+		{"answered at the end of it", time.Minute, 15 * time.Second, 2, 0, "taken"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				f := newFixture(t)
+				s := f.start(sized(5))
+				f.fill(s, 5)
+				f.webhook.always = http.StatusBadRequest
+				f.as("alice", "POST", s.path("/complete"), "").ok(new(confirm.Answer))
+				f.told(s.Key)
+				f.clock, f.webhook.always = f.clock.Add(time.Hour), tt.answer
+				f.bucket.Next(storagetest.Put, storagetest.Fault{Before: func(context.Context) { time.Sleep(time.Second) }})
+				ctx, cancel := context.WithTimeout(t.Context(), tt.left)
+				defer cancel()
+				began := time.Now()
+				if _, err := f.handler.timer(ctx, `{"do":"deliver"}`); err != nil {
+					t.Error(err)
+				}
+				events := f.webhook.taken()
+				if len(events) != 1 || events[0].deadline.Sub(began) != tt.want {
+					t.Errorf("tried %d times, want once, for %v: %+v", len(events), tt.want, events)
+				}
+				markers := f.bucket.Keys(grant.AnnouncedPrefix(prefix))
+				if len(markers) != 1 {
+					t.Fatalf("markers = %q, want one", markers)
+				}
+				says, err := f.bucket.Get(t.Context(), markers[0], 64)
+				if waiting := f.bucket.Keys("_ossupload/u/_pending/"); err != nil || string(says) != tt.markSays || len(waiting) != tt.waiting {
+					t.Errorf("the marker says %q, %v, and %q waits; want %q and %d entries", says, err, waiting, tt.markSays, tt.waiting)
+				}
+			})
+		})
+	}
+}
+
 // A marker that cannot be put costs a second delivery one day, and no answer.
 func TestCompleteWithoutMarker(t *testing.T) {
 	f := newFixture(t)

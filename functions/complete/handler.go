@@ -27,7 +27,8 @@ import (
 	"ossupload/shared/uploadtoken"
 )
 
-// deliveryBudget is for all tries to deliver one event.
+// deliveryBudget is for all tries to deliver one event while a client waits. The
+// worker of the outbox is patient.
 const deliveryBudget = 8 * time.Second
 
 // handler runs multipart uploads. Clients know an upload by its token alone,

@@ -68,7 +68,8 @@ func (p people) Authenticate(r *http.Request) (callerauth.Caller, error) {
 }
 
 // webhook takes events and checks their form. Answers are statuses for the next
-// ones, then it is 204. Status 0 is a broken connection, and 1 is silence.
+// ones, then it is 204. Status 0 is a broken connection, 1 is silence, and 2 is a
+// 204 at the last moment.
 type webhook struct {
 	t       *testing.T
 	secret  []byte
@@ -109,6 +110,9 @@ func (w *webhook) RoundTrip(r *http.Request) (*http.Response, error) {
 	case 1:
 		<-r.Context().Done()
 		return nil, r.Context().Err()
+	case 2:
+		time.Sleep(time.Until(e.deadline) - 1)
+		status = http.StatusNoContent
 	}
 	return &http.Response{StatusCode: status, Header: http.Header{}, Body: http.NoBody, Request: r}, nil
 }

@@ -191,9 +191,11 @@ func TestBudgets(t *testing.T) {
 		{"a receiver and a marker, both silent", silence, nil, nil, silence, false, false, 2700 * ms, ""},
 		{"a slow queue", silence, nil, after(599*ms, nil), nil, false, false, 2999 * ms, "queued"},
 		{"a silent queue", silence, nil, silence, nil, false, true, 3000 * ms, ""},
-		{"a marker that cannot be read in time", silence, silence, nil, nil, false, false, 2700 * ms, "queued"},
-		{"a marker that cannot be read, and a slow queue", silence, silence, after(599*ms, nil), nil, false, false, 3299 * ms, "queued"},
-		{"nothing but a slow queue", silence, silence, after(599*ms, nil), silence, false, false, 3400 * ms, ""},
+		{"a marker that cannot be read in time", silence, silence, nil, nil, false, false, 2500 * ms, "queued"},
+		{"a marker that cannot be read, and a slow queue", silence, silence, after(599*ms, nil), nil, false, false, 3099 * ms, "queued"},
+		{"all just in time or silent", silence, silence, after(599*ms, nil), after(299*ms, nil), false, false, 3398 * ms, "queued"},
+		{"a receiver that is down, and a marker that cannot be read", after(0, errDown), silence, nil, nil, false, false, 300 * ms, "queued"},
+		{"nothing but a slow queue", silence, silence, after(599*ms, nil), silence, false, false, 3399 * ms, ""},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -46,8 +46,8 @@ var ErrDelivery = &api.Error{
 	Log:        "event was not delivered",
 }
 
-// Notifier delivers the event named id, or reports why nobody took it;
-// outbox.ErrRefused means that nobody ever will.
+// Notifier delivers the event named id before ctx ends, or reports why nobody took
+// it; outbox.ErrRefused means that nobody ever will.
 type Notifier interface {
 	Notify(ctx context.Context, id string, body []byte) error
 }
@@ -89,12 +89,14 @@ type Config struct {
 
 // Confirmer confirms uploads to one bucket. It is safe for concurrent use.
 type Confirmer struct {
-	config   Config
-	notifier *once
+	config  Config
+	once    *once
+	quick   Notifier // while somebody waits for an answer
+	patient Notifier // while nobody does
 }
 
-// New returns a Confirmer. It delivers through one notifier, which keeps an
-// instance from delivering twice at once, and marks what was announced.
+// New returns a Confirmer. It keeps an instance from delivering twice at once, and
+// marks what was announced.
 func New(c Config) (*Confirmer, error) {
 	if c.Storage == nil || c.Queue == nil || c.Keyring == nil || c.Location == nil || c.Now == nil || c.Bucket == "" || c.Prefix == "" {
 		return nil, errors.New("a confirmer needs a storage, a queue, a keyring, a bucket and a prefix, locations and a clock")
@@ -102,28 +104,41 @@ func New(c Config) (*Confirmer, error) {
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
 	}
-	notifier := c.Notifier
+	confirmer := &Confirmer{config: c, once: newOnce(c.Now), quick: c.Notifier, patient: c.Notifier}
 	switch {
-	case notifier != nil:
+	case c.Notifier != nil:
 	case c.Webhook.URL == "":
-		notifier = eventLog{log: c.Log, whole: c.LogEvents}
+		confirmer.quick = eventLog{log: c.Log, whole: c.LogEvents}
+		confirmer.patient = confirmer.quick
 	default:
 		webhook, err := newWebhook(c.Webhook, c.Now)
 		if err != nil {
 			return nil, err
 		}
-		notifier = webhook
+		confirmer.quick, confirmer.patient = webhook, webhook.patient()
 	}
-	return &Confirmer{config: c, notifier: newOnce(notifier, c.Now)}, nil
+	return confirmer, nil
 }
 
-// What an uploader's answer leaves of its time, from the end: delivery ends
-// answerReserve before the deadline, and queueing and marking have their share.
+// How an uploader's time ends if all are silent, and what each may take before:
+//
+//	     delivery │ marker read │ queueing 600 ms │ marking 300 ms
+//	──────────────┼─────────────┴─────────────────┴───────────────┤ deadline
+//	              └──────────── answerReserve, 1 s ───────────────┘
 const (
 	answerReserve = time.Second
 	queueTimeout  = 600 * time.Millisecond
 	markTimeout   = 300 * time.Millisecond
 )
+
+// leaving is ctx, ended early enough that so much time is left of it.
+func leaving(ctx context.Context, left time.Duration) (context.Context, context.CancelFunc) {
+	deadline, ok := ctx.Deadline()
+	if !ok {
+		return context.WithCancel(ctx)
+	}
+	return context.WithDeadline(ctx, deadline.Add(-left))
+}
 
 // Confirm asks for the object of claims, holds it against them, has the event
 // delivered or queued and answers the receipt. Its errors are storage's,
@@ -228,19 +243,18 @@ func (c *Confirmer) raise(ctx context.Context, e raised) (state, error) {
 
 // deliver ends early enough for what comes after it.
 func (c *Confirmer) deliver(ctx context.Context, id string, body []byte) error {
-	if deadline, ok := ctx.Deadline(); ok {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithDeadline(ctx, deadline.Add(-answerReserve))
-		defer cancel()
-	}
-	return c.notifier.Notify(ctx, id, body)
+	ctx, cancel := leaving(ctx, answerReserve)
+	defer cancel()
+	return c.once.notify(ctx, c.quick, id, body)
 }
 
 // takenBefore reports whether an event that nobody takes now was taken before. It
-// must leave enqueue its time.
+// ends early enough for queueing and marking.
 func (c *Confirmer) takenBefore(ctx context.Context, e raised) bool {
-	ctx, cancel := context.WithTimeout(ctx, markTimeout)
+	ctx, cancel := leaving(ctx, queueTimeout+markTimeout)
 	defer cancel()
+	ctx, stop := context.WithTimeout(ctx, markTimeout)
+	defer stop()
 	before, err := c.marker(ctx, e.key, e.object)
 	return err == nil && before == taken
 }

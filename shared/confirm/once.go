@@ -14,7 +14,6 @@ import (
 // has just delivered: requests that come together share one delivery and its
 // outcome. A failed delivery is not remembered.
 type once struct {
-	next   Notifier
 	now    func() time.Time
 	flight singleflight.Group
 
@@ -27,13 +26,13 @@ const (
 	maxRemembered = 4096
 )
 
-// newOnce returns a Notifier that passes to next what is not a repetition.
-func newOnce(next Notifier, now func() time.Time) *once {
-	return &once{next: next, now: now, delivered: make(map[string]time.Time)}
+func newOnce(now func() time.Time) *once {
+	return &once{now: now, delivered: make(map[string]time.Time)}
 }
 
-// Notify waits for the one delivery of id, no longer than ctx lasts.
-func (o *once) Notify(ctx context.Context, id string, body []byte) error {
+// notify has next deliver what is not a repetition, and waits for the one delivery
+// of id, no longer than ctx lasts.
+func (o *once) notify(ctx context.Context, next Notifier, id string, body []byte) error {
 	if o.recently(id) {
 		return nil
 	}
@@ -49,7 +48,7 @@ func (o *once) Notify(ctx context.Context, id string, body []byte) error {
 			shared, cancel = context.WithDeadline(shared, deadline)
 			defer cancel()
 		}
-		err := o.next.Notify(shared, id, body)
+		err := next.Notify(shared, id, body)
 		if err == nil {
 			o.remember(id)
 		}

@@ -21,6 +21,9 @@ import (
 // callback, or the client's completion, has had its time.
 const settled = 15 * time.Second
 
+// lateMarkTimeout is for marking what the worker has delivered.
+const lateMarkTimeout = 2 * time.Second
+
 // Sighting is an object that somebody saw stored: OSS's trigger.
 type Sighting struct {
 	Key  string
@@ -117,9 +120,12 @@ func (c *Confirmer) Do(ctx context.Context, e outbox.Entry) error {
 	if known, err := c.readMarker(ctx, e.Marker); err != nil || known == taken {
 		return err
 	}
-	if err := c.notifier.Notify(ctx, e.ID, e.Body); err != nil {
+	if err := c.once.notify(ctx, c.patient, e.ID, e.Body); err != nil {
 		return err
 	}
+	// What was taken is marked, even if that took all the time there was.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), lateMarkTimeout)
+	defer cancel()
 	if e.Type == Refused {
 		return c.writeMarker(ctx, e.Marker, refused)
 	}

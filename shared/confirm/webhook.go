@@ -26,12 +26,14 @@ import (
 // HMAC-SHA256(secret, id "." timestamp "." body) for each secret.
 //
 // A delivery is tried up to three times within Budget: on no answer, 408, 429
-// and 5xx. Any 2xx counts as taken; redirects are not followed.
+// and 5xx. Each try has half of what is left of that, the first of 8 s for instance
+// 4 s. A patient webhook has no budget, and its tries share what time the caller
+// has as they come. Any 2xx counts as taken; redirects are not followed.
 type webhook struct {
 	url    string
 	signer []*standardwebhooks.Webhook
 	client *http.Client
-	budget time.Duration
+	budget time.Duration // 0: patient
 	now    func() time.Time
 	jitter func() float64
 }
@@ -89,11 +91,21 @@ func newWebhook(c WebhookConfig, now func() time.Time) (*webhook, error) {
 	return w, nil
 }
 
+// patient is the same webhook for a worker, which comes back later anyway: a
+// receiver that is silent has all the time there is, not one try of several.
+func (w webhook) patient() *webhook {
+	w.budget = 0
+	return &w
+}
+
 // Notify posts body until it is taken, refused for good, or the budget is
 // spent.
 func (w *webhook) Notify(ctx context.Context, id string, body []byte) error {
-	ctx, cancel := context.WithTimeout(ctx, w.budget)
-	defer cancel()
+	if w.budget > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, w.budget)
+		defer cancel()
+	}
 	var err error
 	for n := range tries {
 		if n > 0 && !pause(ctx, time.Duration((0.5+w.jitter())*float64(firstPause<<(n-1)))) {
@@ -109,7 +121,7 @@ func (w *webhook) Notify(ctx context.Context, id string, body []byte) error {
 
 // post tries once. again says whether another try may do better.
 func (w *webhook) post(ctx context.Context, id string, body []byte) (again bool, err error) {
-	if deadline, ok := ctx.Deadline(); ok {
+	if deadline, ok := ctx.Deadline(); ok && w.budget > 0 {
 		// Half of what is left, so that one silent try does not spend it all.
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, time.Until(deadline)/2)

@@ -32,8 +32,8 @@ func (e *DelayedError) Unwrap() error { return e.Err }
 type Worker interface {
 	// Do delivers an event or looks at an object, and ends when ctx does. First it
 	// asks the marker, and returns nil for what was taken before: that is what ends
-	// an entry which a crash left behind. What it delivers it marks. ErrRefused is
-	// final, any other error is tried again.
+	// an entry which a crash left behind. What it delivers it marks, and may go on
+	// for a moment to do so. ErrRefused is final, any other error is tried again.
 	Do(ctx context.Context, e Entry) error
 	// Bury marks that an entry is dead. It may be called again for the same entry.
 	Bury(ctx context.Context, e Entry) error
@@ -42,8 +42,9 @@ type Worker interface {
 const (
 	// parallel is how many entries are worked on at a time.
 	parallel = 16
-	// tryTime is how long one try may take: a receiver needs up to 15 seconds, says
-	// Standard Webhooks.
+	// tryTime is how long one try may take: 15 to 30 seconds are what Standard
+	// Webhooks recommends to wait for a receiver. A deadline under a minute leaves
+	// less.
 	tryTime = 15 * time.Second
 	// leastAttempts is how often an entry is tried at least, however long that
 	// takes: a worker that stood still for days must not bury what it finds.

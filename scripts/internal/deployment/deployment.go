@@ -25,7 +25,8 @@ type Deployment struct {
 	Confirmer *confirm.Confirmer
 }
 
-// deliveryBudget is for all tries to deliver one event.
+// deliveryBudget is for all tries to deliver one event while a client waits. The
+// worker of the outbox is patient.
 const deliveryBudget = 8 * time.Second
 
 // Open puts a deployment together. It calls nothing.
