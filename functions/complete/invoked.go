@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"ossupload/shared/confirm"
 	"ossupload/shared/fchttp"
@@ -120,26 +121,35 @@ func (h *handler) stored(ctx context.Context, objects []fchttp.StoredObject) err
 			h.log.WarnContext(ctx, "trigger", "action", "ignore", "err", "the object is in another bucket")
 			continue
 		}
-		key, ok := h.keyOf(o.Key)
-		if !ok {
+		keys := h.readings(o.Key)
+		if len(keys) == 0 {
 			h.log.InfoContext(ctx, "trigger", "action", "ignore", "err", "the key is not one of ours")
-			continue
 		}
-		if err := h.confirmer.Look(ctx, confirm.Sighting{Key: key, ETag: o.ETag, Token: o.Vars[osscallback.Variable]}); err != nil {
-			errs = append(errs, err)
+		for _, key := range keys {
+			if err := h.confirmer.Look(ctx, confirm.Sighting{Key: key, ETag: o.ETag, Token: o.Vars[osscallback.Variable]}); err != nil {
+				errs = append(errs, err)
+			}
 		}
 	}
 	return errors.Join(errs...)
 }
 
-// keyOf takes a key as it stands or, if it is none of ours then, percent-decoded:
-// which of them an event holds is not documented (unconfirmed).
-func (h *handler) keyOf(key string) (string, bool) {
-	if h.ours(key) {
-		return key, true
+// readings are the keys of ours that the key of an event may mean: as it stands, or
+// percent-encoded with a space as %20 or as +. Which of them an event holds is not
+// documented (unconfirmed).
+//
+// What we name needs no escaping, so that it reads in one way. Below _sts/ clients
+// choose, and may mean "a%20b" by it: there all readings are looked at, and those
+// under which nothing is stored come to nothing.
+func (h *handler) readings(key string) []string {
+	keys := []string{key}
+	for _, unescape := range []func(string) (string, error){url.PathUnescape, url.QueryUnescape} {
+		decoded, err := unescape(key)
+		if err == nil && utf8.ValidString(decoded) && !slices.Contains(keys, decoded) {
+			keys = append(keys, decoded)
+		}
 	}
-	decoded, err := url.QueryUnescape(key)
-	return decoded, err == nil && h.ours(decoded)
+	return slices.DeleteFunc(keys, func(key string) bool { return !h.ours(key) })
 }
 
 func (h *handler) ours(key string) bool {

@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/json"
 	"net/http"
+	"net/url"
 	"slices"
 	"strings"
 	"testing"
@@ -146,6 +147,65 @@ func TestTriggerTakesEncodedKeys(t *testing.T) {
 				t.Fatal(err)
 			}
 			f.told(key)
+		}
+	}
+}
+
+// Below _sts/ clients name what they upload, so that a key may hold what looks
+// encoded. Whatever an event does to it, the object is told of under its own key.
+func TestTriggerTakesEncodedKeysOfSTS(t *testing.T) {
+	segments := func(key string) string { // as a URL's path has it
+		return strings.ReplaceAll(url.PathEscape(key), "%2F", "/")
+	}
+	forms := map[string]func(string) string{
+		"as it is": func(key string) string { return key }, "of a path": segments, "all of it": url.PathEscape, "of a form": url.QueryEscape,
+	}
+	for _, key := range []string{
+		"u/_sts/alice/plain.png", "u/_sts/alice/a b.png", "u/_sts/alice/a+b.png", "u/_sts/alice/100%.png", "u/_sts/alice/a%20b.png",
+		"u/_sts/alice/a%2Fb c+d.png", "u/_sts/alice/%ff.png", "u/_sts/alice/%2e%2e/x", "u/_sts/alice/假日.png", "u/_sts/alice/%",
+	} {
+		for name, form := range forms {
+			t.Run(key+" "+name, func(t *testing.T) {
+				f := newFixture(t, func(f *fixture) { f.settings.Webhook.Events = []string{confirm.Stored} })
+				f.bucket.Store(key, storage.Object{Size: 1, ETag: "E", Type: "Normal", LastModified: today})
+				if err := f.trigger(creation{bucketName, form(key), "E", nil}); err != nil {
+					t.Fatal(err)
+				}
+				events := f.webhook.taken()
+				if len(events) != 1 || events[0].Type != confirm.Stored || events[0].Data["key"] != key {
+					t.Errorf("%q is told as %+v, want %q once", form(key), events, key)
+				}
+			})
+		}
+	}
+}
+
+// Reading a key in another way never leads to what is not ours, and what cannot be
+// a key is not asked for.
+func TestReadings(t *testing.T) {
+	f := newFixture(t)
+	for key, want := range map[string][]string{
+		"u/alice/x.png":              {"u/alice/x.png"},
+		"u/alice/a+b":                {"u/alice/a+b"},
+		"u/alice/a%2Bb":              {"u/alice/a+b"},
+		"u/alice/a+b%3Dc":            {"u/alice/a+b=c"},
+		"u%2Falice%2Fx.png":          {"u/alice/x.png"},
+		"u/alice/%2e%2e/bob/x.png":   nil,
+		"u/alice%2F..%2Fbob%2Fx.png": nil,
+		"u/%5Fother/x":               nil,
+		"%5Fossupload/u/_pending/x":  nil,
+		"u/alice/%252Bb":             nil, // encoded once, not twice
+		"v/alice/x.png":              nil,
+		"u/_sts/a/b":                 {"u/_sts/a/b"},
+		"u/%5Fsts/a/b":               {"u/_sts/a/b"},
+		"u/_sts/a+b":                 {"u/_sts/a+b", "u/_sts/a b"},
+		"u/_sts/a%2Bb":               {"u/_sts/a%2Bb", "u/_sts/a+b"},
+		"u/_sts/a+%20":               {"u/_sts/a+%20", "u/_sts/a+ ", "u/_sts/a  "},
+		"u/_sts/100%":                {"u/_sts/100%"},
+		"u/_sts/%FF":                 {"u/_sts/%FF"},
+	} {
+		if got := f.handler.readings(key); !slices.Equal(got, want) {
+			t.Errorf("%q is read as %q, want %q", key, got, want)
 		}
 	}
 }
