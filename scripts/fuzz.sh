@@ -12,6 +12,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 targets=(
   shared/fchttp:FuzzInvoke
   shared/fchttp:FuzzCORSOrigin
+  shared/rawjson:FuzzRead
   shared/route:FuzzBody
   shared/osscallback:FuzzVerify
   shared/osscallback:FuzzParseNotice

@@ -1,0 +1,137 @@
+// Package rawjson takes JSON apart and leaves its values as they were written.
+// What strangers send is looked through by it, and only what was asked for
+// becomes a Go value: decoding all of a body of 2 MiB costs many times what
+// looking through it does.
+//
+// Everything here takes JSON that json.Valid has found valid, and may panic on
+// any other. Each function passes over its text once, whatever the text holds.
+package rawjson
+
+import (
+	"bytes"
+	"iter"
+	"unicode"
+	"unicode/utf16"
+	"unicode/utf8"
+)
+
+// Member is a name and a value of a JSON object. Value is a part of the text.
+type Member struct {
+	Name  string
+	Value []byte
+}
+
+// Members returns the members of an object in order of appearance. ok is false
+// if text is no object.
+func Members(text []byte) (members []Member, ok bool) {
+	s := NewScanner(text)
+	if s.Peek() != '{' {
+		return nil, false
+	}
+	for s.Next('}') {
+		name, _ := String(s.Name())
+		members = append(members, Member{name, s.Value()})
+	}
+	return members, true
+}
+
+// Elements returns the elements of a list. ok is false if text is no list.
+func Elements(text []byte) (elements iter.Seq[[]byte], ok bool) {
+	if NewScanner(text).Peek() != '[' {
+		return nil, false
+	}
+	return func(yield func([]byte) bool) {
+		for s := NewScanner(text); s.Next(']'); {
+			if !yield(s.Value()) {
+				return
+			}
+		}
+	}, true
+}
+
+// String reads a string as encoding/json does: what is not UTF-8, and half a
+// surrogate pair, becomes U+FFFD. ok is false if value is no string.
+func String(value []byte) (s string, ok bool) {
+	if value[0] != '"' {
+		return "", false
+	}
+	plain := value[1 : len(value)-1]
+	if bytes.IndexByte(plain, '\\') < 0 && utf8.Valid(plain) {
+		return string(plain), true
+	}
+	return string(AppendString(make([]byte, 0, len(plain)), value)), true
+}
+
+// AppendString appends to dst what String reads, of a value that is a string.
+func AppendString(dst, value []byte) []byte {
+	for plain := value[1 : len(value)-1]; len(plain) > 0; {
+		n := asciiRun(plain)
+		if n > 0 {
+			dst = append(dst, plain[:n]...)
+		} else {
+			var r rune
+			r, n = character(plain)
+			dst = utf8.AppendRune(dst, r)
+		}
+		plain = plain[n:]
+	}
+	return dst
+}
+
+// asciiRun is how many bytes stand for themselves at the beginning of text.
+func asciiRun(text []byte) int {
+	for i, c := range text {
+		if c == '\\' || c >= utf8.RuneSelf {
+			return i
+		}
+	}
+	return len(text)
+}
+
+// character reads an escape, or a character beyond ASCII, of n bytes.
+func character(text []byte) (r rune, n int) {
+	if text[0] != '\\' {
+		return utf8.DecodeRune(text)
+	}
+	switch c := text[1]; c {
+	case 'b':
+		return '\b', 2
+	case 'f':
+		return '\f', 2
+	case 'n':
+		return '\n', 2
+	case 'r':
+		return '\r', 2
+	case 't':
+		return '\t', 2
+	case 'u':
+	default: // a quote, a slash or a backslash
+		return rune(c), 2
+	}
+	r = hex(text[2:6])
+	if !utf16.IsSurrogate(r) {
+		return r, 6
+	}
+	if rest := text[6:]; len(rest) >= 6 && rest[0] == '\\' && rest[1] == 'u' {
+		if pair := utf16.DecodeRune(r, hex(rest[2:6])); pair != unicode.ReplacementChar {
+			return pair, 12
+		}
+	}
+	return unicode.ReplacementChar, 6
+}
+
+// hex reads four hexadecimal digits.
+func hex(digits []byte) (r rune) {
+	for _, c := range digits {
+		switch {
+		case c <= '9':
+			c -= '0'
+		case c <= 'F':
+			c -= 'A' - 10
+		default:
+			c -= 'a' - 10
+		}
+		r = r<<4 | rune(c)
+	}
+	return r
+}
