@@ -36,4 +36,6 @@
 //   - Set-Cookie twice: answers hold each header once, values joined by a comma.
 //   - Request.RemoteAddr is the address that the gateway reports, without a
 //     port. It is informative and no ground for a decision.
+//
+// It imports rawjson, to take events apart without decoding bodies twice.
 package fchttp

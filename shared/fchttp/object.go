@@ -1,15 +1,15 @@
 package fchttp
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
-	"io"
+
+	"ossupload/shared/rawjson"
 )
 
 // object is a JSON object with its members in order of appearance. A Go map
 // would keep one of two members of the same name, and lose the order of two
-// headers that differ only in letter case.
+// headers that differ only in letter case. Values are parts of the event.
 type object []member
 
 type member struct {
@@ -19,31 +19,24 @@ type member struct {
 
 var errNotObject = errors.New("not a JSON object")
 
-// readObject decodes one level of a JSON object. Depth needs no limit here:
-// encoding/json refuses values nested deeper than 10,000 levels.
-func readObject(raw []byte) (object, error) {
-	dec := json.NewDecoder(bytes.NewReader(raw))
-	if t, err := dec.Token(); err != nil || t != json.Delim('{') {
+// readObject takes an event apart. Depth needs no limit here: json.Valid refuses
+// values nested deeper than 10,000 levels.
+func readObject(event []byte) (object, error) {
+	if !json.Valid(event) {
 		return nil, errNotObject
 	}
-	var o object
-	for dec.More() {
-		t, err := dec.Token()
-		if err != nil {
-			return nil, errNotObject
-		}
-		name, _ := t.(string) // nothing else passes the decoder here
-		var value json.RawMessage
-		if err := dec.Decode(&value); err != nil {
-			return nil, errNotObject
-		}
-		o = append(o, member{name, value})
-	}
-	if _, err := dec.Token(); err != nil {
+	return objectOf(event)
+}
+
+// objectOf takes one level of valid JSON apart.
+func objectOf(value json.RawMessage) (object, error) {
+	members, ok := rawjson.Members(value)
+	if !ok {
 		return nil, errNotObject
 	}
-	if _, err := dec.Token(); err != io.EOF {
-		return nil, errNotObject
+	o := make(object, len(members))
+	for i, m := range members {
+		o[i] = member{m.Name, m.Value}
 	}
 	return o, nil
 }
@@ -83,7 +76,7 @@ func (o object) text(name string) (string, error) {
 	if err != nil || value == nil {
 		return "", err
 	}
-	s, ok := asString(value)
+	s, ok := rawjson.String(value)
 	if !ok {
 		return "", badEvent(name, "is not a string")
 	}
@@ -96,7 +89,7 @@ func (o object) object(name string) (object, error) {
 	if err != nil || value == nil {
 		return nil, err
 	}
-	inner, err := readObject(value)
+	inner, err := objectOf(value)
 	if err != nil {
 		return nil, badEvent(name, "is not an object")
 	}
@@ -105,35 +98,26 @@ func (o object) object(name string) (object, error) {
 
 func isNull(value json.RawMessage) bool { return string(value) == "null" }
 
-func asString(value json.RawMessage) (string, bool) {
-	if len(value) == 0 || value[0] != '"' {
-		return "", false
-	}
-	var s string
-	err := json.Unmarshal(value, &s)
-	return s, err == nil
-}
-
 // asStrings reads the value of a header or query parameter: a string, an array
 // of strings as some gateways send, or null, which counts as no value.
 func asStrings(value json.RawMessage) ([]string, bool) {
 	if isNull(value) {
 		return nil, true
 	}
-	if s, ok := asString(value); ok {
+	if s, ok := rawjson.String(value); ok {
 		return []string{s}, true
 	}
-	var list []json.RawMessage
-	if err := json.Unmarshal(value, &list); err != nil {
+	list, ok := rawjson.Elements(value)
+	if !ok {
 		return nil, false
 	}
-	values := make([]string, len(list))
-	for i, item := range list {
-		s, ok := asString(item)
+	values := []string{}
+	for item := range list {
+		s, ok := rawjson.String(item)
 		if !ok {
 			return nil, false
 		}
-		values[i] = s
+		values = append(values, s)
 	}
 	return values, true
 }
