@@ -1,9 +1,9 @@
 package route
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
-	"io"
 	"mime"
 	"net/http"
 	"reflect"
@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"ossupload/shared/api"
+	"ossupload/shared/rawjson"
 )
 
 var (
@@ -50,12 +51,15 @@ func newReader[In any](body Body) reader[In] {
 // must say that it is JSON: a page of another site can send any body without a
 // type, or with one that needs no leave of ours, and so nothing is assumed.
 func readBody(r *http.Request) ([]byte, error) {
+	const expected = 2 << 20 // bytes; a larger length is not taken at its word
 	var text []byte
 	if r.Body != nil {
-		var err error
-		if text, err = io.ReadAll(r.Body); err != nil {
+		var b bytes.Buffer
+		b.Grow(int(min(max(r.ContentLength, 0), expected)) + bytes.MinRead)
+		if _, err := b.ReadFrom(r.Body); err != nil {
 			return nil, fmt.Errorf("%w: %w", errUnreadable, err)
 		}
+		text = b.Bytes()
 	}
 	given := r.Header.Get("Content-Type")
 	if given == "" && len(text) == 0 {
@@ -134,10 +138,10 @@ func (d *decoder) body(text []byte, v reflect.Value) error {
 	if !json.Valid(text) {
 		return errJSON
 	}
-	members, ok, err := split(text)
-	if err != nil {
+	if err := checkLimits(text); err != nil {
 		return err
 	}
+	members, ok := rawjson.Members(text)
 	if !ok {
 		return errObject
 	}
@@ -146,16 +150,16 @@ func (d *decoder) body(text []byte, v reflect.Value) error {
 }
 
 // object decodes members into the struct v, whose path in the body is path.
-func (d *decoder) object(members []member, v reflect.Value, path string) {
+func (d *decoder) object(members []rawjson.Member, v reflect.Value, path string) {
 	known := 0
 	for i := range v.NumField() {
 		name := v.Type().Field(i).Tag.Get("json")
-		at := slices.IndexFunc(members, func(m member) bool { return m.name == name })
+		at := slices.IndexFunc(members, func(m rawjson.Member) bool { return m.Name == name })
 		if name == "" || at < 0 {
 			continue
 		}
 		members[known], members[at] = members[at], members[known]
-		if value := members[known].value; string(value) != "null" {
+		if value := members[known].Value; string(value) != "null" {
 			d.field(value, v.Field(i), path+name)
 		}
 		known++
@@ -163,24 +167,61 @@ func (d *decoder) object(members []member, v reflect.Value, path string) {
 	if d.unknown {
 		return
 	}
-	for _, m := range slices.SortedFunc(slices.Values(members[known:]), func(a, b member) int { return strings.Compare(a.name, b.name) }) {
-		d.fault(api.Fault{Field: path + m.name, Reason: "is not a known field", Foreign: true})
+	for _, m := range slices.SortedFunc(slices.Values(members[known:]), func(a, b rawjson.Member) int { return strings.Compare(a.Name, b.Name) }) {
+		d.fault(api.Fault{Field: path + m.Name, Reason: "is not a known field", Foreign: true})
 	}
 }
 
 func (d *decoder) field(text []byte, v reflect.Value, path string) {
 	t := v.Type()
 	if t.Kind() == reflect.Pointer && t.Elem().Kind() == reflect.Struct {
-		if members, ok, _ := split(text); ok { // its shape was checked with the body's
+		if members, ok := rawjson.Members(text); ok {
 			v.Set(reflect.New(t.Elem()))
 			d.object(members, v.Elem(), path+".")
 			return
 		}
-	} else if json.Unmarshal(text, v.Addr().Interface()) == nil {
+	} else if decode(text, v) {
 		return
 	}
 	v.SetZero()
 	d.fault(api.Fault{Field: path, Reason: "must be " + describe(t)})
+}
+
+// decode reads a value and reports whether it is of v's type. It goes over text
+// once: json.Unmarshal would see first that it is valid, which is known by now.
+func decode(text []byte, v reflect.Value) bool {
+	if u, ok := v.Addr().Interface().(json.Unmarshaler); ok {
+		return u.UnmarshalJSON(text) == nil
+	}
+	switch to := v.Addr().Interface().(type) {
+	case *map[string]string:
+		var ok bool
+		*to, ok = texts(text)
+		return ok
+	case *bool, *int64, **int64:
+		const longest = len("-9223372036854775808")
+		return len(text) <= longest && json.Unmarshal(text, to) == nil
+	}
+	if v.Kind() == reflect.String {
+		s, ok := rawjson.String(text)
+		v.SetString(s)
+		return ok
+	}
+	return json.Unmarshal(text, v.Addr().Interface()) == nil
+}
+
+// texts reads an object whose values are strings, or null for an empty one.
+func texts(text []byte) (map[string]string, bool) {
+	members, ok := rawjson.Members(text)
+	all := make(map[string]string, len(members))
+	for _, m := range members {
+		s, isString := rawjson.String(m.Value)
+		if !isString && string(m.Value) != "null" {
+			return nil, false
+		}
+		all[m.Name] = s
+	}
+	return all, ok
 }
 
 func (d *decoder) fault(f api.Fault) {

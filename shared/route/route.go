@@ -16,7 +16,8 @@
 // All faults of shape are told together, at most api.MaxFaults of them, each
 // under the path of its field.
 //
-// It imports callerauth for who asks, and fchttp for the routes that it makes.
+// It imports callerauth for who asks, fchttp for the routes that it makes, and
+// rawjson to look through bodies.
 package route
 
 import (

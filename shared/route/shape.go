@@ -29,7 +29,7 @@ var rules = map[string]rule{
 	"nonempty":  {text(func(s string) bool { return s != "" }), "must not be empty"},
 	"text":      {text(plainText), "must be UTF-8 without control characters"},
 	"bytes":     {atMost(func(v reflect.Value) int { return len(v.String()) }), "must be at most %s bytes"},
-	"jsonbytes": {atMost(jsonLength), "must be at most %s bytes of JSON"},
+	"jsonbytes": {fitsJSON, "must be at most %s bytes of JSON"},
 	"entries":   {atMost(reflect.Value.Len), "must be at most %s"},
 	"metaname":  {text(only(lower + digits + "-")), "names must be of a-z 0-9 -"},
 	"tagtext":   {text(only(lower + upper + digits + " +-=._:/")), "must be letters, digits, spaces and + - = . _ : /"},
@@ -162,12 +162,23 @@ func isCRC64(s string) bool {
 	return err == nil && strconv.FormatUint(n, 10) == s
 }
 
-// jsonLength is the length of v as a client would write it: json.Marshal by
-// itself turns "&" into six bytes.
-func jsonLength(v reflect.Value) int {
+// fitsJSON reports whether a map of strings fits so many bytes as a client would
+// write it: json.Marshal by itself turns "&" into six bytes. What is too long
+// before anything is escaped is not written.
+func fitsJSON(v reflect.Value, param string) bool {
+	most, err := strconv.Atoi(param)
+	if err != nil {
+		return false
+	}
+	left := most
+	for each := v.MapRange(); each.Next(); {
+		if left -= each.Key().Len() + each.Value().Len(); left < 0 {
+			return false
+		}
+	}
 	var b strings.Builder
 	e := json.NewEncoder(&b)
 	e.SetEscapeHTML(false)
 	_ = e.Encode(v.Interface()) // a map of strings: cannot fail
-	return b.Len() - len("\n")
+	return b.Len()-len("\n") <= most
 }
