@@ -10,7 +10,9 @@ import (
 	"ossupload/shared/api"
 	"ossupload/shared/callerauth"
 	"ossupload/shared/confirm"
+	"ossupload/shared/grant"
 	"ossupload/shared/hold"
+	"ossupload/shared/rawjson"
 	"ossupload/shared/storage"
 	"ossupload/shared/uploadtoken"
 )
@@ -25,8 +27,32 @@ var errAborted = &api.Error{Code: api.Aborted, Message: "The upload was aborted.
 
 type completeRequest struct {
 	uploadRef
-	Parts    []partReference `json:"parts" validate:"max=10000"` // absent: whatever parts OSS holds
-	Checksum *checksum       `json:"checksum"`
+	Parts    partList  `json:"parts" validate:"max=10000"` // absent: whatever parts OSS holds
+	Checksum *checksum `json:"checksum"`
+}
+
+// partList is the parts as the client names them.
+type partList []partReference
+
+// UnmarshalJSON reads one part more than there can be, at most: that is enough to
+// be refused, whatever else stands in a list of a million.
+func (l *partList) UnmarshalJSON(text []byte) error {
+	elements, ok := rawjson.Elements(text)
+	if !ok {
+		return errors.New("parts are not a list")
+	}
+	*l = make(partList, 0)
+	for element := range elements {
+		if len(*l) > grant.MaxParts {
+			break
+		}
+		var p partReference
+		if err := p.UnmarshalJSON(element); err != nil {
+			return err
+		}
+		*l = append(*l, p)
+	}
+	return nil
 }
 
 // partReference is a part as the client knows it. Uppy may send more fields,
@@ -40,17 +66,27 @@ type partReference struct {
 // hands the response headers of each part to the application, and encoding/json
 // by itself would take "etag" among those for ETag.
 func (p *partReference) UnmarshalJSON(text []byte) error {
-	var members map[string]json.RawMessage
-	if err := json.Unmarshal(text, &members); err != nil {
-		return err
+	members, ok := rawjson.Members(text)
+	if !ok && string(text) != "null" {
+		return errors.New("a part is not an object")
 	}
-	if number, ok := members["PartNumber"]; ok {
-		if err := json.Unmarshal(number, &p.PartNumber); err != nil {
-			return err
+	for _, m := range members {
+		switch m.Name {
+		case "PartNumber":
+			const longest = len("-9223372036854775808")
+			if len(m.Value) > longest {
+				return errors.New("a part number is out of range")
+			}
+			if err := json.Unmarshal(m.Value, &p.PartNumber); err != nil {
+				return err
+			}
+		case "ETag":
+			etag, ok := rawjson.String(m.Value)
+			if !ok && string(m.Value) != "null" {
+				return errors.New("an etag is not a string")
+			}
+			p.ETag = etag
 		}
-	}
-	if etag, ok := members["ETag"]; ok {
-		return json.Unmarshal(etag, &p.ETag)
 	}
 	return nil
 }

@@ -1,14 +1,13 @@
 package main
 
 import (
-	"encoding/json"
-	"fmt"
+	"errors"
 	"slices"
-	"strings"
 
 	"ossupload/shared/api"
 	"ossupload/shared/callerauth"
 	"ossupload/shared/grant"
+	"ossupload/shared/rawjson"
 )
 
 // uppyMetadata takes what Uppy puts into a file's meta: scalars of any kind.
@@ -18,23 +17,20 @@ type uppyMetadata map[string]string
 // UnmarshalJSON reads an object whose values are strings, numbers, booleans or
 // null.
 func (m *uppyMetadata) UnmarshalJSON(text []byte) error {
-	var values map[string]any
-	d := json.NewDecoder(strings.NewReader(string(text)))
-	d.UseNumber()
-	if err := d.Decode(&values); err != nil {
-		return err
+	members, ok := rawjson.Members(text)
+	if !ok && string(text) != "null" {
+		return errors.New("metadata is not an object")
 	}
-	*m = make(uppyMetadata, len(values))
-	for name, value := range values {
-		switch v := value.(type) {
-		case nil:
-			continue
-		case string:
-			(*m)[name] = v
-		case json.Number, bool:
-			(*m)[name] = fmt.Sprint(v)
+	*m = make(uppyMetadata, len(members))
+	for _, entry := range members {
+		switch entry.Value[0] {
+		case '{', '[':
+			return errors.New("a metadata value is not a scalar")
+		case '"':
+			(*m)[entry.Name], _ = rawjson.String(entry.Value)
+		case 'n': // null
 		default:
-			return fmt.Errorf("metadata value is a %T", v)
+			(*m)[entry.Name] = string(entry.Value)
 		}
 	}
 	m.dropUppysOwn()
