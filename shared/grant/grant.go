@@ -328,11 +328,14 @@ func refuseHeaders(w Wish, f *faults) {
 func addMetadata(h, metadata map[string]string, f *faults) {
 	total := 0
 	for _, name := range slices.Sorted(maps.Keys(metadata)) {
-		value := Escape(metadata[name])
-		total += len(name) + len(value)
 		if IsOwnMetadata(name) {
 			f.add("metadata."+name, "is a reserved name")
 		}
+		value := metadata[name]
+		if len(value) <= maxMetadata { // what is longer will not be granted
+			value = Escape(value)
+		}
+		total += len(name) + len(value)
 		h[MetaPrefix+name] = value
 	}
 	if total > maxMetadata {
