@@ -50,6 +50,7 @@ func (c *call) getBucketInfo() error {
 		Owner            owner
 		Grant            string `xml:"AccessControlList>Grant"`
 		StorageClass     string
+		Versioning       Versioning `xml:",omitempty"`
 	}
 	return c.writeXML(struct {
 		XMLName xml.Name `xml:"BucketInfo"`
@@ -63,6 +64,7 @@ func (c *call) getBucketInfo() error {
 		Owner:            owner{ID: accountID, DisplayName: accountID},
 		Grant:            "private",
 		StorageClass:     "Standard",
+		Versioning:       c.s.store.versioning(c.target.bucket),
 	}})
 }
 

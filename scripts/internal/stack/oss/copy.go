@@ -116,7 +116,7 @@ func (c *call) copyAttributes(original *object, source copySource) (attributes, 
 	if err != nil {
 		return attributes{}, err
 	}
-	itself := source.bucket == c.target.bucket && source.key == c.target.key && !c.s.store.isVersioned(source.bucket)
+	itself := source.bucket == c.target.bucket && source.key == c.target.key && c.s.store.versioning(source.bucket) == ""
 	if metadata == "COPY" && !itself {
 		a.Headers, a.Metadata = original.Headers, original.Metadata
 	}

@@ -84,7 +84,7 @@ func (c *call) deleteMultipleObjects() error {
 		}
 		entry := deletedObject{Key: encode(o.Key), VersionID: o.VersionID}
 		if removed != nil && removed.Type == typeDeleteMarker {
-			entry.DeleteMarker, entry.DeleteMarkerVersionID = true, removed.VersionID
+			entry.DeleteMarker, entry.DeleteMarkerVersionID = true, removed.versionName()
 		}
 		deleted = append(deleted, entry)
 	}

@@ -16,9 +16,8 @@
 // Known differences from OSS: callbacks may go to private addresses, which is
 // what local means, and https callbacks always send SNI; x-oss-process on a
 // GET changes nothing and comes back as x-oss-local-process, since there is no
-// image library here; versions are turned on by the program and cannot be
-// suspended or listed; the CORS rules belong to the server, not to a bucket;
-// signature version 1 answers 501 NotImplemented, as does every operation that
+// image library here; versioning takes effect at once; the CORS rules belong to
+// the server, not to a bucket; signature version 1 answers 501 NotImplemented, as does every operation that
 // is not in the table of routes.
 package oss
 
@@ -135,11 +134,15 @@ func (s *Server) CreateBucket(name string) error {
 	return s.store.createBucket(name)
 }
 
-// EnableVersioning makes every later upload to a bucket a version of its own,
-// for good. What is there already becomes version "null".
-func (s *Server) EnableVersioning(bucket string) error {
-	if err := s.store.enableVersioning(bucket); err != nil {
-		return fmt.Errorf("enabling versions of bucket %q: %w", bucket, err)
+// SetVersioning sets the state of a bucket as PutBucketVersioning does: enabled,
+// every later upload is a version of its own; suspended, it replaces the version
+// "null", which is also what is there already.
+func (s *Server) SetVersioning(bucket string, v Versioning) error {
+	if v != VersioningEnabled && v != VersioningSuspended {
+		return fmt.Errorf("setting the versioning of bucket %q: there is no state %q", bucket, v)
+	}
+	if err := s.store.setVersioning(bucket, v); err != nil {
+		return fmt.Errorf("setting the versioning of bucket %q: %w", bucket, err)
 	}
 	return nil
 }
@@ -173,6 +176,9 @@ var routes = []route{
 	{method: "GET", level: onBucket, sub: "bucketInfo", operation: "GetBucketInfo", action: "oss:GetBucketInfo", serve: (*call).getBucketInfo},
 	{method: "GET", level: onBucket, sub: "list-type", operation: "ListObjectsV2", action: "oss:ListObjects", serve: (*call).listObjectsV2},
 	{method: "GET", level: onBucket, sub: "uploads", operation: "ListMultipartUploads", action: "oss:ListMultipartUploads", serve: (*call).listMultipartUploads},
+	{method: "PUT", level: onBucket, sub: "versioning", operation: "PutBucketVersioning", action: "oss:PutBucketVersioning", serve: (*call).putBucketVersioning},
+	{method: "GET", level: onBucket, sub: "versioning", operation: "GetBucketVersioning", action: "oss:GetBucketVersioning", serve: (*call).getBucketVersioning},
+	{method: "GET", level: onBucket, sub: "versions", operation: "ListObjectVersions", action: "oss:ListObjectVersions", serve: (*call).listObjectVersions},
 	{method: "POST", level: onBucket, sub: "delete", operation: "DeleteMultipleObjects", action: "", serve: (*call).deleteMultipleObjects},
 
 	{method: "PUT", level: onObject, sub: "", operation: "PutObject", action: "oss:PutObject", serve: (*call).putObject},

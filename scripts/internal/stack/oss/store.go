@@ -41,9 +41,9 @@ type store struct {
 }
 
 type bucket struct {
-	Name      string
-	Created   time.Time
-	Versioned bool `json:",omitempty"`
+	Name       string
+	Created    time.Time
+	Versioning Versioning `json:",omitempty"`
 
 	dir      string
 	objects  map[string]*object

@@ -9,8 +9,19 @@ import (
 )
 
 // A bucket keeps every version of a key, oldest first, in versions; objects
-// has the last of them, unless that is a delete marker. Without versioning a
-// key has one version at most, its id is "", and an upload replaces it.
+// has the last of them, unless that is a delete marker. The id "" is that of the
+// version "null", of which a key has one at most: without versioning it is all
+// that there is, and while versioning is suspended uploads and delete markers
+// replace it, and it alone ("Manage objects in a versioning-suspended bucket").
+
+// Versioning is the state of a bucket; the zero value is that of one which never
+// had versions. It cannot be had again.
+type Versioning string
+
+const (
+	VersioningEnabled   Versioning = "Enabled"
+	VersioningSuspended Versioning = "Suspended"
+)
 
 // typeDeleteMarker is the type of a version that has no bytes and says that
 // the key was deleted.
@@ -23,30 +34,33 @@ var (
 	errNoVersion    = errors.New("no such version")
 )
 
-func (st *store) enableVersioning(bucketName string) error {
+func (st *store) setVersioning(bucketName string, v Versioning) error {
 	st.mu.Lock()
 	defer st.mu.Unlock()
 	b := st.buckets[bucketName]
 	if b == nil {
 		return errNotStored
 	}
-	was := b.Versioned
-	b.Versioned = true
+	was := b.Versioning
+	b.Versioning = v
 	if err := st.writeJSON(filepath.Join(b.dir, "bucket.json"), b); err != nil {
-		b.Versioned = was
+		b.Versioning = was
 		return err
 	}
 	return nil
 }
 
-func (st *store) isVersioned(bucketName string) bool {
+func (st *store) versioning(bucketName string) Versioning {
 	st.mu.RLock()
 	defer st.mu.RUnlock()
-	b := st.buckets[bucketName]
-	return b != nil && b.Versioned
+	if b := st.buckets[bucketName]; b != nil {
+		return b.Versioning
+	}
+	return ""
 }
 
-// protects reports whether an upload that forbids overwriting is refused.
+// protects reports whether an upload that forbids overwriting is refused. Where
+// versioning is enabled or suspended it never is ("PutObject").
 func (st *store) protects(bucketName, key string) bool {
 	st.mu.RLock()
 	defer st.mu.RUnlock()
@@ -54,11 +68,11 @@ func (st *store) protects(bucketName, key string) bool {
 	return b != nil && b.protects(key)
 }
 
-func (b *bucket) protects(key string) bool { return !b.Versioned && b.objects[key] != nil }
+func (b *bucket) protects(key string) bool { return b.Versioning == "" && b.objects[key] != nil }
 
 // version returns the metadata of one version. The id "" means the current
-// one, "null" the one from before there were versions. Of a delete marker it
-// returns the marker and errDeleteMarker.
+// one, "null" the one that was stored while there were no versions. Of a delete
+// marker it returns the marker and errDeleteMarker.
 func (st *store) version(bucketName, key, id string) (*object, error) {
 	st.mu.RLock()
 	defer st.mu.RUnlock()
@@ -80,52 +94,58 @@ func (st *store) versionLocked(bucketName, key, id string) (*object, error) {
 		return versions[at], errDeleteMarker
 	case at >= 0:
 		return versions[at], nil
-	case id == "" || id == "null" && !b.Versioned:
+	case id == "" || id == nullVersion && b.Versioning == "":
 		return nil, errNotStored
 	}
 	return nil, errNoVersion
 }
 
+// nullVersion is how requests and answers name the version without an id.
+const nullVersion = "null"
+
 // versionName is the id of a version as requests have it.
 func (o *object) versionName() string {
 	if o.VersionID == "" {
-		return "null"
+		return nullVersion
 	}
 	return o.VersionID
 }
 
 // addLocked makes o the current version of its key.
 func (st *store) addLocked(b *bucket, o *object) error {
-	old := b.versions[o.Key]
-	if b.Versioned {
+	kept := b.versions[o.Key]
+	if len(kept) > 0 {
+		o.Sequence = kept[len(kept)-1].Sequence + 1
+	}
+	var replaced *object
+	if b.Versioning == VersioningEnabled {
 		o.VersionID = "CAEQ" + randomHex(16)
-		if len(old) > 0 {
-			o.Sequence = old[len(old)-1].Sequence + 1
-		}
+	} else if i := slices.IndexFunc(kept, isNull); i >= 0 {
+		replaced = kept[i]
+		kept = slices.Delete(slices.Clone(kept), i, i+1)
 	}
 	o.Modified = st.now().UTC()
+	// The metadata of the replaced version has the same name.
 	if err := st.writeJSON(b.objectFile(o), o); err != nil {
 		return fmt.Errorf("storing the metadata of %q: %w", o.Key, err)
 	}
-	if b.Versioned {
-		b.setVersions(o.Key, append(old, o))
-		return nil
-	}
-	b.setVersions(o.Key, []*object{o})
-	for _, replaced := range old {
+	b.setVersions(o.Key, append(kept, o))
+	if replaced != nil && replaced.File != "" {
 		os.Remove(b.dataFile(replaced.File))
 	}
 	return nil
 }
 
-// remove deletes a version for good or, where there are versions and none is
-// named, adds a delete marker. It returns what it removed or added: nil if
+func isNull(o *object) bool { return o.VersionID == "" }
+
+// remove deletes a version for good or, where versioning is enabled or suspended
+// and none is named, adds a delete marker. It returns what it removed or added: nil if
 // there was nothing to remove.
 func (st *store) remove(bucketName, key, id string) (*object, error) {
 	st.mu.Lock()
 	defer st.mu.Unlock()
 	b := st.buckets[bucketName]
-	if b != nil && b.Versioned && id == "" {
+	if b != nil && b.Versioning != "" && id == "" {
 		marker := &object{Key: key, Type: typeDeleteMarker}
 		return marker, st.addLocked(b, marker)
 	}

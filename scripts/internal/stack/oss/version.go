@@ -1,14 +1,47 @@
 package oss
 
 import (
+	"encoding/xml"
 	"errors"
 	"net/http"
 )
 
+// versioningConfiguration is the document of the two calls about versioning. Of a
+// bucket that never had versions it is empty:
+//
+//	<VersioningConfiguration><Status>Enabled</Status></VersioningConfiguration>
+type versioningConfiguration struct {
+	XMLName xml.Name   `xml:"VersioningConfiguration"`
+	Status  Versioning `xml:",omitempty"`
+}
+
+func (c *call) putBucketVersioning() error {
+	body, err := c.readDocument()
+	if err != nil {
+		return err
+	}
+	var wanted versioningConfiguration
+	if err := xml.Unmarshal(body, &wanted); err != nil || wanted.Status != VersioningEnabled && wanted.Status != VersioningSuspended {
+		// unconfirmed: the code for a status that there is not.
+		return errMalformedXML("")
+	}
+	if err := c.s.store.setVersioning(c.target.bucket, wanted.Status); err != nil {
+		return err
+	}
+	return c.writeEmpty(http.StatusOK)
+}
+
+func (c *call) getBucketVersioning() error {
+	return c.writeXML(versioningConfiguration{Status: c.s.store.versioning(c.target.bucket)})
+}
+
 // writeVersion puts on the answer which version it is about ("Versioning").
 // Without versioning there is nothing to say.
+//
+// unconfirmed: whether every answer names the version "null". Those to GetObject
+// and AppendObject were seen to.
 func (c *call) writeVersion(o *object) {
-	if o.VersionID != "" || c.s.store.isVersioned(c.target.bucket) {
+	if o.VersionID != "" || c.s.store.versioning(c.target.bucket) != "" {
 		c.w.Header().Set("x-oss-version-id", o.versionName())
 	}
 	if o.Type == typeDeleteMarker {

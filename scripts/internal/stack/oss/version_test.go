@@ -12,7 +12,7 @@ import (
 func newVersioned(t *testing.T, change ...func(*Config)) *fixture {
 	t.Helper()
 	f := newFixture(t, change...)
-	if err := f.s.EnableVersioning(testBucket); err != nil {
+	if err := f.s.SetVersioning(testBucket, VersioningEnabled); err != nil {
 		t.Fatal(err)
 	}
 	return f
@@ -53,7 +53,7 @@ func TestVersions(t *testing.T) {
 	dir := t.TempDir()
 	f := newFixture(t, func(c *Config) { c.Dir = dir })
 	f.put("k", "null")
-	if err := f.s.EnableVersioning(testBucket); err != nil {
+	if err := f.s.SetVersioning(testBucket, VersioningEnabled); err != nil {
 		t.Fatal(err)
 	}
 	one, two := f.putVersion("k", "one"), f.putVersion("k", "two")
@@ -186,7 +186,7 @@ func TestWithoutVersions(t *testing.T) {
 	if marker, id := f.deleteVersion("k", nil); marker || id != "" {
 		t.Errorf("deleting = %v %q", marker, id)
 	}
-	if err := f.s.EnableVersioning("absent"); err == nil {
-		t.Error("EnableVersioning of no bucket succeeds")
+	if err := f.s.SetVersioning("absent", VersioningEnabled); err == nil {
+		t.Error("SetVersioning of no bucket succeeds")
 	}
 }
