@@ -71,6 +71,10 @@ type Options struct {
 	// Instances is how many processes each function has; zero means one.
 	Instances int
 
+	// Versioning is the state of the bucket; empty leaves it as it is, which in a new
+	// one is without versions.
+	Versioning oss.Versioning
+
 	// PlainHTTP has OSS's policies see calls over plain http as such, so that the
 	// upload role refuses them; else they count as secure.
 	PlainHTTP bool
@@ -182,7 +186,7 @@ func Start(ctx context.Context, o Options) (_ *Stack, err error) {
 		return nil, err
 	}
 
-	objects, err := s.startOSS(l.oss, filepath.Join(data, "oss"), o.PlainHTTP)
+	objects, err := s.startOSS(l.oss, filepath.Join(data, "oss"), o)
 	if err != nil {
 		return nil, err
 	}
@@ -276,7 +280,7 @@ func (s *Stack) configure(l listeners, data string, overrides map[string]string)
 }
 
 // startOSS serves OSS with the one bucket that the settings name.
-func (s *Stack) startOSS(l net.Listener, dir string, plainHTTP bool) (*oss.Server, error) {
+func (s *Stack) startOSS(l net.Listener, dir string, o Options) (*oss.Server, error) {
 	server, err := oss.New(oss.Config{
 		Region:         s.Ready.Region,
 		Dir:            dir,
@@ -285,7 +289,7 @@ func (s *Stack) startOSS(l net.Listener, dir string, plainHTTP bool) (*oss.Serve
 		CallbackKey:    s.CallbackKey,
 		CallbackKeyURL: s.Ready.OSS + CallbackKeyPath,
 		Fault:          s.Faults.Take,
-		PlainHTTP:      plainHTTP,
+		PlainHTTP:      o.PlainHTTP,
 		Log:            s.log,
 	})
 	if err != nil {
@@ -293,6 +297,11 @@ func (s *Stack) startOSS(l net.Listener, dir string, plainHTTP bool) (*oss.Serve
 	}
 	if err := server.CreateBucket(s.Ready.Bucket); err != nil {
 		return nil, err
+	}
+	if o.Versioning != "" {
+		if err := server.SetVersioning(s.Ready.Bucket, o.Versioning); err != nil {
+			return nil, err
+		}
 	}
 	s.serve(l, server)
 	return server, nil

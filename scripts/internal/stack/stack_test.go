@@ -105,6 +105,7 @@ func TestStartRefuses(t *testing.T) {
 		{"settings that a function refuses", func(o *stack.Options) { o.Settings = map[string]string{"UPLOAD_MAX_SIZE": "much"} },
 			[]string{`starting function "presign"`, "UPLOAD_MAX_SIZE", "much"}},
 		{"a bucket that cannot be", func(o *stack.Options) { o.Settings = map[string]string{"OSS_BUCKET": "No_Bucket"} }, []string{"No_Bucket"}},
+		{"a state of versions that is none", func(o *stack.Options) { o.Versioning = "Disabled" }, []string{"versioning", "Disabled"}},
 		{"a malformed forward URL", func(o *stack.Options) { o.Webhook = "backend" }, []string{"forward URL"}},
 	}
 	for _, tt := range tests {
