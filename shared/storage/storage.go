@@ -88,7 +88,7 @@ type Object struct {
 	ContentType  string
 	CRC64        string // decimal, empty if OSS does not tell
 	Type         string // Normal, Multipart, Appendable, Symlink
-	VersionID    string
+	VersionID    string // empty for what has none of its own, see versionID
 	LastModified time.Time
 	Metadata     map[string]string // names in lower case, without x-oss-meta-
 	Tags         int               // how many, if OSS tells this role
@@ -182,7 +182,7 @@ func (c *Client) HeadVersion(ctx context.Context, key, version string) (Object, 
 		ContentType:        oss.ToString(res.ContentType),
 		CRC64:              oss.ToString(res.HashCRC64),
 		Type:               oss.ToString(res.ObjectType),
-		VersionID:          oss.ToString(res.VersionId),
+		VersionID:          versionID(oss.ToString(res.VersionId)),
 		LastModified:       oss.ToTime(res.LastModified).UTC(),
 		Metadata:           make(map[string]string, len(res.Metadata)),
 		Tags:               int(res.TaggingCount),
@@ -195,6 +195,16 @@ func (c *Client) HeadVersion(ctx context.Context, key, version string) (Object, 
 		o.Metadata[strings.ToLower(name)] = value
 	}
 	return o, nil
+}
+
+// versionID is the id of a version that stays what it is. "null" is none: it is
+// that of whatever was stored while versioning was off or suspended, can be
+// replaced, and shows only since versioning was first enabled.
+func versionID(id string) string {
+	if id == "null" {
+		return ""
+	}
+	return id
 }
 
 // Initiate starts a multipart upload with the headers that the object will

@@ -108,6 +108,24 @@ func TestHeadVersion(t *testing.T) {
 	}
 }
 
+// OSS may call what was stored without versioning "null", or not name it at all,
+// and the same object one way today and the other tomorrow.
+func TestHeadOfTheNullVersion(t *testing.T) {
+	answered := ""
+	c, _ := serve(t, func(w http.ResponseWriter, _ *http.Request) {
+		if answered != "" {
+			w.Header().Set("x-oss-version-id", answered)
+		}
+	})
+	for _, answered = range []string{"", "null"} {
+		for _, asked := range []string{"", "null"} {
+			if o, err := c.HeadVersion(t.Context(), "k", asked); err != nil || o.VersionID != "" {
+				t.Errorf("HeadVersion of %q, answered %q = %q, %v, want no version", asked, answered, o.VersionID, err)
+			}
+		}
+	}
+}
+
 func TestReasons(t *testing.T) {
 	head := func(c *storage.Client) error { _, err := c.Head(context.Background(), "k"); return err }
 	list := func(c *storage.Client) error { _, err := c.ListParts(context.Background(), "k", "U"); return err }
