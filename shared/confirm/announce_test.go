@@ -14,9 +14,11 @@ import (
 
 	"ossupload/shared/api"
 	"ossupload/shared/confirm"
+	"ossupload/shared/grant"
 	"ossupload/shared/hold"
 	"ossupload/shared/outbox"
 	"ossupload/shared/storage"
+	"ossupload/shared/uploadtoken"
 )
 
 // marker is that of claims and object.
@@ -266,6 +268,27 @@ func TestRefused(t *testing.T) {
 			got.Data["reason"] != "object is not what was granted: its size is 6, granted was 5" {
 			t.Errorf("event = %s, want what was refused and why", hook.taken[0].body)
 		}
+	}
+}
+
+// The object of a later upload under the same key is not this upload's to announce
+// or to refuse: a marker would keep its own event back.
+func TestObjectOfAnotherUpload(t *testing.T) {
+	c, b, q, _, _ := traced(t)
+	hook := &recorder{}
+	c.Notifier, c.Events = hook, []string{confirm.Refused}
+	later := claims()
+	later.ID = "jti-2"
+	b.object.Metadata[grant.MetaGrant] = sealed(t, uploadtoken.Grant, later)
+	confirmer := made(t, c)
+	if _, err := confirmer.Confirm(t.Context(), claims()); !errors.Is(err, hold.ErrMismatch) || errors.Is(err, confirm.ErrDelivery) {
+		t.Errorf("Confirm = %v, want a mismatch", err)
+	}
+	if len(hook.taken) != 0 || len(q.entries) != 0 || len(b.kept) != 0 {
+		t.Errorf("told %d times, queued %d, with the markers %v; want nothing", len(hook.taken), len(q.entries), b.kept)
+	}
+	if _, err := confirmer.Confirm(t.Context(), later); err != nil || len(hook.taken) != 1 || b.marker() != "taken" {
+		t.Errorf("Confirm of the later upload = %v, told %d times with the marker %q; want once and taken", err, len(hook.taken), b.marker())
 	}
 }
 

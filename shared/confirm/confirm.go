@@ -164,6 +164,10 @@ func (c *Confirmer) Granted(ctx context.Context, key string) (uploadtoken.Claims
 
 // Announce is Confirm for an object whose HEAD is at hand.
 func (c *Confirmer) Announce(ctx context.Context, claims uploadtoken.Claims, object storage.Object) (Answer, error) {
+	if err := hold.CheckUpload(c.config.Keyring, claims, object); err != nil {
+		// Not refused: to its own grant it may be as it should.
+		return Answer{}, err
+	}
 	if err := hold.Check(claims, object); err != nil {
 		return Answer{}, errors.Join(err, c.refuse(ctx, claims, object, err))
 	}

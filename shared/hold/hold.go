@@ -55,6 +55,17 @@ func Grant(k *uploadtoken.Keyring, key string, object storage.Object) (uploadtok
 	return claims, nil
 }
 
+// CheckUpload fails with ErrMismatch for an object that carries the grant of
+// another upload than claims are of. Two uploads may have one key, if the
+// application chose it; and where OSS does not forbid to overwrite, the object is
+// that of the second, and the first one's claims say nothing about it.
+func CheckUpload(k *uploadtoken.Keyring, claims uploadtoken.Claims, object storage.Object) error {
+	if stored, err := Grant(k, claims.Key, object); err == nil && stored.ID != claims.ID {
+		return mismatch("it is that of another upload")
+	}
+	return nil
+}
+
 // Check holds an object against what was granted. It fails with ErrMismatch.
 func Check(claims uploadtoken.Claims, object storage.Object) error {
 	if err := checkBytes(claims, object); err != nil {

@@ -177,6 +177,35 @@ func TestGrant(t *testing.T) {
 	}
 }
 
+// An object that carries no grant says nothing about whose it is.
+func TestCheckUpload(t *testing.T) {
+	k := keyring(t, here)
+	sealed := func(id string) string {
+		c := claims()
+		c.ID = id
+		token, err := k.Seal(uploadtoken.Grant, c)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return token
+	}
+	for _, tt := range []struct {
+		name, grant string
+		ok          bool
+	}{
+		{"its own", sealed("jti-1"), true},
+		{"another upload's", sealed("jti-2"), false},
+		{"none", "", true},
+		{"one that does not open", "v1.k.AAAA", true},
+	} {
+		o := object()
+		o.Metadata["ossupload-grant"] = tt.grant
+		if err := hold.CheckUpload(k, claims(), o); tt.ok != (err == nil) || !tt.ok && !errors.Is(err, hold.ErrMismatch) {
+			t.Errorf("%s: CheckUpload = %v, want ok %v", tt.name, err, tt.ok)
+		}
+	}
+}
+
 // What a client is told.
 func TestErrorsCarryTheirAnswer(t *testing.T) {
 	for _, tt := range []struct {
