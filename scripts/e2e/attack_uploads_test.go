@@ -307,6 +307,20 @@ func signatureOf(signed string) string {
 	return signature
 }
 
+// headersOf is what an object was stored with: its type, and its metadata with its
+// grant.
+func (r *rig) headersOf(t *testing.T, key string) map[string]string {
+	t.Helper()
+	stored, _, _ := storedIn(t, r.developer, r.Ready.Bucket, key)
+	header := map[string]string{"Content-Type": stored.Get("Content-Type")}
+	for name := range stored {
+		if name := strings.ToLower(name); strings.HasPrefix(name, "x-oss-meta-") {
+			header[name] = stored.Get(name)
+		}
+	}
+	return header
+}
+
 // swapAttacks replace bytes after they were checked. Who can is the bucket's
 // owner, or the holder of a URL whose object is gone. The event of the first
 // bytes must never stand for the second.
@@ -403,14 +417,7 @@ func swapAttacks(_ *testing.T, c *campaign) []attack {
 			m.send(t, 1, []byte("the first bytes"))
 			first := m.complete(t, nil).receipt(t, "complete", m.Key, []byte("the first bytes"))
 			// With all that the first were stored with, their grant among it.
-			was, _, _ := storedIn(t, c.developer, c.Ready.Bucket, m.Key)
-			header := map[string]string{"Content-Type": was.Get("Content-Type")}
-			for name := range was {
-				if name := strings.ToLower(name); strings.HasPrefix(name, "x-oss-meta-") {
-					header[name] = was.Get(name)
-				}
-			}
-			c.store(t, m.Key, header, []byte("the other bytes"))
+			c.store(t, m.Key, c.headersOf(t, m.Key), []byte("the other bytes"))
 			var got client.Receipt
 			if a := m.complete(t, nil); a.Status != http.StatusOK || jsonOf(a, &got) != nil || got.EventID == first.EventID {
 				return fmt.Sprintf("answered %v, want a receipt of another id", a)

@@ -37,6 +37,11 @@ type grantedPut struct {
 // grantPut asks for a PUT as the caller of the ready line.
 func (r *rig) grantPut(t *testing.T, wish map[string]any) grantedPut {
 	t.Helper()
+	return r.grantPutAs(t, r.Ready.CallerToken, wish)
+}
+
+func (r *rig) grantPutAs(t *testing.T, caller string, wish map[string]any) grantedPut {
+	t.Helper()
 	u := grantedPut{r: r, content: []byte("a picture of " + rand.Text())}
 	in := map[string]any{"filename": "holiday.png", "contentType": "image/png", "size": len(u.content), "vars": map[string]string{"album": "7"}}
 	maps.Copy(in, wish)
@@ -44,7 +49,7 @@ func (r *rig) grantPut(t *testing.T, wish map[string]any) grantedPut {
 		Key, URL, UploadToken string
 		Headers               map[string]string
 	}
-	r.call(t, http.MethodPost, "/presign", r.Ready.CallerToken, in).into(t, "POST /presign", &out)
+	r.call(t, http.MethodPost, "/presign", caller, in).into(t, "POST /presign", &out)
 	u.key, u.url, u.header, u.token = out.Key, out.URL, out.Headers, out.UploadToken
 	u.claims = r.open(t, uploadtoken.Upload, u.token)
 	r.logged.secret(u.token, u.header["x-oss-meta-ossupload-grant"])
