@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	sdk "github.com/aliyun/alibabacloud-oss-go-sdk-v2/oss"
+	"github.com/golang-jwt/jwt/v5"
 
 	"ossupload/scripts/internal/client"
 	"ossupload/scripts/internal/stack"
@@ -249,7 +250,13 @@ func (v *versioned) mismatches() []attack {
 			u := v.grantPut(t, nil)
 			u.put(t).receipt(t, "PUT", u.key, u.content)
 			return denied(v.call(t, http.MethodPost, "/download", v.caller(t, "somebody", nil), map[string]any{"key": u.key, "versionId": v.versions(t, u.key)[0]}), "not_found")
-		}, control},
+		}, func(t *testing.T) string {
+			// Whom the application lets read it reads its versions as well.
+			u := v.grantPut(t, nil)
+			u.put(t).receipt(t, "PUT", u.key, u.content)
+			reader := v.callerWith(t, "somebody", jwt.MapClaims{"download": map[string]any{"keys": []string{u.key}}})
+			return passed(v.call(t, http.MethodPost, "/download", reader, map[string]any{"key": u.key, "versionId": v.versions(t, u.key)[0]}))
+		}},
 	}
 }
 

@@ -173,8 +173,15 @@ func TestVersionsByEveryWayToUpload(t *testing.T) {
 					if !receipt.Delivered || r.mark(t, n.key) != "taken" {
 						t.Errorf("delivered %v, and the mark says %q, want taken", receipt.Delivered, r.mark(t, n.key))
 					}
-					if stored := a.Header.Get("X-Oss-Version-Id"); stored != "" && stored != "null" && stored != receipt.VersionID {
-						t.Errorf("OSS stored version %q, the receipt names %q", stored, receipt.VersionID)
+					if way.name != "multipart" {
+						// OSS's own answer says which version it is, whatever the callback said.
+						want := receipt.VersionID
+						if state == oss.VersioningSuspended {
+							want = "null"
+						}
+						if got := a.Header.Get("X-Oss-Version-Id"); got != want {
+							t.Errorf("OSS stored version %q, the receipt names %q", got, receipt.VersionID)
+						}
 					}
 					for what, again := range map[string]reply{"token": r.confirmToken(t, n.token), "key": r.confirmKey(t, n.key)} {
 						if what == "key" && way.name == "url" {
