@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	sdk "github.com/aliyun/alibabacloud-oss-go-sdk-v2/oss"
@@ -151,6 +152,7 @@ func (v *versioned) rewrites() []attack {
 			other.put(t).receipt(t, "PUT", u.key, other.content)
 			return v.unbelieved(t, m, "object")
 		}, v.honestCallback},
+		attack{"other bytes by the same URL, twelve at once", func(t *testing.T) string { return v.race(t, v.grantPut(t, map[string]any{"size": nameSize})) }, v.once(put)},
 		attack{"the second bytes by a sweep that sees the first's marker", func(t *testing.T) string {
 			n := put(t, v.rig)
 			first, failure := v.write(t, n, randomContent())
@@ -172,6 +174,50 @@ func (v *versioned) rewrites() []attack {
 			return v.truthful(t, n.key, first, second)
 		}, v.once(put)},
 	)
+}
+
+// race writes many contents by one URL together, and then looks for what was not
+// announced. Callbacks meet the versions of others; whatever is told must be so.
+func (v *versioned) race(t *testing.T, u grantedPut) string {
+	header := http.Header{}
+	for name, value := range u.header {
+		header.Set(name, value)
+	}
+	contents := map[string][]byte{} // by CRC-64
+	var wg sync.WaitGroup
+	for range 12 {
+		content := randomContent()
+		contents[crcOf(content)] = content
+		wg.Go(func() {
+			if _, err := v.fetch(t.Context(), http.MethodPut, u.url, header.Clone(), content); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+	v.sweep(t, anyAge)
+	current := false
+	now, _ := v.stored(t, u.key)
+	ids := map[string]string{}
+	for _, e := range v.events(t, u.key) {
+		d := e.Body.Data
+		content, ok := contents[d.CRC64]
+		switch {
+		case !ok || d.Size != int64(len(content)) || v.kept != (d.VersionID != ""):
+			return fmt.Sprintf("an event tells of %d bytes with CRC-64 %s as version %q", d.Size, d.CRC64, d.VersionID)
+		case ids[e.ID] != "" && ids[e.ID] != d.CRC64:
+			return "one event stands for two contents"
+		case v.kept:
+			if a := v.signedGet(t, map[string]any{"key": u.key, "versionId": d.VersionID}).sendTo(t, v.client); !bytes.Equal(a.Body, content) {
+				return fmt.Sprintf("version %s holds %v", d.VersionID, a)
+			}
+		}
+		ids[e.ID], current = d.CRC64, current || bytes.Equal(content, now)
+	}
+	if !current {
+		return fmt.Sprintf("%d contents were told, and the current one was not", len(ids))
+	}
+	return ""
 }
 
 // mismatches put what nobody granted over what was announced, by the headers that

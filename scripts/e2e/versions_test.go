@@ -65,8 +65,9 @@ var ways = []struct {
 
 func (r *rig) putName(u grantedPut) *name {
 	return &name{u.key, u.token, func(t *testing.T, content []byte) reply {
-		u.content = content
-		return u.put(t)
+		again := u
+		again.content = content
+		return again.put(t)
 	}}
 }
 
