@@ -132,15 +132,22 @@ func TestAskedAgain(t *testing.T) {
 }
 
 func TestNeitherDeliveredNorQueued(t *testing.T) {
-	c, b, q, hook, _ := traced(t)
-	hook.err, q.put = errDown, func(context.Context) error { return storage.ErrUnavailable }
-	answer, err := made(t, c).Confirm(t.Context(), claims())
-	got, ok := errors.AsType[*api.Error](err)
-	if !errors.Is(err, confirm.ErrDelivery) || !errors.Is(err, errDown) || !errors.Is(err, storage.ErrUnavailable) || !ok || got.Code != api.DeliveryFailed {
-		t.Errorf("Confirm = %v, want %s with both causes", err, api.DeliveryFailed)
-	}
-	if !reflect.DeepEqual(answer, confirm.Answer{}) || len(b.kept) != 0 {
-		t.Errorf("Confirm = %+v with the markers %v, want neither answer nor marker", answer, b.kept)
+	for _, cause := range []error{errDown, outbox.ErrRefused} {
+		c, b, q, hook, _ := traced(t)
+		hook.err, q.put = cause, func(context.Context) error { return storage.ErrUnavailable }
+		answer, err := made(t, c).Confirm(t.Context(), claims())
+		got, ok := errors.AsType[*api.Error](err)
+		if !errors.Is(err, confirm.ErrDelivery) || !strings.Contains(err.Error(), cause.Error()) || !errors.Is(err, storage.ErrUnavailable) ||
+			!ok || got.Code != api.DeliveryFailed {
+			t.Errorf("Confirm = %v, want %s with both causes", err, api.DeliveryFailed)
+		}
+		if !reflect.DeepEqual(answer, confirm.Answer{}) || len(b.kept) != 0 {
+			t.Errorf("Confirm = %+v with the markers %v, want neither answer nor marker", answer, b.kept)
+		}
+		// The outbox would give up the check that found the object.
+		if errors.Is(err, outbox.ErrRefused) {
+			t.Errorf("Confirm = %v, which ends an entry of the outbox", err)
+		}
 	}
 }
 

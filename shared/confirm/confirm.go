@@ -232,7 +232,9 @@ func (c *Confirmer) raise(ctx context.Context, e raised) (state, error) {
 			return taken, nil
 		}
 		if err := c.enqueue(ctx, e, body); err != nil {
-			return "", fmt.Errorf("%w: %w: %w", ErrDelivery, failed, err)
+			// Not wrapped: outbox.ErrRefused is about the event, and must not end the
+			// check that it was made for, and that will be made again.
+			return "", fmt.Errorf("%w: %v: %w", ErrDelivery, failed, err)
 		}
 		c.config.Log.WarnContext(ctx, "outbox", "action", "queue", "eventId", e.id, "err", failed.Error())
 		if reached == taken {
