@@ -7,6 +7,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -227,6 +228,39 @@ func TestTimeIsShared(t *testing.T) {
 			}
 		}
 	})
+}
+
+// Eight objects at a time, and as much time as their rounds of calls take.
+func TestWorksOnEightAtATime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		for range 100 {
+			w.store("alice", hour, nil)
+		}
+		var running, most atomic.Int32
+		w.slow = func() {
+			n := running.Add(1)
+			for old := most.Load(); n > old && !most.CompareAndSwap(old, n); {
+				old = most.Load()
+			}
+			time.Sleep(time.Second)
+			running.Add(-1)
+		}
+		if summary, err := w.run(nil); err != nil || summary.Announced != 100 {
+			t.Errorf("Run = %+v, %v, want 100 announced", summary, err)
+		}
+		if most.Load() != 8 {
+			t.Errorf("at most %d calls were made at once, want 8", most.Load())
+		}
+	})
+}
+
+// What a run without options may do, in numbers: the package comment counts on it.
+func TestDefaults(t *testing.T) {
+	want := sweep.Options{MaxObjects: 100_000, MinAge: 15 * time.Minute, Grace: day}
+	if got := sweep.Defaults(); got != want {
+		t.Errorf("Defaults = %+v, want %+v", got, want)
+	}
 }
 
 // What nobody takes is queued, and is the outbox's from then on.
