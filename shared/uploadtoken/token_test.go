@@ -5,7 +5,9 @@ import (
 	"crypto/rand"
 	"encoding/base64"
 	"errors"
+	"math"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -102,6 +104,8 @@ func TestOpenRefuses(t *testing.T) {
 		{"without a body", uploadtoken.Upload, "v1.k1.", now, uploadtoken.ErrMalformed},
 		{"without a key id", uploadtoken.Upload, "v1." + body, now, uploadtoken.ErrMalformed},
 		{"shorter than a salt", uploadtoken.Upload, token[:20], now, uploadtoken.ErrMalformed},
+		{"a byte short of a salt", uploadtoken.Upload, "v1.k1." + body[:31], now, uploadtoken.ErrMalformed},
+		{"a salt alone", uploadtoken.Upload, "v1.k1." + body[:32], now, uploadtoken.ErrForged},
 		{"cut in half", uploadtoken.Upload, "v1.k1." + body[:len(body)/8*4], now, uploadtoken.ErrForged},
 		{"not base64url", uploadtoken.Upload, "v1.k1.+" + body[1:], now, uploadtoken.ErrMalformed},
 		{"with a newline", uploadtoken.Upload, token + "\n", now, uploadtoken.ErrMalformed},
@@ -210,13 +214,49 @@ func TestParts(t *testing.T) {
 			}
 		}
 		for _, n := range []int64{0, -1, tt.count + 1} {
-			if _, ok := c.PartLength(n); ok {
-				t.Errorf("PartLength(%d) of %d in %d = ok, want none", n, tt.size, tt.partSize)
+			if length, ok := c.PartLength(n); ok || length != 0 {
+				t.Errorf("PartLength(%d) of %d in %d = %d, %v, want none", n, tt.size, tt.partSize, length, ok)
 			}
 		}
 	}
 	if got := (uploadtoken.Claims{PartSize: 5}).PartCount(); got != 0 {
 		t.Errorf("PartCount without a size = %d, want 0", got)
+	}
+}
+
+// The number of parts is exact where it was agreed, and else as many as the
+// smallest parts would be.
+func TestLastPart(t *testing.T) {
+	size := func(n int64) *int64 { return &n }
+	for _, tt := range []struct {
+		name   string
+		claims uploadtoken.Claims
+		want   int64
+	}{
+		{"size and part size agreed", uploadtoken.Claims{Size: size(250), PartSize: 100, MaxSize: 9999}, 3},
+		{"one part agreed", uploadtoken.Claims{Size: size(100), PartSize: 100, MaxSize: 9999}, 1},
+		{"nothing in one part", uploadtoken.Claims{Size: size(0), PartSize: 100, MaxSize: 9999}, 1},
+		{"size agreed", uploadtoken.Claims{Size: size(101), MaxSize: 9999}, 11},
+		{"size of whole parts agreed", uploadtoken.Claims{Size: size(100), MaxSize: 9999}, 10},
+		{"no bytes", uploadtoken.Claims{Size: size(0), MaxSize: 9999}, 1},
+		{"part size agreed", uploadtoken.Claims{PartSize: 100, MaxSize: 250}, 3},
+		{"nothing agreed", uploadtoken.Claims{MaxSize: 99}, 10},
+		{"nothing allowed", uploadtoken.Claims{}, 1},
+		{"as many as there may be", uploadtoken.Claims{MaxSize: 500}, 50},
+		{"more than there may be", uploadtoken.Claims{MaxSize: 501}, 50},
+		{"a size without end", uploadtoken.Claims{MaxSize: math.MaxInt64}, 50},
+	} {
+		if got := tt.claims.LastPart(10, 50); got != tt.want {
+			t.Errorf("%s: LastPart = %d, want %d", tt.name, got, tt.want)
+		}
+	}
+}
+
+// Settings, requests and tokens of every release say these words.
+func TestMethods(t *testing.T) {
+	got := []uploadtoken.Method{uploadtoken.Put, uploadtoken.Form, uploadtoken.URL, uploadtoken.MultipartPart}
+	if want := []uploadtoken.Method{"put", "form", "url", "multipart"}; !slices.Equal(got, want) {
+		t.Errorf("methods = %q, want %q", got, want)
 	}
 }
 
