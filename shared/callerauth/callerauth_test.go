@@ -106,6 +106,27 @@ func TestNewHeader(t *testing.T) {
 	}
 }
 
+// Of all bytes a header may be named with letters, digits and hyphens.
+func TestHeaderNames(t *testing.T) {
+	const allowed = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-"
+	for c := range 256 {
+		for _, name := range []string{string([]byte{byte(c)}), "X" + string([]byte{byte(c)}) + "y"} {
+			want := strings.IndexByte(allowed, byte(c)) >= 0
+			if _, err := callerauth.NewHeader(callerauth.HeaderConfig{Name: name, Secret: []byte(secret)}); (err == nil) != want {
+				t.Errorf("NewHeader(%q) = %v, want ok %v", name, err, want)
+			}
+			if err := callerauth.CheckTokenHeader(name); (err == nil) != want {
+				t.Errorf("CheckTokenHeader(%q) = %v, want ok %v", name, err, want)
+			}
+		}
+	}
+	for length, want := range map[int]bool{64: true, 65: false} {
+		if err := callerauth.CheckTokenHeader(strings.Repeat("x", length)); (err == nil) != want {
+			t.Errorf("CheckTokenHeader of %d bytes = %v, want ok %v", length, err, want)
+		}
+	}
+}
+
 func TestHeader(t *testing.T) {
 	auth, err := callerauth.NewHeader(callerauth.HeaderConfig{Name: "x-user", Secret: []byte(secret)})
 	if err != nil {
