@@ -178,7 +178,7 @@ func TestFailures(t *testing.T) {
 		{"OSS is busy", head(storage.ErrThrottled), 503, "throttled", "1", "", 1},
 		{"OSS fails", head(storage.ErrUnavailable), 502, "storage_error", "1", "", 1},
 		{"OSS is slow", head(storage.ErrTimeout), 504, "storage_timeout", "1", "", 1},
-		{"no credentials", head(storage.ErrCredentials), 503, "throttled", "1", "", 1},
+		{"no credentials", head(storage.ErrCredentials), 500, "internal", "", "", 1},
 		{"what nobody foresaw", head(errors.New("odd")), 500, "internal", "", "", 1},
 	}
 	for _, tt := range tests {

@@ -203,7 +203,7 @@ var storageFailures = []struct {
 	{storage.ErrTimeout, api.StorageTimeout},
 	{storage.ErrThrottled, api.Throttled},
 	{storage.ErrUnavailable, api.StorageError},
-	{storage.ErrCredentials, api.Throttled},
+	{storage.ErrCredentials, api.Internal},
 }
 
 func TestStorageFails(t *testing.T) {

@@ -460,7 +460,7 @@ func TestDownloadWhenStorageFails(t *testing.T) {
 		{storage.ErrDenied, 502, "storage_denied", ""},
 		{storage.ErrUnavailable, 502, "storage_error", "1"},
 		{storage.ErrThrottled, 503, "throttled", "1"},
-		{storage.ErrCredentials, 503, "throttled", "1"},
+		{storage.ErrCredentials, 500, "internal", ""},
 		{storage.ErrTimeout, 504, "storage_timeout", "1"},
 	}
 	s := newSetup(t)

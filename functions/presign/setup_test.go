@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"log/slog"
 	"maps"
@@ -77,7 +78,9 @@ func (v *vault) HeadVersion(ctx context.Context, key, version string) (storage.O
 	v.heads = append(v.heads, key)
 	c, err := v.asker.Credentials(ctx)
 	if err != nil {
-		return storage.Object{}, &storage.Error{Op: "HeadObject", Reason: storage.ErrCredentials}
+		reason := storage.ErrCredentials
+		errors.As(err, &reason)
+		return storage.Object{}, &storage.Error{Op: "HeadObject", Reason: reason}
 	}
 	if v.askers = append(v.askers, c.AccessKeyID); v.fails != nil {
 		return storage.Object{}, v.fails

@@ -181,7 +181,8 @@ func (c *call) check() error {
 }
 
 // Credentials implements rolecreds.Source. Its errors match ErrDenied,
-// ErrThrottled, ErrUnavailable, an error of Config.Base, or that of ctx.
+// ErrThrottled, ErrUnavailable or an error of Config.Base, and that of ctx if it
+// ended the wait.
 func (s *Source) Credentials(ctx context.Context) (rolecreds.Credentials, error) {
 	return s.renewal.Credentials(ctx)
 }

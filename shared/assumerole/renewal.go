@@ -51,7 +51,7 @@ func (r *renewal) Credentials(ctx context.Context) (rolecreds.Credentials, error
 	known, err := r.role.Get(wait, enough)
 	switch {
 	case ctx.Err() != nil && err != nil:
-		return rolecreds.Credentials{}, fmt.Errorf("waiting for role credentials: %w", ctx.Err())
+		return rolecreds.Credentials{}, fmt.Errorf("%w: waiting for role credentials: %w", ErrUnavailable, ctx.Err())
 	case known.Err != nil && life(known.Value, known.Now) <= 0:
 		return rolecreds.Credentials{}, known.Err
 	}

@@ -238,8 +238,8 @@ func TestFrozenCallIsNotWaitedFor(t *testing.T) {
 
 				ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 				defer cancel()
-				if _, err := source.Credentials(ctx); !errors.Is(err, context.DeadlineExceeded) {
-					t.Fatalf("Credentials() = %v, want context.DeadlineExceeded", err)
+				if _, err := source.Credentials(ctx); !errors.Is(err, context.DeadlineExceeded) || !errors.Is(err, assumerole.ErrUnavailable) {
+					t.Fatalf("Credentials() = %v, want ErrUnavailable and context.DeadlineExceeded", err)
 				}
 				time.Sleep(9 * time.Second)
 				want(t, source, "2")

@@ -42,7 +42,8 @@ const (
 )
 
 // The reasons for which a call fails, matched with errors.Is. Each carries what
-// a client is told whose request cannot go on.
+// a client is told whose request cannot go on. Where there are no credentials, it is
+// what their source says, or ErrCredentials: asking again does not help then.
 var (
 	ErrNotFound     = &api.Error{Code: api.NotFound, Message: "The object does not exist.", Log: "object does not exist"}
 	ErrNoSuchUpload = &api.Error{Code: api.UploadGone, Message: "The upload does not exist any more. Start another.", Log: "multipart upload does not exist"}
@@ -53,10 +54,11 @@ var (
 	ErrTimeout      = &api.Error{Code: api.StorageTimeout, Message: "The storage did not answer in time. Try again.", RetryAfter: time.Second, Log: "storage did not answer in time"}
 	ErrUnavailable  = &api.Error{Code: api.StorageError, Message: "The storage failed. Try again.", RetryAfter: time.Second, Log: "storage failed"}
 	ErrTooLarge     = &api.Error{Code: api.Internal, Log: "object is larger than expected"}
-	ErrCredentials  = &api.Error{Code: api.Throttled, Message: "This function has no credentials at the moment. Try again.", RetryAfter: time.Second, Log: "credentials are unavailable"}
+	ErrCredentials  = &api.Error{Code: api.Internal, Log: "there are no credentials"}
 )
 
-// Error is a failed call. Reason is one of the sentinels above.
+// Error is a failed call. Reason is one of the sentinels above, or that of who
+// has no credentials to give.
 type Error struct {
 	Op        string // OSS's name of the call
 	Reason    *api.Error
@@ -308,6 +310,7 @@ func classify(op string, err error) error {
 	switch {
 	case errors.As(err, &creds):
 		e.Reason, e.cause = ErrCredentials, creds.err
+		errors.As(creds.err, &e.Reason)
 	case errors.As(err, &service):
 		e.Status, e.Code, e.EC, e.RequestID = service.StatusCode, service.Code, service.EC, service.RequestID
 		e.Reason = reason(op, service.StatusCode, service.Code)

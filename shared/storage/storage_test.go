@@ -213,9 +213,17 @@ func TestNoCredentials(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := storage.New(storage.Config{Region: "cn-hangzhou", Bucket: "examplebucket", Endpoint: endpoint, Credentials: source{rolecreds.ErrNone}})
-	if _, err := c.Head(t.Context(), "k"); !errors.Is(err, storage.ErrCredentials) {
-		t.Errorf("Head = %v, want ErrCredentials", err)
+	busy := &api.Error{Code: api.Throttled, Message: "Try again.", RetryAfter: 5 * time.Second}
+	for _, tt := range []struct{ cause, want error }{
+		{rolecreds.ErrNone, storage.ErrCredentials},
+		{context.DeadlineExceeded, storage.ErrCredentials},
+		{fmt.Errorf("assuming a role: %w", busy), busy},
+	} {
+		c := storage.New(storage.Config{Region: "cn-hangzhou", Bucket: "examplebucket", Endpoint: endpoint, Credentials: source{tt.cause}})
+		_, err := c.Head(t.Context(), "k")
+		if answer, ok := errors.AsType[*api.Error](err); !ok || answer != tt.want || !strings.Contains(err.Error(), tt.cause.Error()) {
+			t.Errorf("Head = %v, want the answer of %v, and the cause in its text", err, tt.want)
+		}
 	}
 }
 
@@ -332,11 +340,11 @@ func TestReasonsCarryTheirAnswer(t *testing.T) {
 		storage.ErrDenied:       api.StorageDenied,
 		storage.ErrTimeout:      api.StorageTimeout,
 		storage.ErrThrottled:    api.Throttled,
-		storage.ErrCredentials:  api.Throttled,
+		storage.ErrCredentials:  api.Internal,
 		storage.ErrUnavailable:  api.StorageError,
 	} {
 		var got *api.Error
-		if err := fmt.Errorf("asking: %w", &storage.Error{Op: "HeadObject", Reason: reason}); !errors.As(err, &got) || got.Code != want || got.Message == "" {
+		if err := fmt.Errorf("asking: %w", &storage.Error{Op: "HeadObject", Reason: reason}); !errors.As(err, &got) || got.Code != want || (got.Message == "") != (want == api.Internal) {
 			t.Errorf("the answer to %v = %+v, want %s", err, got, want)
 		}
 		if again := want == api.StorageTimeout || want == api.Throttled || want == api.StorageError; again != (reason.RetryAfter > 0) {
