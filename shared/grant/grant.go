@@ -131,7 +131,7 @@ func (p Policy) Grant(caller callerauth.Caller, w Wish, now time.Time, random io
 	if err != nil {
 		return Grant{}, fmt.Errorf("reading randomness for a key: %w", err)
 	}
-	name := now.UTC().Format(monthForm) + id + extensionOf(extension)
+	name := now.UTC().Format("2006/01/") + id + extensionOf(extension)
 	if caller.Limits.Key != "" {
 		name = caller.Limits.Key
 	}

@@ -13,56 +13,12 @@ import (
 
 const aKey = "u/alice/2025/11/019a9f3c-0000-7abc-8def-0123456789ab.png"
 
-// aKeysTime is 0x019a9f3c0000 milliseconds, as the key's id begins.
-var aKeysTime = time.UnixMilli(0x019a9f3c0000).UTC()
-
-func TestParseKey(t *testing.T) {
-	const key, month = aKey, "2025/11"
-	place, ok := grant.ParseKey("u/", key)
-	want := grant.Place{Subject: "alice", Granted: aKeysTime}
-	if !ok || place != want {
-		t.Fatalf("ParseKey(%q) = %+v, %v, want %+v", key, place, ok, want)
-	}
-	const below = "a/b-c_d.E/"
-	if place, ok := grant.ParseKey(below, below+strings.TrimPrefix(key, "u/")); !ok || place != want {
-		t.Errorf("ParseKey under %q = %+v, %v, want %+v", below, place, ok, want)
-	}
-	for name, other := range map[string]string{
-		"nothing":                    "",
-		"the prefix":                 "u/",
-		"no folders":                 "u/019a9f3c-0000-7abc-8def-0123456789ab.png",
-		"no subject":                 "u/" + month + "/019a9f3c-0000-7abc-8def-0123456789ab.png",
-		"a folder":                   key[:strings.LastIndex(key, "/")+1],
-		"another prefix":             "v" + key[1:],
-		"a folder more":              "u/" + key,
-		"another month":              strings.Replace(key, month, "2020/01", 1),
-		"a UUID of another version":  strings.Replace(key, "-7abc-", "-4abc-", 1),
-		"capitals":                   "u/" + strings.ToUpper(key[2:]),
-		"a long extension":           key + "extension",
-		"something behind":           key + "/x",
-		"an empty segment":           "/" + key,
-		"a line feed":                key + "\n",
-		"a subject in capitals":      strings.Replace(key, "alice", "Alice", 1),
-		"a root of ours":             strings.Replace(key, "alice", "_sts", 1),
-		"a marker":                   grant.Marker("u/", key, "ETAG", 5, aKeysTime),
-		"what the application chose": "u/alice/orders/7.png",
-	} {
-		if place, ok := grant.ParseKey("u/", other); ok {
-			t.Errorf("%s: ParseKey(%q) = %+v, want no place", name, other, place)
-		}
-	}
-}
-
-func TestParseKeyReadsWhatIsGranted(t *testing.T) {
+// What is granted is its subject's, whatever that is made of.
+func TestGrantedKeysAreMine(t *testing.T) {
 	for _, subject := range []string{"alice", "_sts", "夏", "*", strings.Repeat("X", 200)} {
 		g, err := policy().Grant(callerauth.Caller{Subject: subject}, wish(), now, rand.Reader)
 		if err != nil {
 			t.Fatal(err)
-		}
-		place, ok := grant.ParseKey("u/", g.Claims.Key)
-		want := grant.Place{Subject: grant.SubjectSegment(subject), Granted: now.UTC().Truncate(time.Millisecond)}
-		if !ok || place != want {
-			t.Errorf("ParseKey(%q) = %+v, %v, want %+v", g.Claims.Key, place, ok, want)
 		}
 		if p := policy(); !p.Mine(subject, g.Claims.Key) || !p.Anybodys(g.Claims.Key) {
 			t.Errorf("%q is not the key of %q, for whom it was made", g.Claims.Key, subject)
@@ -153,9 +109,6 @@ func FuzzKeysHaveOneOwner(f *testing.F) {
 			if p.Anybodys(key) && (strings.HasPrefix(key, grant.STSRoot("u/")) || strings.HasPrefix(key, "_ossupload/")) {
 				t.Errorf("%q could be anybody's, and is ours", key)
 			}
-			if _, ok := grant.ParseKey("u/", key); ok && !p.Anybodys(key) {
-				t.Errorf("ParseKey(%q) has a place, and nobody could have it", key)
-			}
 		}
 	})
 }
@@ -233,27 +186,6 @@ func TestMarkersFollowTheirStem(t *testing.T) {
 	for i, key := range keys[1:] {
 		if before := keys[i]; grant.MarkerStem("u/", before) >= grant.MarkerStem("u/", key) {
 			t.Errorf("the stems of %q and %q are in another order", before, key)
-		}
-	}
-}
-
-func TestSince(t *testing.T) {
-	for _, subject := range []string{"alice", "al-ice", "al_ice", "0", "夏", strings.Repeat("X", 200)} {
-		for i := range 20 {
-			at := now.Add(time.Duration(i) * 9 * 24 * time.Hour)
-			g, err := policy().Grant(callerauth.Caller{Subject: subject}, wish(), at, rand.Reader)
-			if err != nil {
-				t.Fatal(err)
-			}
-			place, _ := grant.ParseKey("u/", g.Claims.Key)
-			for _, c := range []struct {
-				since time.Time
-				below bool // since is below the key
-			}{{at, true}, {at.Add(-time.Hour), true}, {at.Add(-40 * 24 * time.Hour), true}, {at.Add(time.Millisecond), false}, {at.Add(40 * 24 * time.Hour), false}} {
-				if since := place.Since("u/", c.since); since < g.Claims.Key != c.below {
-					t.Errorf("Since(%s) = %q is below %q: %v, want %v", c.since, since, g.Claims.Key, !c.below, c.below)
-				}
-			}
 		}
 	}
 }
