@@ -235,9 +235,9 @@ func TestCompleteDeliversAgain(t *testing.T) {
 				var late, refused, got confirm.Answer
 				f.as("alice", "POST", s.path("/complete"), "").ok(&late)
 				ids := f.told(s.Key, s.Key, s.Key) // it tries three times
-				calls := f.asked(storagetest.ListParts, storagetest.Complete, storagetest.Head, storagetest.Get, storagetest.Put, storagetest.Put)
-				if !strings.HasSuffix(calls[4].Key, "-"+late.EventID) || string(calls[5].Content) != "queued" {
-					t.Errorf("put %q, then %q into %q, want the event queued and marked so", calls[4].Key, calls[5].Content, calls[5].Key)
+				calls := f.asked(storagetest.ListParts, storagetest.Complete, storagetest.Head, storagetest.Get, storagetest.Get, storagetest.Put, storagetest.Put)
+				if !strings.HasSuffix(calls[5].Key, "-"+late.EventID) || string(calls[6].Content) != "queued" {
+					t.Errorf("put %q, then %q into %q, want the event queued and marked so", calls[5].Key, calls[6].Content, calls[6].Key)
 				}
 				heal(f, s).ok(&refused) // a 400 is for good
 				ids = append(ids, f.told(s.Key)...)

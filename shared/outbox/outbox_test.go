@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"ossupload/shared/outbox"
@@ -143,8 +144,8 @@ func TestPut(t *testing.T) {
 		t.Fatalf("Pending = %+v", listed)
 	}
 	got := *listed[0].Entry
-	if got.Attempt != 0 || !got.Queued.Equal(w.clock.at) || string(got.Body) != string(e.Body) || !got.Stored.Equal(start) || got.Type != e.Type || got.Key != e.Key || got.Marker != e.Marker || got.Kind != outbox.Event {
-		t.Errorf("entry = %+v, want %+v, queued now", got, e)
+	if got.Attempt != 0 || !got.Queued.Equal(start) || string(got.Body) != string(e.Body) || !got.Stored.Equal(start) || got.Type != e.Type || got.Key != e.Key || got.Marker != e.Marker || got.Kind != outbox.Event {
+		t.Errorf("entry = %+v, want %+v, queued when it first was", got, e)
 	}
 	if l := listed[0]; l.Name != want || !l.Since.Equal(w.clock.at) || l.Due.Unix() != 1800000060 || l.Err != nil {
 		t.Errorf("Pending = %+v", l)
@@ -157,6 +158,52 @@ func TestPut(t *testing.T) {
 	if w.receiver.bodies[e.ID] != string(e.Body) {
 		t.Errorf("body = %s, want %s", w.receiver.bodies[e.ID], e.Body)
 	}
+}
+
+// Whoever asks again while an event waits, before or after its next time, does not
+// keep it from being given up.
+func TestQueueingAgainKeepsTheFirstTime(t *testing.T) {
+	w := stopped(t)
+	e := event(3, start)
+	w.put(t, e)
+	w.receiver.answer = func(context.Context, outbox.Entry) error {
+		// Its own next time is later than that of the schedule.
+		return &outbox.DelayedError{For: 50 * time.Minute, Err: errDown}
+	}
+	for hours := 1; len(dead(t, w.Queue)) == 0; hours++ {
+		if hours > 80 {
+			t.Fatalf("after %d hours it still waits: %+v", hours, collect(t, w.Pending(t.Context())))
+		}
+		for range 6 {
+			w.clock.pass(10 * time.Minute)
+			w.put(t, e)
+			w.run(t)
+			w.put(t, e)
+		}
+	}
+	got := dead(t, w.Queue)[0].Entry
+	if !got.Queued.Equal(start) || w.clock.at.Sub(start) < 72*time.Hour || w.clock.at.Sub(start) > 74*time.Hour {
+		t.Errorf("given up after %v, as first queued at %v, want three days after %v", w.clock.at.Sub(start), got.Queued, start)
+	}
+}
+
+// What waits is read in a part of the time there is: an entry is written though
+// nothing answers that.
+func TestPutDoesNotWaitForWhatItReads(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, time.Now)
+		w.bucket.latency = func(op, _ string) time.Duration {
+			if op == "Get" {
+				return time.Hour
+			}
+			return 399 * time.Millisecond
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), 600*time.Millisecond)
+		defer cancel()
+		if err := w.Put(ctx, event(1, time.Now())); err != nil || len(w.bucket.names("_pending/")) != 1 {
+			t.Errorf("Put = %v, pending %q, want one", err, w.bucket.names("_pending/"))
+		}
+	})
 }
 
 func TestPutWithoutAnObject(t *testing.T) {

@@ -67,8 +67,8 @@ func New(c Config) (*Queue, error) {
 }
 
 // Put queues an entry for the next time of its schedule. Queueing it again before
-// then, by whomever, writes the same object, and its tries count from there. An
-// error may mean that it is queued all the same.
+// then, by whomever, writes the same object, and neither its time nor its tries
+// begin anew. An error may mean that it is queued all the same.
 func (q *Queue) Put(ctx context.Context, e Entry) error {
 	if !validID(e.ID) {
 		return fmt.Errorf("queueing an event: %q is not an id", e.ID)
@@ -78,7 +78,35 @@ func (q *Queue) Put(ctx context.Context, e Entry) error {
 	if e.Stored.IsZero() {
 		e.Stored = now
 	}
-	return q.write(ctx, q.pending(e.next(now), e.ID), e)
+	return q.await(ctx, e.next(now), e)
+}
+
+// await writes an entry that is due at a time of its schedule. An event that waits
+// there already under its id is the same one: it was first queued when the earlier
+// of them was, and has been tried as often as either. A check is queued for so many
+// objects that it is not worth looking.
+func (q *Queue) await(ctx context.Context, due int64, e Entry) error {
+	name := q.pending(due, e.ID)
+	if e.Kind == Event {
+		if known, err := q.glance(ctx, name); err == nil && known.ID == e.ID {
+			e.Attempt = max(e.Attempt, known.Attempt)
+			if known.Queued.Before(e.Queued) {
+				e.Queued = known.Queued
+			}
+		}
+	}
+	return q.write(ctx, name, e)
+}
+
+// glance reads an entry in a third of the time there is: to write it matters more.
+func (q *Queue) glance(ctx context.Context, name string) (Entry, error) {
+	if deadline, ok := ctx.Deadline(); ok {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, time.Until(deadline)/3)
+		defer cancel()
+	}
+	e, _, err := q.read(ctx, name)
+	return e, err
 }
 
 // restart gives an entry all its tries.

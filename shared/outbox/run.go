@@ -201,7 +201,7 @@ func (r *run) putOff(ctx context.Context, name string, e Entry, cause error) err
 	if after.Before(r.until) {
 		after = r.until
 	}
-	if err := r.write(ctx, r.pending(e.next(after), e.ID), e); err != nil {
+	if err := r.await(ctx, e.next(after), e); err != nil {
 		return err
 	}
 	if err := r.config.Storage.Delete(ctx, name); err != nil {
