@@ -45,7 +45,7 @@
 //
 // What does not open moves to the dead as it is, whatever its name. It costs three
 // calls and a line in the log, and so do a million of them. What is larger than
-// anything we write stays where it is, and is logged in every run. An entry under
+// anything we write stays where it is, and is not read; each run logs the first. An entry under
 // another name is an entry.
 //
 // It imports storage for listings and for how calls fail.

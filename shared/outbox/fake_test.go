@@ -122,7 +122,7 @@ func (b *bucket) List(ctx context.Context, prefix, after string, n int) (page st
 				page.More = true
 				break
 			}
-			page.Objects = append(page.Objects, storage.Listed{Key: key, LastModified: b.objects[key].stored})
+			page.Objects = append(page.Objects, storage.Listed{Key: key, Size: int64(len(b.objects[key].content)), LastModified: b.objects[key].stored})
 		}
 		return nil
 	})

@@ -135,6 +135,23 @@ func TestWhatIsTooLargeStays(t *testing.T) {
 	if listed := collect(t, w.Pending(t.Context())); len(listed) != 1 || !errors.Is(listed[0].Err, storage.ErrTooLarge) {
 		t.Errorf("Pending = %+v", listed)
 	}
+	// The listing tells their size: none is read, and a run has one line for all.
+	w.bucket.set("_pending/1800000000-y", strings.Repeat("x", 128<<10+1))
+	w.bucket.set("_pending/1800000000-z", strings.Repeat("x", 128<<10))
+	w.bucket.calls = nil
+	w.logged.Reset()
+	if s := w.run(t); s.Failed != 2 || s.Unreadable != 1 || s.Due != 3 {
+		t.Errorf("Run = %+v, want two left, and the other set aside", s)
+	}
+	collect(t, w.Pending(t.Context()))
+	for _, call := range w.bucket.calls {
+		if strings.HasPrefix(call, "Get ") && !strings.HasSuffix(call, "-z") {
+			t.Errorf("%s, want nothing read that is too large", call)
+		}
+	}
+	if n := strings.Count(w.logged.String(), "larger"); n != 1 {
+		t.Errorf("logged %s, want one line for both", w.logged)
+	}
 }
 
 // When secrets or settings were wrong for a while, what was set aside is whole.

@@ -43,7 +43,7 @@ func (q *Queue) opened(ctx context.Context, below string) iter.Seq2[Listed, erro
 			if below == pendingName {
 				l.Due = q.dueOf(o.Key)
 			}
-			e, _, err := q.read(ctx, o.Key)
+			e, err := q.readListed(ctx, o)
 			switch {
 			case errors.Is(err, storage.ErrNotFound):
 				continue // it was taken in between
@@ -57,6 +57,15 @@ func (q *Queue) opened(ctx context.Context, below string) iter.Seq2[Listed, erro
 			}
 		}
 	}
+}
+
+// readListed reads an entry unless its size tells that it is none.
+func (q *Queue) readListed(ctx context.Context, o storage.Listed) (Entry, error) {
+	if o.Size > maxEntry {
+		return Entry{}, fmt.Errorf("%w: %w", errUnreadable, storage.ErrTooLarge)
+	}
+	e, _, err := q.read(ctx, o.Key)
+	return e, err
 }
 
 // listed yields the objects below a name, page by page, but not the empty one of

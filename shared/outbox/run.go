@@ -60,7 +60,7 @@ type Summary struct {
 	Buried     int  `json:"buried"`     // given up, and moved to the dead
 	Unreadable int  `json:"unreadable"` // moved to the dead as they were
 	Gone       int  `json:"gone"`       // another worker was faster
-	Failed     int  `json:"failed"`     // the storage failed; they stay as they are
+	Failed     int  `json:"failed"`     // the storage failed, or they are too large; they stay as they are
 	Left       int  `json:"left"`       // the time ran out; they stay as they are
 }
 
@@ -94,8 +94,9 @@ type run struct {
 	until  time.Time // what is due after it waits for another run
 	try    time.Duration
 
-	mu      sync.Mutex
-	summary Summary
+	mu       sync.Mutex
+	summary  Summary
+	tooLarge int // of those that failed
 }
 
 // all works on one entry after the other until starting ends. It returns when
@@ -130,11 +131,25 @@ func (r *run) each(ctx context.Context, start func(name string) bool) (finished 
 			return false, err
 		case r.dueOf(o.Key).After(r.until):
 			return true, nil
+		case o.Size > maxEntry:
+			r.leaveTooLarge(ctx, o)
 		case !start(o.Key):
 			return false, nil
 		}
 	}
 	return true, nil
+}
+
+// leaveTooLarge counts what is larger than any entry: we neither wrote it nor can
+// keep it, so it stays. However many there are, a run logs the first alone.
+func (r *run) leaveTooLarge(ctx context.Context, o storage.Listed) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.summary.Due++
+	r.summary.Failed++
+	if r.tooLarge++; r.tooLarge == 1 {
+		r.config.Log.WarnContext(ctx, "outbox", "action", "leave", "name", o.Key[len(r.config.Root):], "size", o.Size, "err", "it is larger than any entry")
+	}
 }
 
 func (r *run) one(ctx context.Context, name string) {
@@ -226,8 +241,8 @@ func (r *run) bury(ctx context.Context, name string, e Entry, cause error) error
 	return nil
 }
 
-// setAside moves what does not open to the dead as it is. What is too large for
-// that stays: we neither wrote it nor can keep it.
+// setAside moves what does not open to the dead as it is. What has become too large
+// for that since it was listed stays.
 func (r *run) setAside(ctx context.Context, name string, content []byte, cause error) error {
 	if errors.Is(cause, storage.ErrTooLarge) {
 		return cause
