@@ -10,13 +10,12 @@ import (
 	"strings"
 	"time"
 
+	"ossupload/shared/announcer"
 	"ossupload/shared/api"
 	"ossupload/shared/confirm"
 	"ossupload/shared/fchttp"
-	"ossupload/shared/grant"
 	"ossupload/shared/hold"
 	"ossupload/shared/osscallback"
-	"ossupload/shared/outbox"
 	"ossupload/shared/settings"
 	"ossupload/shared/storage"
 	"ossupload/shared/uploadtoken"
@@ -42,15 +41,9 @@ type handler struct {
 	now       func() time.Time
 }
 
-// bucket is what the function asks of OSS: storage.Client.
-type bucket interface {
-	confirm.Storage
-	outbox.Storage
-}
-
 // outside is what a handler meets outside of itself.
 type outside struct {
-	storage bucket
+	storage announcer.Storage
 	webhook http.RoundTripper // nil: the network
 	keys    *http.Client      // fetches public keys; nil: the network
 	now     func() time.Time
@@ -59,8 +52,9 @@ type outside struct {
 }
 
 func newHandler(s settings.Callback, out outside) (*handler, error) {
-	keyring, err := uploadtoken.NewKeyring(uploadtoken.Config{
-		Keys: s.TokenKeys, Place: s.Place, Former: s.Former, Random: out.random,
+	announcing, err := announcer.New(announcer.Config{
+		TokenKeys: s.TokenKeys, Place: s.Place, Former: s.Former, Storage: out.storage, Location: s.Storage.Location,
+		Webhook: s.Webhook, Budget: deliveryBudget, Client: out.webhook, ReceiptSecret: s.ReceiptSecret, Now: out.now, Random: out.random, Log: out.log,
 	})
 	if err != nil {
 		return nil, err
@@ -73,26 +67,12 @@ func newHandler(s settings.Callback, out outside) (*handler, error) {
 	if err != nil {
 		return nil, fmt.Errorf("reading CALLBACK_URL: %w", err)
 	}
-	queue, err := outbox.New(outbox.Config{
-		Storage: out.storage, Sealer: keyring, Root: grant.OwnRoot(s.Place.Prefix), RetryFor: s.Webhook.RetryFor, Now: out.now, Log: out.log,
-	})
-	if err != nil {
-		return nil, err
-	}
-	confirmer, err := confirm.New(confirm.Config{
-		Storage: out.storage, Queue: queue, Keyring: keyring, Bucket: s.Place.Bucket, Prefix: s.Place.Prefix, Location: s.Storage.Location,
-		Webhook:   confirm.WebhookConfig{URL: s.Webhook.URL, Secrets: s.Webhook.Secrets, Budget: deliveryBudget, Client: out.webhook},
-		LogEvents: s.Webhook.LogEvents, Events: s.Webhook.Events, ReceiptSecret: s.ReceiptSecret, Now: out.now, Log: out.log,
-	})
-	if err != nil {
-		return nil, err
-	}
 	return &handler{
 		uri:       uri,
 		verifier:  verifier,
-		keyring:   keyring,
+		keyring:   announcing.Keyring,
 		storage:   out.storage,
-		confirmer: confirmer,
+		confirmer: announcing.Confirmer,
 		now:       out.now,
 	}, nil
 }

@@ -11,6 +11,7 @@ import (
 	"slices"
 	"time"
 
+	"ossupload/shared/announcer"
 	"ossupload/shared/api"
 	"ossupload/shared/assumerole"
 	"ossupload/shared/callerauth"
@@ -27,8 +28,7 @@ import (
 	"ossupload/shared/uploadtoken"
 )
 
-// deliveryBudget is for all tries to deliver one event while a client waits. The
-// worker of the outbox is patient.
+// deliveryBudget is for all tries to deliver one event while a client waits.
 const deliveryBudget = 8 * time.Second
 
 // handler runs multipart uploads. Clients know an upload by its token alone,
@@ -67,8 +67,9 @@ type outside struct {
 }
 
 func newHandler(s settings.Complete, out outside) (*handler, error) {
-	keyring, err := uploadtoken.NewKeyring(uploadtoken.Config{
-		Keys: s.TokenKeys, Place: s.Place, Former: s.Former, Random: out.random,
+	announcing, err := announcer.New(announcer.Config{
+		TokenKeys: s.TokenKeys, Place: s.Place, Former: s.Former, Storage: out.storage, Location: s.Storage.Location,
+		Webhook: s.Webhook, Budget: deliveryBudget, Client: out.webhook, ReceiptSecret: s.ReceiptSecret, Now: out.now, Random: out.random, Log: out.log,
 	})
 	if err != nil {
 		return nil, err
@@ -91,21 +92,7 @@ func newHandler(s settings.Complete, out outside) (*handler, error) {
 	}
 	issuer, err := issuer.New(issuer.Config{
 		Region: s.Storage.Region, Uploads: s.Storage.Public, Credentials: credentials,
-		Keyring: keyring, CallbackURL: s.CallbackURL, MaxExpires: s.MaxExpires, Now: out.now,
-	})
-	if err != nil {
-		return nil, err
-	}
-	queue, err := outbox.New(outbox.Config{
-		Storage: out.storage, Sealer: keyring, Root: grant.OwnRoot(s.Place.Prefix), RetryFor: s.Webhook.RetryFor, Now: out.now, Log: out.log,
-	})
-	if err != nil {
-		return nil, err
-	}
-	confirmer, err := confirm.New(confirm.Config{
-		Storage: out.storage, Queue: queue, Keyring: keyring, Bucket: s.Place.Bucket, Prefix: s.Place.Prefix, Location: s.Storage.Location,
-		Webhook:   confirm.WebhookConfig{URL: s.Webhook.URL, Secrets: s.Webhook.Secrets, Budget: deliveryBudget, Client: out.webhook},
-		LogEvents: s.Webhook.LogEvents, Events: s.Webhook.Events, ReceiptSecret: s.ReceiptSecret, Now: out.now, Log: out.log,
+		Keyring: announcing.Keyring, CallbackURL: s.CallbackURL, MaxExpires: s.MaxExpires, Now: out.now,
 	})
 	if err != nil {
 		return nil, err
@@ -113,13 +100,13 @@ func newHandler(s settings.Complete, out outside) (*handler, error) {
 	return &handler{
 		policy:    s.Policy,
 		caller:    caller,
-		keyring:   keyring,
+		keyring:   announcing.Keyring,
 		issuer:    issuer,
 		storage:   out.storage,
-		confirmer: confirmer,
-		queue:     queue,
+		confirmer: announcing.Confirmer,
+		queue:     announcing.Queue,
 		sweeper: &sweep.Sweeper{
-			Prefix: s.Place.Prefix, Storage: out.storage, Confirmer: confirmer, Now: out.now, Log: out.log,
+			Prefix: s.Place.Prefix, Storage: out.storage, Confirmer: announcing.Confirmer, Now: out.now, Log: out.log,
 			TellStored: slices.Contains(s.Webhook.Events, confirm.Stored),
 		},
 		now:    out.now,
