@@ -26,10 +26,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"os"
-	"os/signal"
 	"slices"
-	"syscall"
 	"time"
 
 	"ossupload/scripts/internal/deployment"
@@ -38,19 +35,7 @@ import (
 	"ossupload/shared/sweep"
 )
 
-func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	switch err := run(ctx, os.Args[1:], os.LookupEnv, os.Stdout, os.Stderr); {
-	case err == nil, errors.Is(err, flag.ErrHelp):
-	case errors.Is(err, errUsage):
-		fmt.Fprintln(os.Stderr, err)
-		os.Exit(2)
-	default:
-		fmt.Fprintln(os.Stderr, err)
-		os.Exit(1)
-	}
-}
+func main() { deployment.Main(run, errUsage) }
 
 var errUsage = errors.New("sweep cannot begin")
 

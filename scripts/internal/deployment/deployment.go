@@ -1,6 +1,7 @@
 // Package deployment opens a deployment from where an operator sits: with the
 // environment of functions/complete, and with credentials from where Alibaba
-// Cloud's tools look, ALIBABA_CLOUD_ACCESS_KEY_ID and its siblings first.
+// Cloud's tools look, ALIBABA_CLOUD_ACCESS_KEY_ID and its siblings first. It also
+// runs the commands that do so.
 package deployment
 
 import (
