@@ -19,10 +19,10 @@ type member struct {
 
 var errNotObject = errors.New("not a JSON object")
 
-// readObject takes an event apart. Depth needs no limit here: json.Valid refuses
+// readObject takes an event apart. Depth needs no limit here: rawjson.Valid refuses
 // values nested deeper than 10,000 levels.
 func readObject(event []byte) (object, error) {
-	if !json.Valid(event) {
+	if !rawjson.Valid(event) {
 		return nil, errNotObject
 	}
 	return objectOf(event)

@@ -3,8 +3,8 @@
 // becomes a Go value: decoding all of a body of 2 MiB costs many times what
 // looking through it does.
 //
-// Everything here takes JSON that json.Valid has found valid, and may panic on
-// any other. Each function passes over its text once, whatever the text holds.
+// Everything but Valid takes JSON that Valid has found valid, and may panic on any
+// other. Each function passes over its text once, whatever the text holds.
 package rawjson
 
 import (

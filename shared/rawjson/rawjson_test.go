@@ -15,12 +15,26 @@ var seeds = []string{
 	`["",1,[2,[3]],{"a":{"b":"}"}}]`, `"\u0000\ud800\udc00\udc00\ud800\ud800a\"\\\/\b\f\n\r\t"`, `"\ud83d\ude00夏\uFFff"`, "\"\xff\xe5\xa4a\x80\"", `{"\u0061":"\ud800","\ud801":"x"}`,
 }
 
+// odd is what is not valid, and what is only just.
+var odd = []string{
+	``, ` `, `{`, `}`, `[`, `]`, `{}}`, `[]]`, `{]`, `[}`, `[1}`, `{"a":1]`, `{"a"}`, `{"a":}`, `{"a":1,}`, `{1:2}`, `{,}`, `[,]`, `[1,]`, `[1 2]`, `1 2`,
+	`"`, `"\`, `"\x"`, `"\u12"`, `"\u123g"`, `"\u00/0"`, `"\u00:0"`, `"\u00@0"`, `"\u00G0"`, "\"\\u0\x10\x110\"", "\"\n\"", "\"\x00\"", "\x00", "1\x00", "[\x00]", "\f1", "\v1", "\u00a01",
+	`-`, `+1`, `01`, `-01`, `1.`, `.5`, `1.e5`, `1e`, `1e+`, `1E-1`, `-0.0e0`, `0x1`, `tru`, `truE`, `nulll`, `fals`, `nan`, `{"a":1,"a":2}`, `{"a" 1}`, `[[]`, `{"a":{}`, `""""`, `'a'`,
+}
+
 func FuzzRead(f *testing.F) {
 	for _, seed := range seeds {
 		f.Add([]byte(seed))
 	}
+	for _, text := range odd {
+		f.Add([]byte(text))
+	}
 	f.Fuzz(func(t *testing.T, text []byte) {
-		if json.Valid(text) {
+		valid := json.Valid(text)
+		if got := rawjson.Valid(text); got != valid {
+			t.Fatalf("Valid(%q) = %v, want %v", text, got, valid)
+		}
+		if valid {
 			equalsDecoded(t, text)
 		}
 	})
@@ -111,8 +125,13 @@ func TestElementsCanBeLeft(t *testing.T) {
 func TestDepth(t *testing.T) {
 	deep := strings.Repeat("[", 10_000) + strings.Repeat("]", 10_000)
 	elements, ok := rawjson.Elements([]byte(deep))
-	if !ok || !json.Valid([]byte(deep)) {
+	if !ok || !rawjson.Valid([]byte(deep)) {
 		t.Fatal("not a list")
+	}
+	for _, deeper := range []string{"[" + deep + "]", `{"a":` + deep + "}", strings.Replace(deep, "[]", "[{}]", 1), strings.Repeat("[", 2<<20)} {
+		if rawjson.Valid([]byte(deeper)) || json.Valid([]byte(deeper)) {
+			t.Errorf("what begins with %s and nests 10,001 deep is valid", deeper[:6])
+		}
 	}
 	for element := range elements {
 		if len(element) != len(deep)-2 {

@@ -62,9 +62,11 @@ func (s *Scanner) Value() []byte {
 	case '{', '[':
 		s.nested()
 	default:
-		for s.at < len(s.text) && inScalar(s.text[s.at]) {
-			s.at++
+		at := s.at
+		for at < len(s.text) && inScalar(s.text[at]) {
+			at++
 		}
+		s.at = at
 	}
 	return s.text[from:s.at]
 }
@@ -88,12 +90,13 @@ func (s *Scanner) nested() {
 }
 
 func (s *Scanner) string() {
-	for s.at++; s.text[s.at] != '"'; s.at++ {
-		if s.text[s.at] == '\\' {
-			s.at++
+	text, at := s.text, s.at+1
+	for ; text[at] != '"'; at++ {
+		if text[at] == '\\' {
+			at++
 		}
 	}
-	s.at++
+	s.at = at + 1
 }
 
 func (s *Scanner) space() {

@@ -135,7 +135,7 @@ type decoder struct {
 }
 
 func (d *decoder) body(text []byte, v reflect.Value) error {
-	if !json.Valid(text) {
+	if !rawjson.Valid(text) {
 		return errJSON
 	}
 	if err := checkLimits(text); err != nil {
