@@ -63,6 +63,7 @@ func TestPresignShapes(t *testing.T) {
 		{"an MD5 of 15 bytes", obj{"checksum": obj{"md5": "AAAAAAAAAAAAAAAAAAAA"}}, "checksum.md5"},
 		{"an MD5 in hex", obj{"checksum": obj{"md5": "d41d8cd98f00b204e9800998ecf8427e"}}, "checksum.md5"},
 		{"an MD5 with stray bits", obj{"checksum": obj{"md5": "ICy5YqxZB1uWSwcVLSNLcB=="}}, "checksum.md5"},
+		{"an MD5 with a line break", obj{"checksum": obj{"md5": "ICy5YqxZB1uWSwcVLSNLcA==\n"}}, "checksum.md5"},
 		{"an MD5 in a form", obj{"as": "form", "checksum": obj{"md5": "ICy5YqxZB1uWSwcVLSNLcA=="}}, "checksum.md5"},
 		{"the greatest CRC-64", obj{"checksum": obj{"crc64": "18446744073709551615"}}, ""},
 		{"a CRC-64 of zero", obj{"checksum": obj{"crc64": "0"}}, ""},
