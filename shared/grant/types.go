@@ -65,6 +65,10 @@ func active(subtype string) bool {
 // the semicolon, in lower case. ok is false for anything but a type/subtype with
 // one charset at most, as text/plain;charset=utf8.
 func judged(contentType string) (bare string, ok bool) {
+	const longest = 1 << 10 // bytes; what is longer holds a longer name than any type
+	if len(contentType) > longest {
+		return "", false
+	}
 	bare, parameter, has := strings.Cut(contentType, ";")
 	bare = strings.ToLower(bare)
 	if has {
