@@ -103,14 +103,16 @@ func newHandler(s settings.Presign, out outside) (*handler, error) {
 	return h, nil
 }
 
-func (h *handler) routes() http.Handler {
+func (h *handler) routes() http.Handler { return fchttp.NewMux(h.table()...) }
+
+func (h *handler) table() []fchttp.Route {
 	uploads := route.For(callerauth.ScopeUpload, h.caller.Authenticate)
 	downloads := route.For(callerauth.ScopeDownload, h.caller.Authenticate)
 	credentials := route.For(callerauth.ScopeSTS, h.caller.Authenticate)
-	return fchttp.NewMux(
+	return []fchttp.Route{
 		route.New(uploads, "POST", "/presign", route.Strict, h.presign, h.checkPresign),
 		route.New(downloads, "POST", "/download", route.Strict, h.download, checkDownload),
 		route.New(credentials, "POST", "/sts", route.Optional, h.sts),
 		route.New(uploads, "POST", "/session", route.Optional, h.session),
-	)
+	}
 }

@@ -30,7 +30,7 @@ type upload struct {
 	UploadToken string
 }
 
-func keyring(t *testing.T) *uploadtoken.Keyring {
+func keyring(t testing.TB) *uploadtoken.Keyring {
 	t.Helper()
 	k, err := uploadtoken.NewKeyring(uploadtoken.Config{Keys: testKeys, Place: testPlace, Random: zeros{}})
 	if err != nil {

@@ -94,7 +94,7 @@ func (v *vault) HeadVersion(ctx context.Context, key, version string) (storage.O
 
 // store puts an object under key that is what its grant says. change is of what
 // was granted, then of what a HEAD shows.
-func (v *vault) store(t *testing.T, subject, key string, changes ...func(*uploadtoken.Claims, *storage.Object)) {
+func (v *vault) store(t testing.TB, subject, key string, changes ...func(*uploadtoken.Claims, *storage.Object)) {
 	t.Helper()
 	size := int64(5)
 	claims := uploadtoken.Claims{
@@ -126,7 +126,7 @@ type setup struct {
 	vault    *vault
 }
 
-func newSetup(t *testing.T) *setup {
+func newSetup(t testing.TB) *setup {
 	t.Helper()
 	endpoint := func(raw string, style signing.Style) signing.Endpoint {
 		e, err := signing.ParseEndpoint(raw, style)
@@ -184,7 +184,7 @@ func newSetup(t *testing.T) *setup {
 // function is the function as main wires it, but for what is outside of it.
 type function struct{ adapter *fchttp.Adapter }
 
-func (s *setup) function(t *testing.T) function {
+func (s *setup) function(t testing.TB) function {
 	t.Helper()
 	h, err := newHandler(s.settings, s.outside)
 	if err != nil {
@@ -194,7 +194,7 @@ func (s *setup) function(t *testing.T) function {
 }
 
 // token is the proof of a caller, with these claims beside its own.
-func token(t *testing.T, subject string, more map[string]any) string {
+func token(t testing.TB, subject string, more map[string]any) string {
 	t.Helper()
 	claims := jwt.MapClaims{"sub": subject, "aud": "ossupload", "exp": testNow.Add(24 * time.Hour).Unix()}
 	maps.Copy(claims, more)
@@ -296,7 +296,7 @@ const (
 var sound = map[string]string{"/presign": somePresign, "/download": someDownload, "/sts": `{}`, "/session": `{}`}
 
 // withSTS makes the function answer on every route.
-func (s *setup) withSTS(t *testing.T) *setup {
+func (s *setup) withSTS(t testing.TB) *setup {
 	t.Helper()
 	s.settings.Role, s.settings.STSEnabled = newSTS(t).role(), true
 	return s

@@ -37,7 +37,7 @@ type sts struct {
 	refusal string // the code; empty: it grants
 }
 
-func newSTS(t *testing.T) *sts {
+func newSTS(t testing.TB) *sts {
 	t.Helper()
 	s := &sts{caFile: filepath.Join(t.TempDir(), "ca.pem")}
 	s.server = httptest.NewTLSServer(s)
