@@ -63,28 +63,23 @@ func (v *versioned) write(t *testing.T, n *name, content []byte) (written, strin
 	return w, ""
 }
 
-// truthful is "" if every event about a key tells of bytes that were written, and
-// names no version that holds others; and if what is kept can be read by it.
+// truthful is "" if all that was written under a key was told, and every event about
+// it tells of one of these, and names the version by which it can be read.
 func (v *versioned) truthful(t *testing.T, key string, all ...written) string {
 	told := map[string]bool{}
 	for _, e := range v.events(t, key) {
-		d := e.Body.Data
-		i := slices.IndexFunc(all, func(w written) bool { return w.EventID == e.ID })
-		if i < 0 || d.CRC64 != crcOf(all[i].content) || d.Size != int64(len(all[i].content)) || d.VersionID != all[i].VersionID {
-			return fmt.Sprintf("an event tells of %d bytes with CRC-64 %s as version %q", d.Size, d.CRC64, d.VersionID)
+		i := slices.IndexFunc(all, func(w written) bool { return w.EventID == e.ID && w.VersionID == e.Body.Data.VersionID })
+		if i < 0 {
+			return fmt.Sprintf("an event %s tells of version %q", e.ID, e.Body.Data.VersionID)
+		}
+		if breach := v.untrue(t, e, all[i].content); breach != "" {
+			return breach
 		}
 		told[e.ID] = true
 	}
 	for i, w := range all {
-		switch {
-		case !told[w.EventID]:
+		if !told[w.EventID] {
 			return fmt.Sprintf("upload %d was not told", i+1)
-		case v.kept != (w.VersionID != ""):
-			return fmt.Sprintf("upload %d is told as version %q", i+1, w.VersionID)
-		case v.kept:
-			if a := v.signedGet(t, map[string]any{"key": key, "versionId": w.VersionID}).sendTo(t, v.client); !bytes.Equal(a.Body, w.content) {
-				return fmt.Sprintf("version %d holds %v", i+1, a)
-			}
 		}
 	}
 	return ""
@@ -200,22 +195,32 @@ func (v *versioned) race(t *testing.T, u grantedPut) string {
 	now, _ := v.stored(t, u.key)
 	ids := map[string]string{}
 	for _, e := range v.events(t, u.key) {
-		d := e.Body.Data
-		content, ok := contents[d.CRC64]
-		switch {
-		case !ok || d.Size != int64(len(content)) || v.kept != (d.VersionID != ""):
-			return fmt.Sprintf("an event tells of %d bytes with CRC-64 %s as version %q", d.Size, d.CRC64, d.VersionID)
-		case ids[e.ID] != "" && ids[e.ID] != d.CRC64:
-			return "one event stands for two contents"
-		case v.kept:
-			if a := v.signedGet(t, map[string]any{"key": u.key, "versionId": d.VersionID}).sendTo(t, v.client); !bytes.Equal(a.Body, content) {
-				return fmt.Sprintf("version %s holds %v", d.VersionID, a)
-			}
+		crc := e.Body.Data.CRC64
+		if breach := v.untrue(t, e, contents[crc]); breach != "" {
+			return breach
 		}
-		ids[e.ID], current = d.CRC64, current || bytes.Equal(content, now)
+		if ids[e.ID] != "" && ids[e.ID] != crc {
+			return "one event stands for two contents"
+		}
+		ids[e.ID], current = crc, current || bytes.Equal(contents[crc], now)
 	}
 	if !current {
 		return fmt.Sprintf("%d contents were told, and the current one was not", len(ids))
+	}
+	return ""
+}
+
+// untrue is "" if an event tells of content, and of the version that holds it.
+func (v *versioned) untrue(t *testing.T, e stack.Event, content []byte) string {
+	d := e.Body.Data
+	if d.CRC64 != crcOf(content) || d.Size != int64(len(content)) || v.kept != (d.VersionID != "") {
+		return fmt.Sprintf("an event tells of %d bytes with CRC-64 %s as version %q", d.Size, d.CRC64, d.VersionID)
+	}
+	if !v.kept {
+		return ""
+	}
+	if a := v.signedGet(t, map[string]any{"key": d.Key, "versionId": d.VersionID}).sendTo(t, v.client); !bytes.Equal(a.Body, content) {
+		return fmt.Sprintf("version %s holds %v", d.VersionID, a)
 	}
 	return ""
 }

@@ -156,6 +156,33 @@ func (r *rig) readable(t *testing.T, key, version string, content []byte) {
 	}
 }
 
+// announce writes content under a name, and checks that OSS's answer, the marker and
+// what is confirmed agree with the receipt.
+func (r *rig) announce(t *testing.T, way string, state oss.Versioning, n *name, content []byte) client.Receipt {
+	t.Helper()
+	a := n.write(t, content)
+	receipt := a.receipt(t, way, n.key, content)
+	if mark := r.mark(t, n.key); !receipt.Delivered || mark != "taken" {
+		t.Errorf("delivered %v, and the mark says %q, want taken", receipt.Delivered, mark)
+	}
+	stored := map[oss.Versioning]string{oss.VersioningEnabled: receipt.VersionID, oss.VersioningSuspended: "null"}[state]
+	if got := a.Header.Get("X-Oss-Version-Id"); got != stored && way != "multipart" { // whose answer is complete's
+		t.Errorf("OSS stored version %q, the receipt names %q", got, receipt.VersionID)
+	}
+	confirmed := map[string]reply{"token": r.confirmToken(t, n.token)}
+	if way == "url" {
+		r.confirmKey(t, n.key).refused(t, "a url by key", http.StatusUnprocessableEntity, "object_mismatch")
+	} else {
+		confirmed["key"] = r.confirmKey(t, n.key)
+	}
+	for what, again := range confirmed {
+		if got := again.receipt(t, "confirmed by "+what, n.key, content); got.EventID != receipt.EventID || got.VersionID != receipt.VersionID {
+			t.Errorf("confirmed by %s as %s of version %q, told as %s of version %q", what, got.EventID, got.VersionID, receipt.EventID, receipt.VersionID)
+		}
+	}
+	return receipt
+}
+
 // Where OSS does not forbid to overwrite, whatever comes by a URL that is still
 // valid is told as what it is: each version has an id of its own, and the event of
 // one never stands for another. A version that can be replaced is not named.
@@ -167,38 +194,10 @@ func TestVersionsByEveryWayToUpload(t *testing.T) {
 				t.Parallel()
 				n := way.take(t, r)
 				one, other := randomContent(), randomContent()
-				write := func(content []byte) client.Receipt {
-					t.Helper()
-					a := n.write(t, content)
-					receipt := a.receipt(t, way.name, n.key, content)
-					if !receipt.Delivered || r.mark(t, n.key) != "taken" {
-						t.Errorf("delivered %v, and the mark says %q, want taken", receipt.Delivered, r.mark(t, n.key))
-					}
-					if way.name != "multipart" {
-						// OSS's own answer says which version it is, whatever the callback said.
-						want := receipt.VersionID
-						if state == oss.VersioningSuspended {
-							want = "null"
-						}
-						if got := a.Header.Get("X-Oss-Version-Id"); got != want {
-							t.Errorf("OSS stored version %q, the receipt names %q", got, receipt.VersionID)
-						}
-					}
-					for what, again := range map[string]reply{"token": r.confirmToken(t, n.token), "key": r.confirmKey(t, n.key)} {
-						if what == "key" && way.name == "url" {
-							again.refused(t, "a url by key", http.StatusUnprocessableEntity, "object_mismatch")
-							continue
-						}
-						if got := again.receipt(t, "confirmed by "+what, n.key, content); got.EventID != receipt.EventID || got.VersionID != receipt.VersionID {
-							t.Errorf("confirmed by %s as %s of version %q, told as %s of version %q", what, got.EventID, got.VersionID, receipt.EventID, receipt.VersionID)
-						}
-					}
-					return receipt
-				}
-				first := write(one)
+				first := r.announce(t, way.name, state, n, one)
 				anotherSecond(t, first)
-				second := write(one)
-				third := write(other)
+				second := r.announce(t, way.name, state, n, one)
+				third := r.announce(t, way.name, state, n, other)
 				if third.EventID == first.EventID || third.EventID == second.EventID {
 					t.Error("other bytes have the id of the first")
 				}
