@@ -92,7 +92,7 @@ func TestMultipartSurvivesFaultsOfCompletion(t *testing.T) {
 			receipt := healed.receipt(t, "complete, asked again", m.Key, whole)
 			sameAnswers(t, "completed once more", []reply{healed, m.complete(t, sent), m.complete(t, nil)})
 			r.wantStored(t, m.Key, whole)
-			r.wantEvents(t, receipt, events)
+			r.wantEventsAskedAgain(t, receipt, events, 2)
 		})
 	}
 }

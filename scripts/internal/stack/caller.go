@@ -32,9 +32,10 @@ func (r Ready) Developer(h *http.Client) *sdk.Client {
 
 // Event is a webhook that the stack's own receiver got.
 type Event struct {
-	ID       string `json:"id"`
-	Verified bool   `json:"verified"` // whether its signature is that of the stack
-	Body     struct {
+	ID        string `json:"id"`
+	Timestamp int64  `json:"timestamp"` // of the delivery, in Unix seconds
+	Verified  bool   `json:"verified"`  // whether its signature is that of the stack
+	Body      struct {
 		Type      string    `json:"type"`
 		Timestamp time.Time `json:"timestamp"`
 		Data      EventData `json:"data"`
