@@ -218,6 +218,7 @@ func TestVerifyRefusesKeyDocuments(t *testing.T) {
 		{"an elliptic curve key", serving(pemOf(t, &curve.PublicKey)), osscallback.ErrKeyFetch},
 		{"exponent 3", serving(pemOf(t, &rsa.PublicKey{N: n, E: 3})), osscallback.ErrKeyFetch},
 		{"504 bits", serving(pemOf(t, &rsa.PublicKey{N: weak, E: 65537})), osscallback.ErrKeyFetch},
+		{"8192 bits", serving(pemOf(t, &rsa.PublicKey{N: new(big.Int).SetBit(big.NewInt(1), 8191, 1), E: 65537})), osscallback.ErrSignature},
 		{"more bits than anybody uses", serving(pemOf(t, &rsa.PublicKey{N: new(big.Int).Lsh(big.NewInt(1), 8192), E: 65537})), osscallback.ErrKeyFetch},
 		{"16 KiB and one byte", serving([]byte(string(good) + strings.Repeat("\n", 16<<10+1-len(good)))), osscallback.ErrKeyFetch},
 		{"exactly 16 KiB", serving([]byte(string(good) + strings.Repeat("\n", 16<<10-len(good)))), nil},
@@ -238,6 +239,47 @@ func TestVerifyRefusesKeyDocuments(t *testing.T) {
 				t.Errorf("key server was asked %d times, want once", got)
 			}
 		})
+	}
+}
+
+// closing is a body that tells whether it was closed.
+type closing struct {
+	io.Reader
+	closed bool
+}
+
+func (c *closing) Close() error {
+	c.closed = true
+	return nil
+}
+
+// Whatever a key server answers is closed: its connection would stay open.
+func TestAnswersOfKeyServersAreClosed(t *testing.T) {
+	key, err := rsa.GenerateKey(rand.Reader, 2048)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, tt := range map[string]struct {
+		status int
+		body   string
+	}{
+		"a key":          {200, string(pemOf(t, &key.PublicKey))},
+		"no key":         {200, "<html>"},
+		"too long":       {200, strings.Repeat("\n", 1<<20)},
+		"another status": {500, ""},
+	} {
+		body := &closing{Reader: strings.NewReader(tt.body)}
+		client := &http.Client{Transport: roundTripper(func(*http.Request) (*http.Response, error) {
+			return &http.Response{StatusCode: tt.status, Header: http.Header{}, Body: body}, nil
+		})}
+		const url = "https://keys.example.com/key.pem"
+		v := newVerifier(t, osscallback.Config{KeyURLs: []string{url}, Client: client})
+		if err := v.Verify(t.Context(), message(url, "/", "body", []byte("not a signature"))); err == nil {
+			t.Errorf("%s: Verify = nil, want an error", name)
+		}
+		if !body.closed {
+			t.Errorf("%s: the answer was not closed", name)
+		}
 	}
 }
 

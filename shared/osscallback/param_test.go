@@ -121,6 +121,17 @@ func TestParamLimits(t *testing.T) {
 	}
 }
 
+// A token is of an alphabet that no template of OSS and no form encoding changes.
+func TestVarsTakesTheAlphabet(t *testing.T) {
+	const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789.-_"
+	for c := range 256 {
+		want := strings.IndexByte(alphabet, byte(c)) >= 0
+		if _, err := osscallback.Vars("a" + string([]byte{byte(c)}) + "b"); (err == nil) != want {
+			t.Errorf("Vars with the byte %#02x = %v, want it taken %v", c, err, want)
+		}
+	}
+}
+
 func TestVarsRefusesTokens(t *testing.T) {
 	for _, token := range []string{"", "a b", "a&bucket=other", "${object}", "a+b", "a/b", "a=", "a%20b", "a\"b", "é", "a\n"} {
 		if vars, err := osscallback.Vars(token); err == nil {
