@@ -184,6 +184,18 @@ func TestSecretsInEitherAlphabet(t *testing.T) {
 	}
 }
 
+// Padding is all that is cut off: a letter at the end is of the secret.
+func TestSecretsEndInAnyLetter(t *testing.T) {
+	for _, last := range "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_" {
+		env := environment()
+		env["UPLOAD_TOKEN_SECRETS"] = "k:MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZf_" + string(last)
+		p, err := settings.LoadPresign(lookup(env))
+		if err != nil || len(p.TokenKeys) != 1 || len(p.TokenKeys[0].Secret) != 33 {
+			t.Errorf("with a secret that ends in %c: %d keys, %v, want one of 33 bytes", last, len(p.TokenKeys), err)
+		}
+	}
+}
+
 // Without a webhook its secrets do not matter.
 func TestNoWebhook(t *testing.T) {
 	env := environment()

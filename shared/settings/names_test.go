@@ -22,6 +22,8 @@ func TestUnknown(t *testing.T) {
 		"AUTH_AUD":                `"AUTH_AUD" is not a setting and is ignored`,
 		"AUTH_JWT_AUDIENCE":       "did you mean AUTH_AUDIENCE?",
 		"CORSORIGINS":             "did you mean CORS_ORIGINS?",
+		"OSS_REGIONS":             "did you mean OSS_REGION?",
+		"U_P_L_O_A_DPREFIX":       "did you mean UPLOAD_PREFIX?",
 		"OSS_ACCESS_KEY_ID":       `"OSS_ACCESS_KEY_ID" is not a setting and is ignored`,
 		"UPLOAD_SOMETHING":        `"UPLOAD_SOMETHING" is not a setting and is ignored`,
 		"UPLOAD_MAX_SIZE":         "",
@@ -62,6 +64,12 @@ func TestUnknown(t *testing.T) {
 	}
 	if got := settings.Unknown(many); len(got) != 21 || !strings.HasPrefix(got[20], "30 more") {
 		t.Errorf("Unknown of 50 = %d warnings, want 20 and one line for the others", len(got))
+	}
+	if got := settings.Unknown(many[:20]); len(got) != 20 || strings.Contains(got[19], "more") {
+		t.Errorf("Unknown of 20 = %q, want each of them and no more", got)
+	}
+	if got := settings.Unknown([]string{"UPLOAD_" + strings.Repeat("X", 64-len("UPLOAD_")) + "=1"}); len(got) != 1 {
+		t.Errorf("Unknown of a name of 64 bytes = %q, want one", got)
 	}
 	if got := settings.Unknown([]string{"UPLOAD_" + strings.Repeat("X", 100) + "=1"}); got != nil {
 		t.Errorf("Unknown of a name without end = %q, want none", got)

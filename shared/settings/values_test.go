@@ -73,6 +73,10 @@ func TestLimits(t *testing.T) {
 	if err != nil || c.Policy.MaxOpen != 0 {
 		t.Errorf("LoadComplete = %d open uploads, %v, want any number", c.Policy.MaxOpen, err)
 	}
+	env["UPLOAD_MAX_OPEN"] = "0"
+	if c, err = settings.LoadComplete(lookup(env)); err != nil || c.Policy.MaxOpen != 0 {
+		t.Errorf("LoadComplete = %d open uploads, %v, want any number", c.Policy.MaxOpen, err)
+	}
 	maps.Copy(env, map[string]string{"UPLOAD_URL_UNSIZED": "true", "UPLOAD_MAX_OPEN": "1000000", "UPLOAD_TOKEN_TTL": "604800"})
 	if p, err = settings.LoadPresign(lookup(env)); err != nil || !p.Policy.URLUnsized || p.Policy.TokenTTL != 168*time.Hour {
 		t.Errorf("LoadPresign = unsized %v, %v, %v, want what was set", p.Policy.URLUnsized, p.Policy.TokenTTL, err)
