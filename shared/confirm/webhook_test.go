@@ -512,3 +512,36 @@ func TestWebhookTakesRetryAfter(t *testing.T) {
 		})
 	}
 }
+
+// The worker waits for a silent receiver as long as it has itself, and tries a
+// failing one three times, as everybody does.
+func TestWorkerHasNoBudget(t *testing.T) {
+	for _, tt := range []struct {
+		name   string
+		status int // 0: no connection, -1: silence
+		at     []time.Duration
+		end    time.Duration
+	}{
+		{"silence", -1, []time.Duration{0}, 15 * time.Second},
+		{"failure", 500, []time.Duration{0, 100 * time.Millisecond, 300 * time.Millisecond}, 300 * time.Millisecond},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				transport := &tries{answers: answers{statuses: []int{tt.status}}, start: time.Now()}
+				c := config(t, stored(object()))
+				c.Notifier = nil
+				c.Webhook = confirm.WebhookConfig{
+					URL: "https://backend.example.com/", Secrets: [][]byte{hookSecret}, Budget: time.Second, Client: transport,
+					Jitter: func() float64 { return 0.5 },
+				}
+				ctx, cancel := context.WithTimeout(t.Context(), 15*time.Second)
+				defer cancel()
+				err := made(t, c).Do(ctx, outbox.Entry{Kind: outbox.Event, ID: "evt_1", Body: []byte("{}")})
+				synctest.Wait() // for the try, which ends with the same deadline
+				if end := time.Since(transport.start); err == nil || !slices.Equal(transport.at, tt.at) || end != tt.end {
+					t.Errorf("Do = %v after tries at %v in %v, want an error after %v in %v", err, transport.at, end, tt.at, tt.end)
+				}
+			})
+		})
+	}
+}
