@@ -53,6 +53,20 @@ func Judge(out []byte, words ...string) (a Answer, wrong []string) {
 	return a, j.wrong
 }
 
+// Controls tells which strings of a JSON text hold control characters, as Judge does.
+func Controls(text []byte, words ...string) (wrong []string) {
+	j := judge{words: words}
+	if slices.ContainsFunc(text, func(c byte) bool { return c < ' ' }) {
+		j.say("the text holds a raw control character")
+	}
+	var v any
+	if err := json.Unmarshal(text, &v); err != nil {
+		j.say("the text is not JSON: %v", err)
+	}
+	j.look("", v)
+	return j.wrong
+}
+
 type judge struct {
 	words []string
 	wrong []string

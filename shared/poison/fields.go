@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/url"
 	"reflect"
+	"regexp"
 	"slices"
 	"strings"
 )
@@ -95,9 +96,23 @@ func within(t reflect.Type, at field) []field {
 	return all
 }
 
+var segment = regexp.MustCompile(`\{(\w+)\}`)
+
+// fields are those of In, and the segments of the pattern that In does not have.
+func (r Route) fields() []field {
+	all := fields(r.In)
+	for _, match := range segment.FindAllStringSubmatch(r.Pattern, -1) {
+		at := field{name: match[1], own: match[1], from: "path", top: match[1]}
+		if !slices.ContainsFunc(all, func(f field) bool { return f.from == "path" && f.name == at.name }) {
+			all = append(all, at)
+		}
+	}
+	return all
+}
+
 // Fields are the names of all fields of the route.
 func (r Route) Fields() (names []string) {
-	for _, f := range fields(r.In) {
+	for _, f := range r.fields() {
 		names = append(names, f.name)
 	}
 	return names
@@ -105,7 +120,7 @@ func (r Route) Fields() (names []string) {
 
 // Unsound are the fields for which Sound has no value.
 func (r Route) Unsound() (names []string) {
-	for _, f := range fields(r.In) {
+	for _, f := range r.fields() {
 		if _, ok := r.Sound[f.name]; !ok && !f.holds {
 			names = append(names, f.name)
 		}
@@ -115,7 +130,7 @@ func (r Route) Unsound() (names []string) {
 
 // Cases are all things that can be put into all fields.
 func (r Route) Cases() (all []Case) {
-	for _, f := range fields(r.In) {
+	for _, f := range r.fields() {
 		for _, v := range valuesFor(f, r.Sound[f.name]) {
 			all = append(all, Case{f.name + ": " + v.name, f, v})
 		}
@@ -136,7 +151,7 @@ func (r Route) request(f field, v value) Request {
 		base = r.Sound
 	}
 	var members []string
-	for _, at := range fields(r.In) {
+	for _, at := range r.fields() {
 		if at.name != at.top {
 			continue
 		}
@@ -144,7 +159,7 @@ func (r Route) request(f field, v value) Request {
 		spoilt := at.top == f.top && at.from == f.from
 		switch {
 		case at.from == "json" && spoilt:
-			members = append(members, fmt.Sprintf("%q:%s%s%s", at.top, f.open, v.json, f.end))
+			members = append(members, fmt.Sprintf("%q:%s%s%s%s", at.top, f.open, v.json, r.beside(f), f.end))
 		case at.from == "json" && given:
 			members = append(members, fmt.Sprintf("%q:%s", at.top, text))
 		case at.from == "query" && spoilt:
@@ -162,6 +177,18 @@ func (r Route) request(f field, v value) Request {
 		req.Body = "{" + strings.Join(members, ",") + "}"
 	}
 	return req
+}
+
+// beside are the other fields of an object in a list.
+func (r Route) beside(f field) string {
+	var b strings.Builder
+	object, _, inList := strings.Cut(f.name, "[].")
+	for name, sound := range r.Sound {
+		if own, ok := strings.CutPrefix(name, object+"[]."); ok && inList && own != f.own {
+			fmt.Fprintf(&b, ",%q:%s", own, sound)
+		}
+	}
+	return b.String()
 }
 
 // parameter is the member of queryParameters for a parameter; an entry of a map is
