@@ -58,8 +58,8 @@ func (l *partList) UnmarshalJSON(text []byte) error {
 // partReference is a part as the client knows it. Uppy may send more fields,
 // and ETags with quotes or without.
 type partReference struct {
-	PartNumber int64
-	ETag       string
+	PartNumber int64  `json:"PartNumber"`
+	ETag       string `json:"ETag"`
 }
 
 // UnmarshalJSON reads the two fields by their exact names. Beside them Uppy 5

@@ -44,7 +44,7 @@ const (
 
 // fixture is a handler and everything around it.
 type fixture struct {
-	t        *testing.T
+	t        testing.TB
 	settings settings.Complete
 	outside  outside
 	handler  *handler
@@ -59,7 +59,7 @@ type fixture struct {
 
 // newFixture makes a handler out of settings and an outside that changes have
 // changed.
-func newFixture(t *testing.T, changes ...func(*fixture)) *fixture {
+func newFixture(t testing.TB, changes ...func(*fixture)) *fixture {
 	t.Helper()
 	types, err := grant.ParseTypes("image/*,text/plain,application/octet-stream")
 	if err != nil {
@@ -114,7 +114,7 @@ func (f *fixture) again() {
 }
 
 // in is the same fixture for a test below, which does not move the clock.
-func (f *fixture) in(t *testing.T) *fixture {
+func (f *fixture) in(t testing.TB) *fixture {
 	below := *f
 	below.t = t
 	return &below
@@ -149,7 +149,7 @@ func (f *fixture) allow(c storagetest.Call) error {
 
 // reply is what a client gets.
 type reply struct {
-	t      *testing.T
+	t      testing.TB
 	status int
 	header http.Header
 	body   []byte
@@ -336,7 +336,7 @@ func sameMap[V comparable](t *testing.T, what string, got, want map[string]V) {
 	}
 }
 
-func jsonOf(t *testing.T, v any) string {
+func jsonOf(t testing.TB, v any) string {
 	t.Helper()
 	text, err := json.Marshal(v)
 	if err != nil {

@@ -71,7 +71,7 @@ func (p people) Authenticate(r *http.Request) (callerauth.Caller, error) {
 // ones, then it is 204. Status 0 is a broken connection, 1 is silence, and 2 is a
 // 204 at the last moment.
 type webhook struct {
-	t       *testing.T
+	t       testing.TB
 	secret  []byte
 	mu      sync.Mutex
 	answers []int
@@ -84,6 +84,7 @@ type event struct {
 	Type     string
 	Data     map[string]any
 	deadline time.Time // of the try
+	body     []byte    // as it arrived
 }
 
 func (w *webhook) RoundTrip(r *http.Request) (*http.Response, error) {
@@ -98,7 +99,7 @@ func (w *webhook) RoundTrip(r *http.Request) (*http.Response, error) {
 	if err := verifier.VerifyIgnoringTimestamp(body, r.Header); err != nil || r.Method != http.MethodPost || r.URL.String() != hook {
 		w.t.Errorf("%s %s of an event: %v", r.Method, r.URL, err)
 	}
-	e := event{ID: r.Header.Get("webhook-id")}
+	e := event{ID: r.Header.Get("webhook-id"), body: body}
 	e.deadline, _ = r.Context().Deadline()
 	if err := json.Unmarshal(body, &e); err != nil {
 		w.t.Errorf("the event %s cannot be read: %v", body, err)
