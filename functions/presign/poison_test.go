@@ -94,7 +94,10 @@ func TestPoisonInEveryField(t *testing.T) {
 	f := forPoison(t)
 	for _, r := range poisoned(t) {
 		taken := 0
-		for _, c := range r.Cases() {
+		for n, c := range r.Cases() {
+			if testing.Short() && n%5 != 0 {
+				continue
+			}
 			for _, event := range [][]byte{r.Spoilt(c).Trigger(), r.Spoilt(c).Gateway()} {
 				a, wrong := f.poisoned(t, event)
 				if wrong != nil {
