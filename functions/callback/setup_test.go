@@ -238,7 +238,7 @@ type world struct {
 
 // newWorld is one in which everything answers, and an object of five bytes lies
 // under testKey.
-func newWorld(t *testing.T) *world {
+func newWorld(t testing.TB) *world {
 	t.Helper()
 	endpoint, err := signing.ParseEndpoint("oss-cn-hangzhou.aliyuncs.com", signing.VirtualHosted)
 	if err != nil {
@@ -275,7 +275,7 @@ func (w *world) object(change func(*storage.Object)) {
 }
 
 // function is the function as main wires it, but for what is outside of it.
-func (w *world) function(t *testing.T) *fchttp.Adapter {
+func (w *world) function(t testing.TB) *fchttp.Adapter {
 	t.Helper()
 	log := slog.New(slog.NewJSONHandler(w.log, nil))
 	h, err := newHandler(w.settings, outside{
@@ -297,13 +297,13 @@ func claims() uploadtoken.Claims {
 	}
 }
 
-func seal(t *testing.T, keys []uploadtoken.Key, p uploadtoken.Purpose, c uploadtoken.Claims) string {
+func seal(t testing.TB, keys []uploadtoken.Key, p uploadtoken.Purpose, c uploadtoken.Claims) string {
 	t.Helper()
 	return sealAt(t, testPlace, keys, p, c)
 }
 
 // sealAt seals as the deployment of another place does.
-func sealAt(t *testing.T, place uploadtoken.Place, keys []uploadtoken.Key, p uploadtoken.Purpose, c uploadtoken.Claims) string {
+func sealAt(t testing.TB, place uploadtoken.Place, keys []uploadtoken.Key, p uploadtoken.Purpose, c uploadtoken.Claims) string {
 	t.Helper()
 	keyring, err := uploadtoken.NewKeyring(uploadtoken.Config{Keys: keys, Place: place, Random: zeros{}})
 	if err != nil {
@@ -318,7 +318,7 @@ func sealAt(t *testing.T, place uploadtoken.Place, keys []uploadtoken.Key, p upl
 
 // notice is the body that OSS sends, changed by replacing fields; "" leaves one
 // out.
-func notice(t *testing.T, change map[string]string) string {
+func notice(t testing.TB, change map[string]string) string {
 	t.Helper()
 	fields := map[string]string{
 		"bucket": "examplebucket", "object": testKey, "etag": testETag, "size": "5", "reqId": "6555D5B1",
@@ -346,7 +346,7 @@ type message struct {
 }
 
 // callback is an honest one, for the configured URL.
-func callback(t *testing.T) *message {
+func callback(t testing.TB) *message {
 	t.Helper()
 	m := &message{method: "POST", path: "/hooks/callback", body: notice(t, nil)}
 	m.header = map[string][]string{
@@ -359,7 +359,7 @@ func callback(t *testing.T) *message {
 }
 
 // sign signs the body for a decoded path with its raw query.
-func (m *message) sign(t *testing.T, key *rsa.PrivateKey, uri string) {
+func (m *message) sign(t testing.TB, key *rsa.PrivateKey, uri string) {
 	t.Helper()
 	digest := md5.Sum([]byte(uri + "\n" + m.body))
 	signature, err := rsa.SignPKCS1v15(nil, key, crypto.MD5, digest[:])
@@ -370,7 +370,7 @@ func (m *message) sign(t *testing.T, key *rsa.PrivateKey, uri string) {
 }
 
 // says replaces the body and signs it.
-func (m *message) says(t *testing.T, body string) {
+func (m *message) says(t testing.TB, body string) {
 	t.Helper()
 	m.body = body
 	m.sign(t, ossKeys()[0], "/hooks/callback?tenant=a%2Fb&x=1")
@@ -384,7 +384,7 @@ type answer struct {
 }
 
 // event is the message as the HTTP trigger hands it over.
-func (m *message) event(t *testing.T) []byte {
+func (m *message) event(t testing.TB) []byte {
 	t.Helper()
 	text, err := json.Marshal(map[string]any{
 		"version": "v1", "rawPath": m.path, "queryParameters": m.query, "headers": m.header,
@@ -397,7 +397,7 @@ func (m *message) event(t *testing.T) []byte {
 	return text
 }
 
-func send(t *testing.T, f *fchttp.Adapter, m *message) answer {
+func send(t testing.TB, f *fchttp.Adapter, m *message) answer {
 	t.Helper()
 	out, err := f.Invoke(t.Context(), "request-1", m.event(t))
 	if err != nil {

@@ -121,3 +121,14 @@ func hexOf(c byte) string {
 	const digits = "0123456789abcdef"
 	return string([]byte{digits[c>>4], digits[c&15]})
 }
+
+// Strings are the texts that are put into fields, for what is no JSON.
+func Strings() (all []string) {
+	for _, e := range evil {
+		all = append(all, e.text)
+	}
+	for _, v := range odd {
+		all = append(all, strings.Trim(v, `"`))
+	}
+	return all
+}
