@@ -133,6 +133,9 @@ func TestPoisonInEveryField(t *testing.T) {
 			if wrong != nil {
 				t.Errorf("%s with %s = %d %s: %q", r.Pattern, c.Name, a.Status, a.Body, wrong)
 			}
+			if c.Malformed() && a.Code != "invalid_json" {
+				t.Errorf("%s with %s = %d %s, want invalid_json", r.Pattern, c.Name, a.Status, a.Body)
+			}
 			if a.Status != http.StatusOK {
 				continue
 			}

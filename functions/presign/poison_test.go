@@ -103,6 +103,9 @@ func TestPoisonInEveryField(t *testing.T) {
 				if wrong != nil {
 					t.Errorf("%s with %s = %d %s: %q", r.Pattern, c.Name, a.Status, a.Body, wrong)
 				}
+				if c.Malformed() && a.Code != "invalid_json" {
+					t.Errorf("%s with %s = %d %s, want invalid_json", r.Pattern, c.Name, a.Status, a.Body)
+				}
 				if a.Status == 200 {
 					taken++
 					checkSealed(t, r.Pattern+" with "+c.Name, a.Body)

@@ -31,6 +31,12 @@ var evil = []value{
 	{"escapes", `%0d%0a`, `%0d%0a`},
 }
 
+// Malformed reports whether the case makes the body one that is invalid_json on any
+// route: a name twice, or a byte that JSON cannot hold.
+func (c Case) Malformed() bool {
+	return c.field.from == "json" && (strings.HasPrefix(c.value.name, "twice") || strings.HasPrefix(c.value.name, "a raw "))
+}
+
 // raw are bytes that no JSON string can hold.
 var raw = []value{{"a raw NUL", "\x00", ""}, {"a raw LF", "\n", ""}}
 
