@@ -463,28 +463,26 @@ func TestLooksBackFromStoring(t *testing.T) {
 
 // The numbers of the package comment.
 func TestRequests(t *testing.T) {
-	const n = 2500
+	const n = 3 * storage.PageSize
 	tests := []struct {
-		name     string
-		pageSize int
-		arrange  func(w *world, i int)
-		want     map[string]int
+		name    string
+		arrange func(w *world, i int)
+		want    map[string]int
 	}{
-		{"all are announced", storage.PageSize, func(w *world, i int) { w.mark(w.store(fmt.Sprint("user", i%7), hour, nil)) },
+		{"all are announced", func(w *world, i int) { w.mark(w.store(fmt.Sprint("user", i%7), hour, nil)) },
 			map[string]int{"List objects": 3, "List markers": 3}},
-		{"one of a hundred was lost", storage.PageSize, func(w *world, i int) {
+		{"one of a hundred was lost", func(w *world, i int) {
 			if key := w.store(fmt.Sprint("user", i%7), hour, nil); i%100 > 0 {
 				w.mark(key)
 			}
-		}, map[string]int{"List objects": 3, "List markers": 3, "Head": 25, "Notify": 25, "Put marker": 25}},
-		{"what is old has its marker not looked for", storage.PageSize, func(w *world, i int) {
+		}, map[string]int{"List objects": 3, "List markers": 3, "Head": n / 100, "Notify": n / 100, "Put marker": n / 100}},
+		{"what is old has its marker not looked for", func(w *world, i int) {
 			w.mark(w.store(fmt.Sprint("user", i%2), 30*day+time.Duration(i)*hour, nil))
 		}, map[string]int{"List objects": 3}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			w := newWorld(t)
-			w.pageSize = tt.pageSize
 			for i := range n {
 				tt.arrange(w, i)
 			}
