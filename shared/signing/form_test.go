@@ -103,6 +103,7 @@ func TestPresignFormRefuses(t *testing.T) {
 		{"no key", func(f *signing.Form) { f.Key = "" }, signing.ErrKey},
 		{"a key for OSS to fill in", func(f *signing.Form) { f.Key = "u/${filename}" }, signing.ErrForm},
 		{"no bucket", func(f *signing.Form) { f.Bucket = "" }, signing.ErrBucket},
+		{"an empty file", func(f *signing.Form) { f.MinSize, f.MaxSize = 0, 0 }, nil},
 		{"a negative size", func(f *signing.Form) { f.MinSize = -1 }, signing.ErrForm},
 		{"sizes the wrong way round", func(f *signing.Form) { f.MinSize = 11 }, signing.ErrForm},
 		{"5 GB", func(f *signing.Form) { f.MaxSize = 5 << 30 }, nil},
