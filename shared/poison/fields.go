@@ -152,31 +152,35 @@ func (r Route) request(f field, v value) Request {
 	}
 	var members []string
 	for _, at := range r.fields() {
-		if at.name != at.top {
-			continue
-		}
 		text, given := base[at.top]
 		spoilt := at.top == f.top && at.from == f.from
 		switch {
-		case at.from == "json" && spoilt:
-			members = append(members, fmt.Sprintf("%q:%s%s%s%s", at.top, f.open, v.json, r.beside(f), f.end))
-		case at.from == "json" && given:
-			members = append(members, fmt.Sprintf("%q:%s", at.top, text))
+		case at.name != at.top || !given && !spoilt:
+		case at.from == "json":
+			members = append(members, r.member(at, f, v, text, spoilt))
 		case at.from == "query" && spoilt:
 			req.Query = append(req.Query, f.parameter(v))
-		case at.from == "query" && given:
+		case at.from == "query":
 			req.Query = append(req.Query, fmt.Sprintf("%q:%s", at.top, asJSON(text)))
-		case at.from == "path" && spoilt:
-			text = v.text
-		}
-		if at.from == "path" {
+		default:
+			if spoilt {
+				text = v.text
+			}
 			req.Path = strings.ReplaceAll(req.Path, "{"+at.top+"}", url.PathEscape(text))
 		}
 	}
-	if slices.Contains([]string{"POST", "PUT"}, r.Method) {
+	if r.Method == "POST" {
 		req.Body = "{" + strings.Join(members, ",") + "}"
 	}
 	return req
+}
+
+// member is a member of the body: as it was, or with what spoils it.
+func (r Route) member(at, f field, v value, text string, spoilt bool) string {
+	if !spoilt {
+		return fmt.Sprintf("%q:%s", at.top, text)
+	}
+	return fmt.Sprintf("%q:%s%s%s%s", at.top, f.open, v.json, r.beside(f), f.end)
 }
 
 // beside are the other fields of an object in a list.

@@ -93,20 +93,8 @@ func character(text []byte) (r rune, n int) {
 	if text[0] != '\\' {
 		return utf8.DecodeRune(text)
 	}
-	switch c := text[1]; c {
-	case 'b':
-		return '\b', 2
-	case 'f':
-		return '\f', 2
-	case 'n':
-		return '\n', 2
-	case 'r':
-		return '\r', 2
-	case 't':
-		return '\t', 2
-	case 'u':
-	default: // a quote, a slash or a backslash
-		return rune(c), 2
+	if text[1] != 'u' {
+		return short(text[1]), 2
 	}
 	r = hex(text[2:6])
 	if !utf16.IsSurrogate(r) {
@@ -118,6 +106,23 @@ func character(text []byte) (r rune, n int) {
 		}
 	}
 	return unicode.ReplacementChar, 6
+}
+
+// short is what a backslash and c stand for.
+func short(c byte) rune {
+	switch c {
+	case 'b':
+		return '\b'
+	case 'f':
+		return '\f'
+	case 'n':
+		return '\n'
+	case 'r':
+		return '\r'
+	case 't':
+		return '\t'
+	}
+	return rune(c) // a quote, a slash or a backslash
 }
 
 // hex reads four hexadecimal digits.
