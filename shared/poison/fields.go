@@ -146,13 +146,9 @@ func (r Route) Spoilt(c Case) Request { return r.request(c.field, c.value) }
 
 func (r Route) request(f field, v value) Request {
 	req := Request{Method: r.Method, Path: r.Pattern, Header: r.Header}
-	base := r.Base
-	if base == nil {
-		base = r.Sound
-	}
 	var members []string
 	for _, at := range r.fields() {
-		text, given := base[at.top]
+		text, given := r.base()[at.top]
 		spoilt := at.top == f.top && at.from == f.from
 		switch {
 		case at.name != at.top || !given && !spoilt:
@@ -173,6 +169,14 @@ func (r Route) request(f field, v value) Request {
 		req.Body = "{" + strings.Join(members, ",") + "}"
 	}
 	return req
+}
+
+// base are the members and parameters of the request that is granted.
+func (r Route) base() map[string]string {
+	if r.Base != nil {
+		return r.Base
+	}
+	return r.Sound
 }
 
 // member is a member of the body: as it was, or with what spoils it.
