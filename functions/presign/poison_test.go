@@ -201,7 +201,7 @@ func BenchmarkPoison(b *testing.B) {
 	f := forPoison(b)
 	r := poisoned(b)[0]
 	for _, request := range append(r.Large(2<<20), r.LargeFields(2<<20)...) {
-		b.Run(request.Name, func(b *testing.B) {
+		b.Run(strings.ReplaceAll(request.Name, "/", " "), func(b *testing.B) {
 			event, body := request.Trigger(), []byte(request.Body)
 			invoke := func() { _, _ = f.adapter.Invoke(b.Context(), "request-1", event) }
 			for b.Loop() {
