@@ -121,28 +121,19 @@ func (w *webhook) Notify(ctx context.Context, id string, body []byte) error {
 
 // post tries once. again says whether another try may do better.
 func (w *webhook) post(ctx context.Context, id string, body []byte) (again bool, err error) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
 	if deadline, ok := ctx.Deadline(); ok && w.budget > 0 {
 		// Half of what is left, so that one silent try does not spend it all.
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, time.Until(deadline)/2)
-		defer cancel()
-	}
-	r, err := http.NewRequestWithContext(ctx, http.MethodPost, w.url, bytes.NewReader(body))
-	if err != nil {
-		return false, errors.New("making webhook request")
+		var stop context.CancelFunc
+		ctx, stop = context.WithTimeout(ctx, time.Until(deadline)/2)
+		defer stop()
 	}
 	now := w.now()
-	signatures := make([]string, len(w.signer))
-	for i, s := range w.signer {
-		if signatures[i], err = s.Sign(id, now, body); err != nil {
-			return false, fmt.Errorf("signing event: %w", err)
-		}
+	r, err := w.request(ctx, id, body, now)
+	if err != nil {
+		return false, err
 	}
-	r.Header.Set("Content-Type", "application/json")
-	r.Header.Set("User-Agent", "ossupload")
-	r.Header.Set(standardwebhooks.HeaderWebhookID, id)
-	r.Header.Set(standardwebhooks.HeaderWebhookTimestamp, strconv.FormatInt(now.Unix(), 10))
-	r.Header.Set(standardwebhooks.HeaderWebhookSignature, strings.Join(signatures, " "))
 	res, err := w.client.Do(r)
 	if err != nil {
 		// net/http puts the URL into its error, and a webhook URL may hold a secret.
@@ -151,9 +142,49 @@ func (w *webhook) post(ctx context.Context, id string, body []byte) (again bool,
 		}
 		return true, errors.New("posting event: no connection")
 	}
-	defer res.Body.Close()
-	const most = 64 << 10 // read so much of an answer, to keep the connection
-	io.Copy(io.Discard, io.LimitReader(res.Body, most))
+	drain(ctx, cancel, res.Body)
+	return outcome(res, now)
+}
+
+// request is a signed request to deliver an event.
+func (w *webhook) request(ctx context.Context, id string, body []byte, now time.Time) (*http.Request, error) {
+	r, err := http.NewRequestWithContext(ctx, http.MethodPost, w.url, bytes.NewReader(body))
+	if err != nil {
+		return nil, errors.New("making webhook request")
+	}
+	signatures := make([]string, len(w.signer))
+	for i, s := range w.signer {
+		if signatures[i], err = s.Sign(id, now, body); err != nil {
+			return nil, fmt.Errorf("signing event: %w", err)
+		}
+	}
+	r.Header.Set("Content-Type", "application/json")
+	r.Header.Set("User-Agent", "ossupload")
+	r.Header.Set(standardwebhooks.HeaderWebhookID, id)
+	r.Header.Set(standardwebhooks.HeaderWebhookTimestamp, strconv.FormatInt(now.Unix(), 10))
+	r.Header.Set(standardwebhooks.HeaderWebhookSignature, strings.Join(signatures, " "))
+	return r, nil
+}
+
+// drain reads an answer to its end, to keep the connection, if that is near. The
+// status has come, and decides alone: a receiver that ends its answer when its
+// work is done must not make of a 2xx an answer that came too late.
+func drain(ctx context.Context, cancel context.CancelFunc, body io.ReadCloser) {
+	const (
+		most    = 64 << 10 // bytes
+		longest = 50 * time.Millisecond
+	)
+	defer body.Close()
+	if deadline, ok := ctx.Deadline(); ok && time.Until(deadline) < 2*longest {
+		return
+	}
+	timer := time.AfterFunc(longest, cancel)
+	defer timer.Stop()
+	io.Copy(io.Discard, io.LimitReader(body, most))
+}
+
+// outcome is what an answer means. again says whether another try may do better.
+func outcome(res *http.Response, now time.Time) (again bool, err error) {
 	if res.StatusCode/100 == 2 {
 		return false, nil
 	}

@@ -238,6 +238,35 @@ func TestWebhookReadsNoAnswerToItsEnd(t *testing.T) {
 	}
 }
 
+// held is the body of an answer that does not end while anybody waits for it.
+type held struct{ ctx context.Context }
+
+func (h held) Read([]byte) (int, error) { <-h.ctx.Done(); return 0, h.ctx.Err() }
+func (h held) Close() error             { return nil }
+
+// atOnce answers every request with 200 and such a body.
+type atOnce struct{}
+
+func (atOnce) RoundTrip(r *http.Request) (*http.Response, error) {
+	return &http.Response{StatusCode: http.StatusOK, Body: held{r.Context()}, Request: r}, nil
+}
+
+// A receiver that sends its status at once and ends its answer with its work has
+// taken the event.
+func TestWebhookWaitsForNoEndOfAnAnswer(t *testing.T) {
+	for _, patience := range []time.Duration{time.Minute, 300 * time.Millisecond, 90 * time.Millisecond} {
+		synctest.Test(t, func(t *testing.T) {
+			ctx, cancel := context.WithTimeout(t.Context(), patience)
+			defer cancel()
+			begin := time.Now()
+			err := webhook(t, "https://backend.example.com/", atOnce{}).Notify(ctx, "evt_1", []byte("{}"))
+			if took := time.Since(begin); err != nil || took > 50*time.Millisecond {
+				t.Errorf("with %v: Notify = %v after %v, want it taken within 50ms", patience, err, took)
+			}
+		})
+	}
+}
+
 func TestWebhookRefusesURLs(t *testing.T) {
 	for _, url := range []string{
 		"https://backend example.com/secret-path", "http://backend.example.com/secret-path", "ftp://127.0.0.1/secret-path",
