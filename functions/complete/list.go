@@ -58,16 +58,20 @@ func (h *handler) listCompleted(ctx context.Context, claims uploadtoken.Claims, 
 //
 //	"5F1D3DD2E24B4A4B8A4A1CD9B1B0B3C8-3"
 //
-// A number that the object cannot have is not believed, and the greatest that it
-// can have is taken: clients ignore parts that they did not send. Sizes are those
-// that were agreed, or 0. The ETags are the object's, since completion of what is
-// complete asks for none.
+// Where a part size was agreed the number follows from it. Otherwise one
+// that the object cannot have is not believed, and the greatest that it can have
+// is taken: clients ignore parts that they did not send. Sizes are those that were
+// agreed, or 0. The ETags are the object's, since completion of what is complete
+// asks for none.
 func partsOf(claims uploadtoken.Claims, object storage.Object) []listedPart {
 	claims.Size = &object.Size
-	count := claims.LastPart(grant.MinPart, grant.MaxParts)
-	_, suffix, _ := strings.Cut(object.ETag, "-")
-	if told, ok := parsePartNumber(suffix, count); ok {
-		count = told
+	count := claims.PartCount()
+	if count == 0 {
+		count = claims.LastPart(grant.MinPart, grant.MaxParts)
+		_, suffix, _ := strings.Cut(object.ETag, "-")
+		if told, ok := parsePartNumber(suffix, count); ok {
+			count = told
+		}
 	}
 	list := make([]listedPart, count)
 	for i := range list {

@@ -181,6 +181,7 @@ func TestPartsOfACompletedUpload(t *testing.T) {
 		{"no ETag of a multipart upload", "A", size, 0, 3},
 		{"as agreed", "A-3", size, 100 * kib, 3},
 		{"more than agreed", "A-9999", size, 200 * kib, 2},
+		{"less than agreed", "A-1", size, 100 * kib, 3},
 		{"nothing, in one part", "A-1", 0, 0, 1},
 		{"as many as there can be", "A-10000", 1 << 40, 0, grant.MaxParts},
 		{"more than there can be", "A-10001", 1 << 40, 0, grant.MaxParts},
