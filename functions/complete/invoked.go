@@ -126,7 +126,11 @@ func (h *handler) stored(ctx context.Context, objects []fchttp.StoredObject) err
 			h.log.InfoContext(ctx, "trigger", "action", "ignore", "err", "the key is not one of ours")
 		}
 		for _, key := range keys {
-			if err := h.confirmer.Look(ctx, confirm.Sighting{Key: key, ETag: o.ETag, Token: o.Vars[osscallback.Variable]}); err != nil {
+			s := confirm.Sighting{Key: key, Token: o.Vars[osscallback.Variable]}
+			if len(keys) > 1 {
+				s.ETag = o.ETag
+			}
+			if err := h.confirmer.Look(ctx, s); err != nil {
 				errs = append(errs, err)
 			}
 		}
@@ -139,8 +143,8 @@ func (h *handler) stored(ctx context.Context, objects []fchttp.StoredObject) err
 // documented (unconfirmed).
 //
 // What we name needs no escaping, so that it reads in one way. Below _sts/ clients
-// choose, and may mean "a%20b" by it: there all readings are looked at, and those
-// under which nothing is stored come to nothing.
+// choose, and may mean "a%20b" by it: there all readings are looked at, and only an
+// object with the event's ETag is meant.
 func (h *handler) readings(key string) []string {
 	keys := []string{key}
 	for _, unescape := range []func(string) (string, error){url.PathUnescape, url.QueryUnescape} {

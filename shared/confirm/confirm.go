@@ -91,8 +91,8 @@ type Config struct {
 type Confirmer struct {
 	config  Config
 	once    *once
-	quick   Notifier // while somebody waits for an answer
-	patient Notifier // while nobody does
+	quick   Notifier // of what was just stored, or found
+	patient Notifier // of what waits in the outbox
 }
 
 // New returns a Confirmer. It keeps an instance from delivering twice at once, and
@@ -120,15 +120,24 @@ func New(c Config) (*Confirmer, error) {
 	return confirmer, nil
 }
 
-// How an uploader's time ends if all are silent, and what each may take before:
+// pace is how the time until the deadline is used, if all are silent:
 //
-//	     delivery │ marker read │ queueing 600 ms │ marking 300 ms
-//	──────────────┼─────────────┴─────────────────┴───────────────┤ deadline
-//	              └──────────── answerReserve, 1 s ───────────────┘
-const (
-	answerReserve = time.Second
-	queueTimeout  = 600 * time.Millisecond
-	markTimeout   = 300 * time.Millisecond
+//	     delivery │ marker read │ queueing │ marking
+//	──────────────┼─────────────┴──────────┴────────┤ deadline
+//	              └──────────── reserve ────────────┘
+type pace struct {
+	reserve, queueing, marking time.Duration
+	// sure has an event that was not marked count as a failure, so that it is raised
+	// again. While somebody waits for an answer, one delivery more under the same id
+	// is better.
+	sure bool
+}
+
+var (
+	// waitedFor is the pace while an uploader waits: 3.4 s in all.
+	waitedFor = pace{reserve: time.Second, queueing: 600 * time.Millisecond, marking: 300 * time.Millisecond}
+	// unhurried is the pace of trigger, sweep and checks, for which nobody waits.
+	unhurried = pace{reserve: time.Second, queueing: 2 * time.Second, marking: 2 * time.Second, sure: true}
 )
 
 // leaving is ctx, ended early enough that so much time is left of it.
@@ -164,16 +173,27 @@ func (c *Confirmer) Granted(ctx context.Context, key string) (uploadtoken.Claims
 
 // Announce is Confirm for an object whose HEAD is at hand.
 func (c *Confirmer) Announce(ctx context.Context, claims uploadtoken.Claims, object storage.Object) (Answer, error) {
+	return c.announce(ctx, claims, object, waitedFor)
+}
+
+// Repair is Announce with nobody waiting for the answer. It fails if the object was
+// not marked.
+func (c *Confirmer) Repair(ctx context.Context, claims uploadtoken.Claims, object storage.Object) error {
+	_, err := c.announce(ctx, claims, object, unhurried)
+	return err
+}
+
+func (c *Confirmer) announce(ctx context.Context, claims uploadtoken.Claims, object storage.Object, p pace) (Answer, error) {
 	if err := hold.CheckUpload(c.config.Keyring, claims, object); err != nil {
 		// Not refused: to its own grant it may be as it should.
 		return Answer{}, err
 	}
 	if err := hold.Check(claims, object); err != nil {
-		return Answer{}, errors.Join(err, c.refuse(ctx, claims, object, err))
+		return Answer{}, errors.Join(err, c.refuse(ctx, claims, object, err, p))
 	}
 	receipt := c.receipt(claims, object)
 	raised := raised{kind: Completed, id: receipt.EventID, key: claims.Key, object: object, data: completedData{receipt, claims.Subject}}
-	state, err := c.raise(ctx, raised)
+	state, err := c.raise(ctx, raised, p)
 	if err != nil {
 		return Answer{}, err
 	}
@@ -191,7 +211,7 @@ func (c *Confirmer) Announce(ctx context.Context, claims uploadtoken.Claims, obj
 // refuse tells once of an object that disagrees with its grant, if anybody wants
 // to know. It fails with ErrDelivery, so that who looks without a client looks
 // again.
-func (c *Confirmer) refuse(ctx context.Context, claims uploadtoken.Claims, object storage.Object, cause error) error {
+func (c *Confirmer) refuse(ctx context.Context, claims uploadtoken.Claims, object storage.Object, cause error, p pace) error {
 	if !slices.Contains(c.config.Events, Refused) {
 		return nil
 	}
@@ -205,7 +225,7 @@ func (c *Confirmer) refuse(ctx context.Context, claims uploadtoken.Claims, objec
 	_, err := c.raise(ctx, raised{kind: Refused, id: id, key: claims.Key, object: object, state: refused, data: refusedData{
 		Bucket: c.config.Bucket, Key: claims.Key, Size: object.Size, ETag: object.ETag, VersionID: object.VersionID,
 		Reason: cause.Error(), Subject: claims.Subject, UploadedAt: object.LastModified.UTC(), EventID: id,
-	}})
+	}}, p)
 	return err
 }
 
@@ -218,7 +238,7 @@ type raised struct {
 }
 
 // raise delivers or queues an event, and marks how far it is.
-func (c *Confirmer) raise(ctx context.Context, e raised) (state, error) {
+func (c *Confirmer) raise(ctx context.Context, e raised, p pace) (state, error) {
 	body, err := json.Marshal(event{Type: e.kind, Timestamp: e.object.LastModified.UTC(), Data: e.data})
 	if err != nil {
 		return "", fmt.Errorf("encoding event: %w", err)
@@ -227,11 +247,11 @@ func (c *Confirmer) raise(ctx context.Context, e raised) (state, error) {
 	if reached == "" {
 		reached = taken
 	}
-	if failed := c.deliver(ctx, e.id, body); failed != nil {
-		if c.takenBefore(ctx, e) {
+	if failed := c.deliver(ctx, e.id, body, p); failed != nil {
+		if c.takenBefore(ctx, e, p) {
 			return taken, nil
 		}
-		if err := c.enqueue(ctx, e, body); err != nil {
+		if err := c.enqueue(ctx, e, body, p); err != nil {
 			// Not wrapped: outbox.ErrRefused is about the event, and must not end the
 			// check that it was made for, and that will be made again.
 			return "", fmt.Errorf("%w: %v: %w", ErrDelivery, failed, err)
@@ -241,32 +261,35 @@ func (c *Confirmer) raise(ctx context.Context, e raised) (state, error) {
 			reached = queued
 		}
 	}
-	if err := c.mark(ctx, e.key, e.object, reached); err != nil {
+	switch err := c.mark(ctx, e, reached, p); {
+	case err != nil && p.sure:
+		return "", fmt.Errorf("%w: %w", ErrDelivery, err)
+	case err != nil:
 		c.config.Log.WarnContext(ctx, "mark", "eventId", e.id, "err", err.Error())
 	}
 	return reached, nil
 }
 
 // deliver ends early enough for what comes after it.
-func (c *Confirmer) deliver(ctx context.Context, id string, body []byte) error {
-	ctx, cancel := leaving(ctx, answerReserve)
+func (c *Confirmer) deliver(ctx context.Context, id string, body []byte, p pace) error {
+	ctx, cancel := leaving(ctx, p.reserve)
 	defer cancel()
 	return c.once.notify(ctx, c.quick, id, body)
 }
 
 // takenBefore reports whether an event that nobody takes now was taken before. It
 // ends early enough for queueing and marking.
-func (c *Confirmer) takenBefore(ctx context.Context, e raised) bool {
-	ctx, cancel := leaving(ctx, queueTimeout+markTimeout)
+func (c *Confirmer) takenBefore(ctx context.Context, e raised, p pace) bool {
+	ctx, cancel := leaving(ctx, p.queueing+p.marking)
 	defer cancel()
-	ctx, stop := context.WithTimeout(ctx, markTimeout)
+	ctx, stop := context.WithTimeout(ctx, p.marking)
 	defer stop()
 	before, err := c.marker(ctx, e.key, e.object)
 	return err == nil && before == taken
 }
 
-func (c *Confirmer) enqueue(ctx context.Context, e raised, body []byte) error {
-	ctx, cancel := context.WithTimeout(ctx, queueTimeout)
+func (c *Confirmer) enqueue(ctx context.Context, e raised, body []byte, p pace) error {
+	ctx, cancel := context.WithTimeout(ctx, p.queueing)
 	defer cancel()
 	return c.config.Queue.Put(ctx, outbox.Entry{
 		Kind: outbox.Event, ID: e.id, Type: e.kind, Key: e.key, Marker: c.markerName(e.key, e.object), Body: body, Stored: e.object.LastModified,

@@ -45,13 +45,12 @@ func (c *Confirmer) readMarker(ctx context.Context, name string) (state, error) 
 	return state(text), nil
 }
 
-// mark remembers how far the announcement of an object is. The uploader does not
-// wait for a mark that fails: one that is missing means one more delivery under
-// the same id.
-func (c *Confirmer) mark(ctx context.Context, key string, o storage.Object, s state) error {
-	ctx, cancel := context.WithTimeout(ctx, markTimeout)
+// mark remembers how far the announcement of an object is. A mark that is missing
+// means one more delivery under the same id.
+func (c *Confirmer) mark(ctx context.Context, e raised, s state, p pace) error {
+	ctx, cancel := context.WithTimeout(ctx, p.marking)
 	defer cancel()
-	return c.writeMarker(ctx, c.markerName(key, o), s)
+	return c.writeMarker(ctx, c.markerName(e.key, e.object), s)
 }
 
 func (c *Confirmer) writeMarker(ctx context.Context, name string, s state) error {

@@ -21,12 +21,11 @@ import (
 // callback, or the client's completion, has had its time.
 const settled = 15 * time.Second
 
-// lateMarkTimeout is for marking what the worker has delivered.
-const lateMarkTimeout = 2 * time.Second
-
 // Sighting is an object that somebody saw stored: OSS's trigger.
 type Sighting struct {
-	Key  string
+	Key string
+	// ETag is the object's, where it is not sure that Key is meant: another one under
+	// that key is let be. Empty: whatever is there.
 	ETag string
 	// Token is the upload token that travelled with the callback, if the trigger
 	// tells it: the only grant that a url upload has.
@@ -47,6 +46,9 @@ func (c *Confirmer) look(ctx context.Context, s Sighting, mayWait bool) error {
 	}
 	if err != nil {
 		return err
+	}
+	if s.ETag != "" && !strings.EqualFold(strings.Trim(s.ETag, `"`), object.ETag) {
+		return nil
 	}
 	if strings.HasPrefix(s.Key, grant.STSRoot(c.config.Prefix)) {
 		return c.tellStored(ctx, s.Key, object)
@@ -85,7 +87,7 @@ func (c *Confirmer) repair(ctx context.Context, s Sighting, object storage.Objec
 	if err != nil {
 		return err
 	}
-	_, err = c.Announce(ctx, claims, object)
+	err = c.Repair(ctx, claims, object)
 	if errors.Is(err, hold.ErrMismatch) && !errors.Is(err, ErrDelivery) {
 		c.config.Log.WarnContext(ctx, "repair", "action", "refuse", "key", s.Key, "err", err.Error())
 		return nil
@@ -106,7 +108,7 @@ func (c *Confirmer) tellStored(ctx context.Context, key string, object storage.O
 	_, err := c.raise(ctx, raised{kind: Stored, id: id, key: key, object: object, data: storedData{
 		Bucket: c.config.Bucket, Key: key, Size: object.Size, ETag: object.ETag, VersionID: object.VersionID,
 		UploadedAt: object.LastModified.UTC(), EventID: id,
-	}})
+	}}, unhurried)
 	return err
 }
 
@@ -124,7 +126,7 @@ func (c *Confirmer) Do(ctx context.Context, e outbox.Entry) error {
 		return err
 	}
 	// What was taken is marked, even if that took all the time there was.
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), lateMarkTimeout)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), unhurried.marking)
 	defer cancel()
 	if e.Type == Refused {
 		return c.writeMarker(ctx, e.Marker, refused)

@@ -91,6 +91,8 @@ func TestLook(t *testing.T) {
 		{"one that was refused", old, mark("refused"), 0, 0, "refused"},
 		{"one that is gone", old, func(_ *testing.T, s *seen) { s.bucket.err = storage.ErrNotFound }, 0, 0, ""},
 		{"one that nobody granted", old, func(_ *testing.T, s *seen) { s.byURL() }, 0, 0, ""},
+		{"another one under its key", old, func(_ *testing.T, s *seen) { s.bucket.object.ETag = "OTHER" }, 0, 0, ""},
+		{"one with its ETag in quotes and small letters", old, func(_ *testing.T, s *seen) { s.sighting.ETag = `"` + strings.ToLower(object().ETag) + `"` }, 1, 0, "taken"},
 		{"one that breaks its grant", old, func(_ *testing.T, s *seen) { s.bucket.object.Size++ }, 0, 0, ""},
 		{"a url upload", old, token(urlClaims(), uploadtoken.Upload), 1, 0, "taken"},
 		{"a url upload whose token has expired since", old, token(late, uploadtoken.Upload), 1, 0, "taken"},
@@ -120,10 +122,30 @@ func TestLook(t *testing.T) {
 	}
 }
 
+// What was not marked is looked at again, and delivered again under its one id:
+// nobody waits, and without the marker nobody would know.
+func TestNotMarked(t *testing.T) {
+	for name, down := range map[string]error{"taken": nil, "queued": errDown} {
+		s := newSeen(t, time.Hour)
+		s.hook.err = down
+		confirmer := made(t, s.config)
+		s.bucket.put = func(context.Context) error { return storage.ErrDenied }
+		check := outbox.Entry{Kind: outbox.Check, ID: "chk_1", Key: claims().Key}
+		if err := confirmer.Do(t.Context(), check); !errors.Is(err, storage.ErrDenied) {
+			t.Errorf("%s: Do = %v, want %v", name, err, storage.ErrDenied)
+		}
+		s.bucket.put = nil
+		if err := confirmer.Do(t.Context(), check); err != nil || s.bucket.marker() != name {
+			t.Errorf("%s: Do again = %v with the marker %q", name, err, s.bucket.marker())
+		}
+	}
+}
+
 // Whoever queues the looking at one object writes one entry.
 func TestCheckEntries(t *testing.T) {
 	s := newSeen(t, 0)
 	s.sighting.Token = sealed(t, uploadtoken.Upload, urlClaims())
+	s.sighting.ETag = "" // whatever is there
 	confirmer := made(t, s.config)
 	for _, change := range []func(){
 		func() {}, func() {},

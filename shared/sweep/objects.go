@@ -149,7 +149,7 @@ func (r *run) examine(ctx context.Context, c candidate) error {
 		return r.refuse(ctx, c, claims, object, err)
 	}
 	if !r.DryRun {
-		if _, err := r.Confirmer.Announce(ctx, claims, object); err != nil {
+		if err := r.Confirmer.Repair(ctx, claims, object); err != nil {
 			return err
 		}
 	}
@@ -215,7 +215,7 @@ func (r *run) refuse(ctx context.Context, c candidate, claims uploadtoken.Claims
 // once, if anybody wants to know.
 func (r *run) leave(ctx context.Context, c candidate, claims uploadtoken.Claims, object storage.Object, reason error) error {
 	if !r.DryRun {
-		_, err := r.Confirmer.Announce(ctx, claims, object)
+		err := r.Confirmer.Repair(ctx, claims, object)
 		if !errors.Is(err, hold.ErrMismatch) || errors.Is(err, confirm.ErrDelivery) {
 			return err
 		}
