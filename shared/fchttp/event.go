@@ -92,18 +92,18 @@ func readHeader(r *http.Request, event object) error {
 		return err
 	}
 	for _, h := range headers {
-		values, ok := asStrings(h.value)
+		values, ok := asStrings(h.Value)
 		if !ok {
 			return badEvent("headers", "holds a value that is not a string")
 		}
-		if !isToken(h.name) {
+		if !isToken(h.Name) {
 			return badEvent("headers", "holds a name that is not a header name")
 		}
 		for _, v := range values {
 			if strings.ContainsFunc(v, isControl) {
 				return badEvent("headers", "holds a control character")
 			}
-			r.Header.Add(h.name, v)
+			r.Header.Add(h.Name, v)
 		}
 	}
 	// As net/http does it, Host is moved out of the header.
@@ -204,7 +204,7 @@ func readQuery(event object) (url.Values, error) {
 	taken, decoded := url.Values{}, url.Values{}
 	raw, escaped := true, false
 	for _, p := range params {
-		values, ok := asStrings(p.value)
+		values, ok := asStrings(p.Value)
 		if !ok {
 			return nil, badEvent("queryParameters", "holds a value that is not a string")
 		}
@@ -212,11 +212,11 @@ func readQuery(event object) (url.Values, error) {
 			values = []string{""}
 		}
 		for _, v := range values {
-			name, nameOK := decodeQuery(p.name)
+			name, nameOK := decodeQuery(p.Name)
 			value, valueOK := decodeQuery(v)
-			raw = raw && nameOK && valueOK && !strings.Contains(p.name, "=")
-			escaped = escaped || strings.Contains(p.name+v, "%")
-			taken.Add(p.name, v)
+			raw = raw && nameOK && valueOK && !strings.Contains(p.Name, "=")
+			escaped = escaped || strings.Contains(p.Name+v, "%")
+			taken.Add(p.Name, v)
 			decoded.Add(name, value)
 		}
 	}

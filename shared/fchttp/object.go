@@ -10,12 +10,7 @@ import (
 // object is a JSON object with its members in order of appearance. A Go map
 // would keep one of two members of the same name, and lose the order of two
 // headers that differ only in letter case. Values are parts of the event.
-type object []member
-
-type member struct {
-	name  string
-	value json.RawMessage
-}
+type object []rawjson.Member
 
 var errNotObject = errors.New("not a JSON object")
 
@@ -34,17 +29,13 @@ func objectOf(value json.RawMessage) (object, error) {
 	if !ok {
 		return nil, errNotObject
 	}
-	o := make(object, len(members))
-	for i, m := range members {
-		o[i] = member{m.Name, m.Value}
-	}
-	return o, nil
+	return members, nil
 }
 
 // has reports whether the object has a member of that name, of any value.
 func (o object) has(name string) bool {
 	for _, m := range o {
-		if m.name == name {
+		if m.Name == name {
 			return true
 		}
 	}
@@ -56,13 +47,13 @@ func (o object) field(name string) (json.RawMessage, error) {
 	var value json.RawMessage
 	seen := false
 	for _, m := range o {
-		if m.name != name {
+		if m.Name != name {
 			continue
 		}
 		if seen {
 			return nil, badEvent(name, "appears twice")
 		}
-		seen, value = true, m.value
+		seen, value = true, m.Value
 	}
 	if isNull(value) {
 		return nil, nil
