@@ -205,69 +205,91 @@ type summary struct {
 	ambiguous  int // announced under other ids as well
 }
 
-// audit holds receipts against events. explained is how many deliveries faults and kills explain that no client asked
-// for.
+// audit holds receipts against events. explained is how many deliveries faults and
+// kills explain that no client asked for.
 func (l *ledger) audit(explained int) summary {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	s := summary{uploads: len(l.uploads)}
-	keys := make(map[string]bool, len(l.uploads))
-	owner := make(map[string]string, len(l.uploads)) // event id to key
+	a := audit{ledger: l, keys: make(map[string]bool, len(l.uploads)), owner: make(map[string]string, len(l.uploads))}
 	for _, u := range l.uploads {
-		key, id := u.receipt.Key, u.receipt.EventID
-		had := s.deliveries
-		if u.vanished && !u.stored {
-			s.gone++
-		}
-		if keys[key] {
-			l.violate("key.twice", "key %s was given to two uploads", key)
-		}
-		keys[key] = true
-		ids := l.announced[key]
-		if u.vanished && id == "" {
-			// Nobody was told the id; it must be one all the same.
-			for only := range ids {
-				id = only
-			}
-		}
-		l.compareEvents(u)
-		if other, taken := owner[id]; taken && id != "" {
-			l.violate("event.shared-id", "event id %s is of %s and of %s", id, other, key)
-		}
-		owner[id] = key
-		for _, t := range ids {
-			s.deliveries += t.count
-		}
-		due := u.asked + l.asked[key]
-		if l.refuses(id) {
-			due *= 2 // each time it is queued, and tried by the worker as well
-		}
-		if over := s.deliveries - had - due; over > 0 {
-			s.unasked += over
-		}
-		if ids[id] == nil {
-			s.missing++
-			l.violate("event.missing", "%s %s: event %s was never delivered", u.kind, key, id)
-		} else {
-			s.announced++
-		}
-		if ids[id] == nil && len(ids) > 0 || len(ids) > 1 {
-			s.ambiguous++
-			l.violate("event.second-id", "%s %s: it was announced as %v, its receipt says %s", u.kind, key, slices.Sorted(maps.Keys(ids)), id)
-		}
+		a.upload(u)
 	}
-	s.ids = len(owner)
-	if s.unasked > explained {
-		l.violate("event.repeated", "%d deliveries are repetitions that no client asked for, and faults and kills explain %d", s.unasked, explained)
+	a.summary.uploads, a.summary.ids = len(l.uploads), len(a.owner)
+	if a.summary.unasked > explained {
+		l.violate("event.repeated", "%d deliveries are repetitions that no client asked for, and faults and kills explain %d", a.summary.unasked, explained)
 	}
 	if l.alone {
 		for key, ids := range l.announced {
-			if !keys[key] {
+			if !a.keys[key] {
 				l.violate("event.stranger", "key %q has no receipt, but was announced as %v", key, slices.Sorted(maps.Keys(ids)))
 			}
 		}
 	}
-	return s
+	return a.summary
+}
+
+// audit is the way through the uploads of a locked ledger.
+type audit struct {
+	summary summary
+	ledger  *ledger
+	keys    map[string]bool
+	owner   map[string]string // event id to key
+}
+
+// upload holds one upload against its events.
+func (a *audit) upload(u upload) {
+	key := u.receipt.Key
+	if u.vanished && !u.stored {
+		a.summary.gone++
+	}
+	if a.keys[key] {
+		a.ledger.violate("key.twice", "key %s was given to two uploads", key)
+	}
+	a.keys[key] = true
+	id := a.idOf(u)
+	a.ledger.compareEvents(u)
+	if other, taken := a.owner[id]; taken && id != "" {
+		a.ledger.violate("event.shared-id", "event id %s is of %s and of %s", id, other, key)
+	}
+	a.owner[id] = key
+	a.count(u, id)
+	ids := a.ledger.announced[key]
+	if ids[id] == nil {
+		a.summary.missing++
+		a.ledger.violate("event.missing", "%s %s: event %s was never delivered", u.kind, key, id)
+	} else {
+		a.summary.announced++
+	}
+	if ids[id] == nil && len(ids) > 0 || len(ids) > 1 {
+		a.summary.ambiguous++
+		a.ledger.violate("event.second-id", "%s %s: it was announced as %v, its receipt says %s", u.kind, key, slices.Sorted(maps.Keys(ids)), id)
+	}
+}
+
+// idOf is the event id of an upload. Where nobody was told, it must be one all the
+// same.
+func (a *audit) idOf(u upload) string {
+	id := u.receipt.EventID
+	if u.vanished && id == "" {
+		for only := range a.ledger.announced[u.receipt.Key] {
+			id = only
+		}
+	}
+	return id
+}
+
+// count adds up the deliveries of an upload, and those that nobody asked for.
+func (a *audit) count(u upload, id string) {
+	told := 0
+	for _, t := range a.ledger.announced[u.receipt.Key] {
+		told += t.count
+	}
+	a.summary.deliveries += told
+	due := u.asked + a.ledger.asked[u.receipt.Key]
+	if a.ledger.refuses(id) {
+		due *= 2 // each time it is queued, and tried by the worker as well
+	}
+	a.summary.unasked += max(0, told-due)
 }
 
 // readBack counts the uploads that are stored byte for byte. fetch reads an
