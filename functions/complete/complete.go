@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"time"
@@ -66,26 +65,25 @@ type partReference struct {
 // hands the response headers of each part to the application, and encoding/json
 // by itself would take "etag" among those for ETag.
 func (p *partReference) UnmarshalJSON(text []byte) error {
-	members, ok := rawjson.Members(text)
-	if !ok && string(text) != "null" {
+	members := rawjson.NewScanner(text)
+	if members.Peek() != '{' {
+		if string(text) == "null" {
+			return nil
+		}
 		return errors.New("a part is not an object")
 	}
-	for _, m := range members {
-		switch m.Name {
-		case "PartNumber":
-			const longest = len("-9223372036854775808")
-			if len(m.Value) > longest {
-				return errors.New("a part number is out of range")
-			}
-			if err := json.Unmarshal(m.Value, &p.PartNumber); err != nil {
-				return err
-			}
-		case "ETag":
-			etag, ok := rawjson.String(m.Value)
-			if !ok && string(m.Value) != "null" {
-				return errors.New("an etag is not a string")
-			}
-			p.ETag = etag
+	for members.Next('}') {
+		name, value := members.Name(), members.Value()
+		ok := true
+		switch {
+		case string(value) == "null":
+		case rawjson.Is(name, "PartNumber"):
+			p.PartNumber, ok = rawjson.Int64(value)
+		case rawjson.Is(name, "ETag"):
+			p.ETag, ok = rawjson.String(value)
+		}
+		if !ok {
+			return errors.New("a part number or an ETag is of another type, or out of range")
 		}
 	}
 	return nil

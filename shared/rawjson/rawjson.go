@@ -10,6 +10,7 @@ package rawjson
 import (
 	"bytes"
 	"iter"
+	"strconv"
 	"unicode"
 	"unicode/utf16"
 	"unicode/utf8"
@@ -60,6 +61,30 @@ func String(value []byte) (s string, ok bool) {
 		return string(plain), true
 	}
 	return string(AppendString(make([]byte, 0, len(plain)), value)), true
+}
+
+// Is reports whether value, a string in its quotes, reads as s.
+func Is(value []byte, s string) bool {
+	plain := value[1 : len(value)-1]
+	if bytes.IndexByte(plain, '\\') < 0 && utf8.Valid(plain) {
+		return string(plain) == s
+	}
+	if len(plain) > 6*len(s) { // an escape has six bytes at most
+		return false
+	}
+	var room [64]byte
+	return string(AppendString(room[:0], value)) == s
+}
+
+// Int64 reads a whole number that is written without point and exponent. ok is
+// false if value is anything else, or out of range.
+func Int64(value []byte) (n int64, ok bool) {
+	const longest = len("-9223372036854775808")
+	if len(value) > longest {
+		return 0, false
+	}
+	n, err := strconv.ParseInt(string(value), 10, 64)
+	return n, err == nil
 }
 
 // AppendString appends to dst what String reads, of a value that is a string.

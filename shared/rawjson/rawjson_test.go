@@ -105,6 +105,34 @@ func TestTellsKindsApart(t *testing.T) {
 	}
 }
 
+func TestIs(t *testing.T) {
+	for value, want := range map[string]bool{`"ab"`: true, `"a\u0062"`: true, `"AB"`: false, `"a"`: false, `""`: false, "\"ab\xff\"": false, `"\ud800"`: false} {
+		if got := rawjson.Is([]byte(value), "ab"); got != want {
+			t.Errorf("Is(%s, ab) = %v, want %v", value, got, want)
+		}
+	}
+	if !rawjson.Is([]byte("\"\xff\""), "\ufffd") {
+		t.Error("what is not UTF-8 does not read as U+FFFD")
+	}
+}
+
+func TestInt64(t *testing.T) {
+	for _, text := range []string{"0", "-0", "1", "-1", "9223372036854775807", "-9223372036854775808"} {
+		var want int64
+		if err := json.Unmarshal([]byte(text), &want); err != nil {
+			t.Fatal(err)
+		}
+		if got, ok := rawjson.Int64([]byte(text)); !ok || got != want {
+			t.Errorf("Int64(%s) = %d, %v, want %d", text, got, ok, want)
+		}
+	}
+	for _, text := range []string{"9223372036854775808", "-9223372036854775809", "1.0", "1e2", "1e400", "true", "null", `"1"`, "{}", "[1]", strings.Repeat("9", 1000)} {
+		if got, ok := rawjson.Int64([]byte(text)); ok {
+			t.Errorf("Int64(%.30s) = %d, want none", text, got)
+		}
+	}
+}
+
 // A list can be left, and begun again.
 func TestElementsCanBeLeft(t *testing.T) {
 	elements, _ := rawjson.Elements([]byte(`[1,[2],"3"]`))

@@ -184,6 +184,10 @@ func (d *decoder) field(text []byte, v reflect.Value, path string) {
 		return
 	}
 	v.SetZero()
+	if tooLong(text) {
+		d.fault(api.Fault{Field: path, Reason: "is too long"})
+		return
+	}
 	d.fault(api.Fault{Field: path, Reason: "must be " + describe(t)})
 }
 
@@ -198,11 +202,22 @@ func decode(text []byte, v reflect.Value) bool {
 		var ok bool
 		*to, ok = texts(text)
 		return ok
-	case *bool, *int64, **int64:
-		const longest = len("-9223372036854775808")
-		return len(text) <= longest && json.Unmarshal(text, to) == nil
+	case *int64:
+		var ok bool
+		*to, ok = rawjson.Int64(text)
+		return ok
+	case **int64:
+		n, ok := rawjson.Int64(text)
+		*to = &n
+		return ok
+	case *bool:
+		*to = string(text) == "true"
+		return *to || string(text) == "false"
 	}
 	if v.Kind() == reflect.String {
+		if tooLong(text) {
+			return false
+		}
 		s, ok := rawjson.String(text)
 		v.SetString(s)
 		return ok
@@ -210,11 +225,20 @@ func decode(text []byte, v reflect.Value) bool {
 	return json.Unmarshal(text, v.Addr().Interface()) == nil
 }
 
+// maxString is more than any string in a request may be, however it is escaped. What
+// is longer is not even read.
+const maxString = 64 << 10
+
+func tooLong(text []byte) bool { return text[0] == '"' && len(text) > maxString }
+
 // texts reads an object whose values are strings, or null for an empty one.
 func texts(text []byte) (map[string]string, bool) {
 	members, ok := rawjson.Members(text)
 	all := make(map[string]string, len(members))
 	for _, m := range members {
+		if tooLong(m.Value) {
+			return nil, false
+		}
 		s, isString := rawjson.String(m.Value)
 		if !isString && string(m.Value) != "null" {
 			return nil, false
