@@ -201,17 +201,17 @@ func (f *fixture) cheap(t *testing.T, requests []poison.Large) {
 		if wrong != nil || a.Code == "too_large" {
 			t.Errorf("%s = %d %.1000s: %q", request.Name, a.Status, a.Body, wrong)
 		}
-		if ratio := f.ratio(event, event, bound); ratio > bound {
+		if ratio := f.ratio(event, request.Yardstick(event), bound); ratio > bound {
 			t.Errorf("%s: %.1f times the CPU of json.Valid, want at most %d", request.Name, ratio, bound)
 		}
 	}
 }
 
-func (f *fixture) ratio(event, text []byte, enough float64) float64 {
+func (f *fixture) ratio(event []byte, yardstick func(), enough float64) float64 {
 	adapter := f.adapter()
 	return poison.Ratio(
 		func() { _, _ = adapter.Invoke(f.t.Context(), "request-1", event) },
-		func() { json.Valid(text) },
+		yardstick,
 		enough,
 	)
 }
@@ -243,10 +243,10 @@ func BenchmarkPoison(b *testing.B) {
 		}
 		for _, request := range append(r.Large(2<<20), r.LargeFields(2<<20)...) {
 			b.Run(strings.ReplaceAll(request.Name, "/", " "), func(b *testing.B) {
-				event := request.Trigger()
+				event, body := request.Trigger(), []byte(request.Body)
 				for b.Loop() {
-					b.ReportMetric(f.ratio(event, event, 0), "x/event")
-					b.ReportMetric(f.ratio(event, []byte(request.Body), 0), "x/body")
+					b.ReportMetric(f.ratio(event, func() { json.Valid(event) }, 0), "x/event")
+					b.ReportMetric(f.ratio(event, func() { json.Valid(body) }, 0), "x/body")
 				}
 			})
 		}

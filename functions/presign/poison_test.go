@@ -164,18 +164,14 @@ func (f function) cheap(t *testing.T, requests []poison.Large) {
 		if wrong != nil || a.Status == 200 || a.Code == "too_large" {
 			t.Errorf("%s = %d %.1000s: %q, want a refusal for what it holds", request.Name, a.Status, a.Body, wrong)
 		}
-		if ratio := f.ratio(t, event, bound); ratio > bound {
+		if ratio := f.ratio(t, event, request.Yardstick(event)); ratio > bound {
 			t.Errorf("%s: %.1f times the CPU of json.Valid, want at most %d", request.Name, ratio, bound)
 		}
 	}
 }
 
-func (f function) ratio(t testing.TB, event []byte, enough float64) float64 {
-	return poison.Ratio(
-		func() { _, _ = f.adapter.Invoke(t.Context(), "request-1", event) },
-		func() { json.Valid(event) },
-		enough,
-	)
+func (f function) ratio(t testing.TB, event []byte, yardstick func()) float64 {
+	return poison.Ratio(func() { _, _ = f.adapter.Invoke(t.Context(), "request-1", event) }, yardstick, bound)
 }
 
 // The largest body is read, and a larger one is not.

@@ -8,7 +8,7 @@ import (
 
 // runs is how often a ratio is measured before it counts: what else a machine does
 // only ever adds to what a piece of work takes.
-const runs = 12
+const runs = 40
 
 // Ratio is how many times the CPU of yardstick work takes. Both are run in turns,
 // and the least of each counts. It ends as soon as the ratio is at most enough.

@@ -41,3 +41,13 @@ func asJSON(v any) string {
 	t, _ := json.Marshal(v)
 	return string(t)
 }
+
+// Yardstick is what the cost of a request is held against: json.Valid of its body,
+// or of the whole event where it gives up on the body before its end.
+func (r Request) Yardstick(event []byte) func() {
+	text := []byte(r.Body)
+	if !json.Valid(text) {
+		text = event
+	}
+	return func() { json.Valid(text) }
+}
