@@ -140,7 +140,7 @@ func (h *handler) stored(ctx context.Context, objects []fchttp.StoredObject) err
 
 // readings are the keys of ours that the key of an event may mean: as it stands, or
 // percent-encoded with a space as %20 or as +. Which of them an event holds is not
-// documented (unconfirmed).
+// documented. unconfirmed (trigger.encoded-keys)
 //
 // What we name needs no escaping, so that it reads in one way. Below _sts/ clients
 // choose, and may mean "a%20b" by it: there all readings are looked at, and only an

@@ -54,7 +54,7 @@ func (h *handler) listCompleted(ctx context.Context, claims uploadtoken.Claims, 
 }
 
 // partsOf makes up the parts of an object, of which OSS keeps nothing but, as far
-// as is known (unconfirmed), their number at the end of the ETag:
+// as is known, their number at the end of the ETag. unconfirmed (multipart.etag-suffix):
 //
 //	"5F1D3DD2E24B4A4B8A4A1CD9B1B0B3C8-3"
 //

@@ -70,7 +70,7 @@ func checkToken(p *presented, account Account, now time.Time) *apiError {
 	case account.SecurityToken == "" && p.securityToken == "":
 		return nil
 	case account.SecurityToken == "":
-		// unconfirmed: is the token of another key told apart from an
+		// unconfirmed (sign.foreign-token): is the token of another key told apart from an
 		// invalid one?
 		return errorf(http.StatusForbidden, codeTokenDoesNotMatchAccess, "",
 			"The provided access key id and security token do not match.")
@@ -89,7 +89,7 @@ func checkToken(p *presented, account Account, now time.Time) *apiError {
 // authorize decides whether the caller may do what the route does, and
 // everything that the headers ask for on top of it.
 //
-// unconfirmed: is the policy judged before the bucket is known to exist?
+// unconfirmed (access.policy-before-bucket): is the policy judged before the bucket is known to exist?
 func (c *call) authorize(op route) *apiError {
 	switch {
 	case c.account == nil && op.publicRead && c.isPublicRead():
@@ -111,7 +111,7 @@ func (c *call) authorize(op route) *apiError {
 
 // uploadActions are the RAM actions that an upload with these headers needs.
 //
-// unconfirmed: does OSS ask for oss:PutObjectAcl when the ACL comes with the
+// unconfirmed (access.acl-action): does OSS ask for oss:PutObjectAcl when the ACL comes with the
 // upload? It is asked for here, but not for "default", which sets nothing.
 func uploadActions(header http.Header) []string {
 	actions := []string{"oss:PutObject"}

@@ -59,7 +59,7 @@ func readAttributes(header http.Header) (attributes, error) {
 		if !ok {
 			continue
 		}
-		// unconfirmed: how is another name refused? The documents allow
+		// unconfirmed (meta.names): how is another name refused? The documents allow
 		// letters, digits and hyphens.
 		if meta == "" || strings.ContainsFunc(meta, func(r rune) bool {
 			return !('a' <= r && r <= 'z' || '0' <= r && r <= '9' || r == '-')
@@ -70,7 +70,7 @@ func readAttributes(header http.Header) (attributes, error) {
 		size += len(meta) + len(a.Metadata[meta])
 	}
 	if size > maxMetadata {
-		// unconfirmed: the code of this refusal.
+		// unconfirmed (meta.too-large): the code of this refusal.
 		return attributes{}, invalidArgument("x-oss-meta-*", "", "", "The total size of the metadata must not be more than 8 KB.")
 	}
 	var err error

@@ -234,7 +234,7 @@ var callbackVariables = map[string]bool{
 
 // parseTemplate splits "bucket=${bucket}&token=${x:token}" into segments.
 //
-// unconfirmed: what OSS makes of a variable that does not exist. It is
+// unconfirmed (callback.unknown-variable): what OSS makes of a variable that does not exist. It is
 // refused here, because it is always a mistake of ours.
 func parseTemplate(template string, vars map[string]string) ([]segment, error) {
 	var segments []segment
@@ -265,12 +265,12 @@ func parseTemplate(template string, vars map[string]string) ([]segment, error) {
 // written: percent-encoded in a form; in JSON between double quotes, numbers
 // bare. The result is not checked.
 //
-// unconfirmed: whether a space in a form becomes %20 or "+".
+// unconfirmed (callback.space): whether a space in a form becomes %20 or "+".
 //
-// unconfirmed: whether quotes and backslashes are escaped in JSON. They are
+// unconfirmed (callback.json-escapes): whether quotes and backslashes are escaped in JSON. They are
 // not here, so that a name which breaks out of its string shows.
 //
-// unconfirmed: what image variables of something else give in JSON. Nothing
+// unconfirmed (callback.image-variables): what image variables of something else give in JSON. Nothing
 // is inserted here, which breaks the JSON.
 func (cb *callback) render(system map[string]string) []byte {
 	var b strings.Builder

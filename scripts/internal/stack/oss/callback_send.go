@@ -183,7 +183,7 @@ func signCallback(key *rsa.PrivateKey, u *url.URL, body []byte) (string, error) 
 // readCallbackReply accepts exactly 200, a Content-Length, and a JSON or XML
 // body of at most 1 MiB.
 //
-// unconfirmed: what OSS says of an answer without Content-Length, and whether
+// unconfirmed (callback.answer-length): what OSS says of an answer without Content-Length, and whether
 // JSON that is not an object passes. Both are refused here.
 func readCallbackReply(response *http.Response, host string) (*callbackReply, error) {
 	if response.StatusCode != http.StatusOK {
@@ -236,7 +236,7 @@ func connectFailure() *callbackFailure {
 
 // timeoutFailure carries the EC that is documented as "cost too long time".
 //
-// unconfirmed: that the two belong together.
+// unconfirmed (callback.timeout-ec): that the two belong together.
 func timeoutFailure(host string) *callbackFailure {
 	return &callbackFailure{
 		fmt.Sprintf("Error status : -1 %s reply timeout, cost:5000ms, timeout:5000ms (err -4, errno115)", host), "0007-00000202",

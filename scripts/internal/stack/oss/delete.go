@@ -11,7 +11,7 @@ const maxDeletes = 1000
 
 // deleteObject answers 204 whether or not there was an object.
 //
-// unconfirmed: what OSS answers when a version does not exist.
+// unconfirmed (delete.version-missing): what OSS answers when a version does not exist.
 func (c *call) deleteObject() error {
 	removed, err := c.s.store.remove(c.target.bucket, c.target.key, c.query.get("versionId"))
 	if err != nil {
@@ -45,11 +45,11 @@ type deletedObject struct {
 // deleteMultipleObjects deletes up to 1,000 objects; those that are not there
 // count as deleted. Asked to be quiet, it answers with an empty body.
 //
-// unconfirmed: one object that the policy protects fails the whole call here,
+// unconfirmed (delete.many-denied): one object that the policy protects fails the whole call here,
 // before anything is deleted.
 func (c *call) deleteMultipleObjects() error {
 	if c.r.Header.Get("Content-MD5") == "" {
-		// unconfirmed: the code of this refusal; the header is required.
+		// unconfirmed (delete.many-md5): the code of this refusal; the header is required.
 		return invalidArgument("Content-MD5", "", "", "Content-MD5 is required.")
 	}
 	body, err := c.readDocument()

@@ -13,7 +13,7 @@ type Trigger struct {
 
 	// EncodeKeys percent-encodes the keys in events.
 	//
-	// unconfirmed: whether OSS does. Published events hold only keys that are the
+	// unconfirmed (trigger.encoded-keys): whether OSS does. Published events hold only keys that are the
 	// same either way.
 	EncodeKeys bool
 

@@ -22,7 +22,7 @@ const (
 
 // initiateMultipartUpload takes all metadata of the future object.
 //
-// unconfirmed: does x-oss-forbid-overwrite given here also hold at Complete?
+// unconfirmed (multipart.forbid-overwrite-at-initiate): does x-oss-forbid-overwrite given here also hold at Complete?
 // It is judged here and forgotten.
 func (c *call) initiateMultipartUpload() error {
 	encode, encodingType, err := c.encodeKey()
@@ -189,7 +189,7 @@ func (c *call) joinParts(wanted []wantedPart, acl string, forbid bool) (*object,
 	id := c.query.get("uploadId")
 	u, err := c.s.store.lockUpload(c.target.bucket, c.target.key, id)
 	if err != nil {
-		// unconfirmed: the EC of NoSuchUpload from Complete.
+		// unconfirmed (multipart.no-such-upload-ec): the EC of NoSuchUpload from Complete.
 		return nil, uploadError(err, id, "")
 	}
 	defer u.mu.Unlock()
@@ -228,7 +228,7 @@ func choose(u *upload, wanted []wantedPart) ([]*part, error) {
 		}
 	}
 	if len(parts) == 0 {
-		// unconfirmed: what complete-all answers when there is no part.
+		// unconfirmed (multipart.complete-all-empty): what complete-all answers when there is no part.
 		return nil, errInvalidPart(0, u.ID)
 	}
 	for _, p := range parts[:len(parts)-1] {

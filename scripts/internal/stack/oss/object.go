@@ -135,7 +135,7 @@ func writeContentHeaders(header http.Header, content content) {
 
 // headObject describes an object.
 //
-// unconfirmed: does a caller without list permission get 403 for a key that
+// unconfirmed (access.head-without-list): does a caller without list permission get 403 for a key that
 // does not exist? It gets 404 here.
 func (c *call) headObject() error {
 	o, f, err := c.openObject()

@@ -92,7 +92,7 @@ func (c *call) storeForm(form *postForm, policy *postPolicy, header http.Header)
 // key fills "${filename}" in with the name of the file, without the folders
 // that some browsers put before it.
 //
-// unconfirmed: that the folders are taken off.
+// unconfirmed (form.folders): that the folders are taken off.
 func (f *postForm) key() string {
 	name := f.file.FileName()
 	name = name[strings.LastIndexAny(name, `/\`)+1:]
@@ -103,7 +103,7 @@ func (f *postForm) key() string {
 // The Content-Type is x-oss-content-type, else that of the file's part, else
 // the field of this name ("PostObject").
 //
-// unconfirmed: what OSS makes of control characters, which no header of a PUT
+// unconfirmed (form.control-characters): what OSS makes of control characters, which no header of a PUT
 // can hold. They are refused here.
 func (f *postForm) header() (http.Header, error) {
 	header := http.Header{}
@@ -151,7 +151,7 @@ func (c *call) readFormCallback(form *postForm) (*callback, error) {
 // answerForm answers as the form asks: a redirect before a status, and 204
 // where it asks for nothing that there is.
 //
-// unconfirmed: what OSS adds to the redirect. S3 adds bucket, key and etag.
+// unconfirmed (form.redirect): what OSS adds to the redirect. S3 adds bucket, key and etag.
 func (c *call) answerForm(form *postForm, o *object) error {
 	if to, err := url.Parse(form.fields["success_action_redirect"]); err == nil && to.Host != "" && (to.Scheme == "http" || to.Scheme == "https") {
 		if to.RawQuery != "" {

@@ -47,7 +47,7 @@ type postForm struct {
 func (c *call) readForm() (*postForm, error) {
 	contentType := c.r.Header.Get("Content-Type")
 	mediaType, parameters, err := mime.ParseMediaType(contentType)
-	// unconfirmed: a boundary in quotes. Clients report that it is refused.
+	// unconfirmed (form.quoted-boundary): a boundary in quotes. Clients report that it is refused.
 	if err != nil || mediaType != "multipart/form-data" || parameters["boundary"] == "" || strings.Contains(contentType, `"`) {
 		return nil, errorf(http.StatusBadRequest, codeRequestIsNotMultipart, "", "Bucket POST must be of the enclosure-type multipart/form-data.")
 	}
@@ -79,9 +79,9 @@ func (c *call) readForm() (*postForm, error) {
 			f.file = part
 			return f, nil
 		case part.FileName() != "":
-			return nil, errFileCount() // unconfirmed: a file under another name
+			return nil, errFileCount() // unconfirmed (form.file-name): a file under another name
 		case isRepeated:
-			// unconfirmed: which of two values OSS takes.
+			// unconfirmed (form.repeated-field): which of two values OSS takes.
 			return nil, invalidArgument(name, "", "", "The form field is given more than once.")
 		}
 		value, err := io.ReadAll(io.LimitReader(part, maxFieldValue+1))
@@ -131,7 +131,7 @@ func (f *postForm) finish(contentMD5 string) error {
 		case "file":
 			return errFileCount()
 		default:
-			// unconfirmed: OSS may ignore it, as S3 does. Refused, a
+			// unconfirmed (form.after-file): OSS may ignore it, as S3 does. Refused, a
 			// field in the wrong place shows.
 			return errMalformedForm("")
 		}

@@ -162,7 +162,7 @@ func (p *postPolicy) check(fields map[string]string, bucket string, now time.Tim
 	}
 	for _, name := range required {
 		if !slices.ContainsFunc(p.conditions, func(c condition) bool { return c.field == name && c.operator == "eq" }) {
-			// unconfirmed: the code of this refusal.
+			// unconfirmed (form.missing-condition): the code of this refusal.
 			return errInvalidPolicy("", "the policy has no condition for "+name+".")
 		}
 	}
@@ -180,7 +180,7 @@ func (p *postPolicy) check(fields map[string]string, bucket string, now time.Tim
 
 // holds reports whether a field meets the condition.
 //
-// unconfirmed: a field that the form leaves out may count as empty. Here it
+// unconfirmed (form.absent-is-empty): a field that the form leaves out may count as empty. Here it
 // fails every condition but not-in.
 func (c condition) holds(value string, present bool) bool {
 	switch c.operator {

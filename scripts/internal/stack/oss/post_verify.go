@@ -75,7 +75,7 @@ func readFormSignature(fields map[string]string) (*presented, *apiError) {
 // checkFormTime refuses a form from 7 days after x-oss-date on, or 15 minutes
 // before it. The policy may end sooner.
 //
-// unconfirmed: message and EC of these refusals.
+// unconfirmed (form.time-refusals): message and EC of these refusals.
 func (p *presented) checkFormTime(now time.Time) *apiError {
 	end := p.time.Add(maxExpires * time.Second)
 	if !now.Before(p.time.Add(-maxSkew)) && now.Before(end) {
@@ -88,7 +88,7 @@ func (p *presented) checkFormTime(now time.Time) *apiError {
 
 // verifyPolicy reports whether the policy was signed with secret.
 //
-// unconfirmed: the EC of this refusal.
+// unconfirmed (form.signature-ec): the EC of this refusal.
 func (p *presented) verifyPolicy(policy, secret string) *apiError {
 	key := signingKey(secret, p.scopeDate, p.region, p.product)
 	want := hex.EncodeToString(hmacSHA256(key, policy))

@@ -11,7 +11,7 @@
 // while headers that no signature covers (Content-Encoding,
 // Content-Disposition, Cache-Control, Expires) are stored with the object and
 // shown to everybody who asks. Each such assumption is a comment that begins
-// with "unconfirmed:".
+// with "unconfirmed (ID)", where ID names it in package facts.
 //
 // Known differences from OSS: callbacks may go to private addresses, which is
 // what local means, and https callbacks always send SNI; x-oss-process on a

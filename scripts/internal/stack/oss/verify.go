@@ -119,7 +119,7 @@ func readAuthorization(value string, header http.Header) (*presented, []string, 
 	if !p.setTime() {
 		return nil, nil, invalidArgument("x-oss-date", p.timestamp, "", "Invalid signing date in Authorization header.")
 	}
-	// unconfirmed: does OSS accept any other payload hash, or none?
+	// unconfirmed (sign.payload-hash): does OSS accept any other payload hash, or none?
 	if payload := header.Get("x-oss-content-sha256"); payload != unsignedPayload {
 		return nil, nil, invalidArgument("x-oss-content-sha256", payload, "", "x-oss-content-sha256 must be UNSIGNED-PAYLOAD.")
 	}
@@ -197,7 +197,7 @@ func readAdditional(list string) ([]string, *apiError) {
 			return nil, invalidArgument("x-oss-additional-headers", list, "0002-00000209", "The additional headers are invalid.")
 		}
 	}
-	// unconfirmed: is an unsorted list refused? The canonical form is
+	// unconfirmed (sign.unsorted-headers): is an unsorted list refused? The canonical form is
 	// sorted either way.
 	sort.Strings(names)
 	return names, nil
@@ -341,7 +341,7 @@ func (p *presented) checkScope(region, product string) *apiError {
 // minutes before x-oss-date to x-oss-expires after it; a header may be 15
 // minutes off.
 //
-// unconfirmed: is the very instant of expiry still inside? It is refused here.
+// unconfirmed (sign.instant-of-expiry): is the very instant of expiry still inside? It is refused here.
 func (p *presented) checkTime(now time.Time) *apiError {
 	now = now.UTC()
 	if !p.inURL {
@@ -355,7 +355,7 @@ func (p *presented) checkTime(now time.Time) *apiError {
 	var e *apiError
 	switch {
 	case now.Before(p.time.Add(-maxSkew)):
-		// unconfirmed: the status and code of this EC.
+		// unconfirmed (sign.too-early): the status and code of this EC.
 		e = errorf(http.StatusForbidden, codeAccessDenied, "0002-00000235", "Request is used before its signing date.")
 	case !now.Before(end):
 		e = errorf(http.StatusForbidden, codeAccessDenied, "0002-00000236", "Request has expired.")

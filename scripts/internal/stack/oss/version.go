@@ -22,7 +22,7 @@ func (c *call) putBucketVersioning() error {
 	}
 	var wanted versioningConfiguration
 	if err := xml.Unmarshal(body, &wanted); err != nil || wanted.Status != VersioningEnabled && wanted.Status != VersioningSuspended {
-		// unconfirmed: the code for a status that there is not.
+		// unconfirmed (version.status-code): the code for a status that there is not.
 		return errMalformedXML("")
 	}
 	if err := c.s.store.setVersioning(c.target.bucket, wanted.Status); err != nil {
@@ -38,7 +38,7 @@ func (c *call) getBucketVersioning() error {
 // writeVersion puts on the answer which version it is about ("Versioning").
 // Without versioning there is nothing to say.
 //
-// unconfirmed: whether every answer names the version "null". Those to GetObject
+// unconfirmed (version.null-shown): whether every answer names the version "null". Those to GetObject
 // and AppendObject were seen to.
 func (c *call) writeVersion(o *object) {
 	if o.VersionID != "" || c.s.store.versioning(c.target.bucket) != "" {
