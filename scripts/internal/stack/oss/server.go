@@ -186,6 +186,7 @@ var routes = []route{
 	{method: "GET", level: onObject, sub: "", operation: "GetObject", action: "oss:GetObject", serve: (*call).getObject, publicRead: true, versions: true},
 	{method: "GET", level: onObject, sub: "x-oss-process", operation: "GetObject", action: "oss:GetObject", serve: (*call).getObject, publicRead: true, versions: true},
 	{method: "HEAD", level: onObject, sub: "", operation: "HeadObject", action: "oss:GetObject", serve: (*call).headObject, publicRead: true, versions: true},
+	{method: "HEAD", level: onObject, sub: "objectMeta", operation: "GetObjectMeta", action: "oss:GetObject", serve: (*call).getObjectMeta, publicRead: true, versions: true},
 	{method: "DELETE", level: onObject, sub: "", operation: "DeleteObject", action: "oss:DeleteObject", serve: (*call).deleteObject, versions: true},
 	{method: "PUT", level: onObject, sub: "symlink", operation: "PutSymlink", action: "oss:PutObject", serve: (*call).putSymlink},
 	{method: "GET", level: onObject, sub: "symlink", operation: "GetSymlink", action: "oss:GetObject", serve: (*call).getSymlink},
