@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
+	"os"
 	"strconv"
 	"strings"
 )
@@ -13,11 +14,12 @@ import (
 type copySource struct{ bucket, key, versionID string }
 
 // readCopySource parses "/bucket/a%20b.txt?versionId=CAEQ…".
-func readCopySource(value string) (copySource, error) {
+func readCopySource(value, ec string) (copySource, error) {
 	bad := func() (copySource, error) {
-		return copySource{}, invalidArgument("x-oss-copy-source", value, "", "The copy source is invalid.")
+		return copySource{}, invalidArgument("x-oss-copy-source", value, ec, "The copy source is invalid.")
 	}
 	path, query, _ := strings.Cut(value, "?")
+	path, rooted := strings.CutPrefix(path, "/")
 	path, err := url.PathUnescape(path)
 	if err != nil {
 		return bad()
@@ -28,44 +30,67 @@ func readCopySource(value string) (copySource, error) {
 	}
 	source := copySource{versionID: parameters.get("versionId")}
 	var ok bool
-	source.bucket, source.key, ok = strings.Cut(strings.TrimPrefix(path, "/"), "/")
-	if !ok || !validBucketName(source.bucket) || checkKey(source.key) != nil {
+	source.bucket, source.key, ok = strings.Cut(path, "/")
+	if !rooted || !ok || !validBucketName(source.bucket) || checkKey(source.key) != nil {
 		return bad()
 	}
 	return source, nil
 }
 
-// copyObject stores a copy. The metadata and tags are the source's unless the
-// directives say to replace them; ACL, storage class and encryption are always
-// the request's. A symlink is copied, not what it points to.
-func (c *call) copyObject() error {
-	source, err := readCopySource(c.r.Header.Get("x-oss-copy-source"))
+// openCopySource opens what x-oss-copy-source names, if the caller may read it and
+// the conditions on it hold. A bad name is refused with ec.
+func (c *call) openCopySource(ec string) (copySource, *object, *os.File, error) {
+	refuse := func(err error) (copySource, *object, *os.File, error) { return copySource{}, nil, nil, err }
+	source, err := readCopySource(c.r.Header.Get("x-oss-copy-source"), ec)
 	if err != nil {
-		return err
+		return refuse(err)
 	}
 	actions := []string{"oss:GetObject"}
 	if source.versionID != "" {
 		actions = append(actions, "oss:GetObjectVersion")
 	}
 	if fault := c.permit(source.bucket, source.key, actions...); fault != nil {
-		return fault
-	}
-	forbid, err := forbidsOverwrite(c.r.Header)
-	if err != nil {
-		return err
+		return refuse(fault)
 	}
 	if !c.s.store.hasBucket(source.bucket) {
-		return errNoSuchBucket(source.bucket)
+		return refuse(errNoSuchBucket(source.bucket))
 	}
 	original, file, err := c.s.store.open(source.bucket, source.key, source.versionID)
 	switch {
+	case errors.Is(err, errDeleteMarker) && source.versionID != "":
+		// unconfirmed (copy.marker-by-id): the code of this 400.
+		return refuse(invalidArgument("x-oss-copy-source", c.r.Header.Get("x-oss-copy-source"), "", "The copy source is a delete marker."))
 	case errors.Is(err, errNotStored):
-		return errNoSuchKey(source.key)
+		return refuse(errNoSuchKey(source.key))
 	case err != nil:
-		return c.versionError(original, err)
+		return refuse(c.versionError(original, err))
+	}
+	if err := c.checkConditions("x-oss-copy-source-", original); err != nil {
+		file.Close()
+		return refuse(err)
+	}
+	return source, original, file, nil
+}
+
+// writeSourceVersion puts on the answer which version was copied, where there are
+// versions.
+func (c *call) writeSourceVersion(source copySource, original *object) {
+	if original.VersionID != "" || c.s.store.versioning(source.bucket) != "" {
+		c.w.Header().Set("x-oss-copy-source-version-id", original.versionName())
+	}
+}
+
+// copyObject stores a copy. The metadata and tags are the source's unless the
+// directives say to replace them; ACL, storage class and encryption are always
+// the request's. A symlink is copied, not what it points to.
+func (c *call) copyObject() error {
+	source, original, file, err := c.openCopySource("")
+	if err != nil {
+		return err
 	}
 	defer file.Close()
-	if err := c.checkConditions("x-oss-copy-source-", original); err != nil {
+	forbid, err := forbidsOverwrite(c.r.Header)
+	if err != nil {
 		return err
 	}
 	a, err := c.copyAttributes(original, source)
@@ -90,9 +115,7 @@ func (c *call) copyObject() error {
 	c.w.Header().Set("ETag", quote(o.ETag))
 	c.w.Header().Set("x-oss-hash-crc64ecma", strconv.FormatUint(o.CRC, 10))
 	c.writeVersion(o)
-	if original.VersionID != "" {
-		c.w.Header().Set("x-oss-copy-source-version-id", original.VersionID)
-	}
+	c.writeSourceVersion(source, original)
 	return c.writeXML(struct {
 		XMLName      xml.Name `xml:"CopyObjectResult"`
 		ETag         string

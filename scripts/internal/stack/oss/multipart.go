@@ -17,6 +17,7 @@ const (
 	maxPartNumber = 10000
 
 	ecNoSuchUploadPart = "0042-00000104" // UploadPart
+	ecNoSuchUploadCopy = "0042-00000311" // UploadPartCopy
 	ecNoSuchUpload     = "0042-00000002" // AbortMultipartUpload and ListParts
 )
 
@@ -51,29 +52,39 @@ func (c *call) initiateMultipartUpload() error {
 }
 
 func (c *call) uploadPart() error {
-	number, err := c.intParam("partNumber", 1, maxPartNumber, 0)
+	id, number, err := c.readPart(ecNoSuchUploadPart)
 	if err != nil {
 		return err
 	}
-	if c.r.Header.Get("x-oss-server-side-encryption") != "" {
-		return invalidArgument("x-oss-server-side-encryption", "", "", "Encryption is chosen when the upload is initiated.")
-	}
-	id := c.query.get("uploadId")
-	u, err := c.s.store.lockUpload(c.target.bucket, c.target.key, id)
-	if err != nil {
-		return uploadError(err, id, ecNoSuchUploadPart)
-	}
-	u.mu.Unlock()
 	body, err := c.receive()
 	if err != nil {
 		return err
 	}
 	defer body.discard()
-	if err := c.s.store.putPart(c.target.bucket, c.target.key, id, number, body); err != nil {
+	if _, err := c.s.store.putPart(c.target.bucket, c.target.key, id, number, body); err != nil {
 		return uploadError(err, id, ecNoSuchUploadPart)
 	}
 	writeContentHeaders(c.w.Header(), body.content)
 	return c.writeEmpty(http.StatusOK)
+}
+
+// readPart reads which part of which upload the request brings. An upload that does
+// not exist is refused with ec.
+func (c *call) readPart(ec string) (id string, number int, err error) {
+	number, err = c.intParam("partNumber", 1, maxPartNumber, 0)
+	if err != nil {
+		return "", 0, err
+	}
+	if c.r.Header.Get("x-oss-server-side-encryption") != "" {
+		return "", 0, invalidArgument("x-oss-server-side-encryption", "", "", "Encryption is chosen when the upload is initiated.")
+	}
+	id = c.query.get("uploadId")
+	u, err := c.s.store.lockUpload(c.target.bucket, c.target.key, id)
+	if err != nil {
+		return "", 0, uploadError(err, id, ec)
+	}
+	u.mu.Unlock()
+	return id, number, nil
 }
 
 func (c *call) abortMultipartUpload() error {

@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"io"
+	"math"
 	"net/http"
 	"strconv"
 	"strings"
@@ -247,25 +248,33 @@ func (c *call) checkConditions(prefix string, o *object) error {
 // sense means the whole object with status 200, unless the client asks for
 // x-oss-range-behavior: standard ("GetObject").
 func (c *call) readRange(size int64) (start, end int64, partial bool, err error) {
-	spec, ok := strings.CutPrefix(c.r.Header.Get("Range"), "bytes=")
-	if !ok {
-		return 0, size, false, nil
+	start, end, ok := parseRange(c.r.Header.Get("Range"), size)
+	switch {
+	case ok && start < size:
+		return start, min(end, size), true, nil
+	case ok && c.r.Header.Get("x-oss-range-behavior") == "standard":
+		return 0, 0, false, errorf(http.StatusRequestedRangeNotSatisfiable, codeInvalidRange, "", "The requested range cannot be satisfied.")
 	}
-	first, last, ok := strings.Cut(spec, "-")
-	if !ok {
-		return 0, size, false, nil
+	return 0, size, false, nil
+}
+
+// parseRange reads "bytes=0-9", "bytes=10-" or "bytes=-10" of an object of this size.
+// The end is exclusive; start and end may lie beyond the object.
+func parseRange(value string, size int64) (start, end int64, ok bool) {
+	spec, isBytes := strings.CutPrefix(value, "bytes=")
+	first, last, isRange := strings.Cut(spec, "-")
+	if !isBytes || !isRange {
+		return 0, 0, false
 	}
 	a, errA := strconv.ParseInt(first, 10, 64)
 	b, errB := strconv.ParseInt(last, 10, 64)
 	switch {
 	case first == "" && errB == nil && b > 0 && size > 0: // the last b bytes
-		return max(0, size-b), size, true, nil
-	case errA == nil && a >= 0 && a < size && last == "":
-		return a, size, true, nil
-	case errA == nil && a >= 0 && a < size && errB == nil && b >= a:
-		return a, min(b+1, size), true, nil
-	case errA == nil && a >= size && c.r.Header.Get("x-oss-range-behavior") == "standard":
-		return 0, 0, false, errorf(http.StatusRequestedRangeNotSatisfiable, codeInvalidRange, "", "The requested range cannot be satisfied.")
+		return max(0, size-b), size, true
+	case errA == nil && a >= 0 && last == "":
+		return a, max(a, size), true
+	case errA == nil && a >= 0 && errB == nil && a <= b && b < math.MaxInt64:
+		return a, b + 1, true
 	}
-	return 0, size, false, nil
+	return 0, 0, false
 }

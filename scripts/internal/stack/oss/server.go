@@ -196,6 +196,7 @@ var routes = []route{
 
 	{method: "POST", level: onObject, sub: "uploads", operation: "InitiateMultipartUpload", action: "oss:PutObject", serve: (*call).initiateMultipartUpload},
 	{method: "PUT", level: onObject, sub: "partNumber&uploadId", operation: "UploadPart", action: "oss:PutObject", serve: (*call).uploadPart},
+	{method: "PUT", level: onObject, sub: "partNumber&uploadId", operation: "UploadPartCopy", action: "oss:PutObject", serve: (*call).uploadPartCopy, copies: true},
 	{method: "GET", level: onObject, sub: "uploadId", operation: "ListParts", action: "oss:ListParts", serve: (*call).listParts},
 	{method: "POST", level: onObject, sub: "uploadId", operation: "CompleteMultipartUpload", action: "oss:PutObject", serve: (*call).completeMultipartUpload},
 	{method: "DELETE", level: onObject, sub: "uploadId", operation: "AbortMultipartUpload", action: "oss:AbortMultipartUpload", serve: (*call).abortMultipartUpload},

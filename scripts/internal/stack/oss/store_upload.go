@@ -106,26 +106,26 @@ func (st *store) lockUpload(bucketName, key, id string) (*upload, error) {
 }
 
 // putPart makes f the part of this number.
-func (st *store) putPart(bucketName, key, id string, number int, f *stagedFile) error {
+func (st *store) putPart(bucketName, key, id string, number int, f *stagedFile) (*part, error) {
 	u, err := st.lockUpload(bucketName, key, id)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	defer u.mu.Unlock()
 	p := &part{Number: number, Modified: st.now().UTC(), content: f.content}
 	p.File = randomHex(16)
 	if err := os.Rename(f.path, u.partFile(p)); err != nil {
-		return fmt.Errorf("storing part %d: %w", number, err)
+		return nil, fmt.Errorf("storing part %d: %w", number, err)
 	}
 	if err := st.writeJSON(filepath.Join(u.dir, fmt.Sprintf("%05d.json", number)), p); err != nil {
 		os.Remove(u.partFile(p))
-		return fmt.Errorf("storing part %d: %w", number, err)
+		return nil, fmt.Errorf("storing part %d: %w", number, err)
 	}
 	if old := u.parts[number]; old != nil {
 		os.Remove(u.partFile(old))
 	}
 	u.parts[number] = p
-	return nil
+	return p, nil
 }
 
 // sortedParts returns all parts by number. The upload must be locked.

@@ -39,7 +39,7 @@ func (c *call) getBucketVersioning() error {
 // Without versioning there is nothing to say.
 //
 // unconfirmed (version.null-shown): whether every answer names the version "null". Those to GetObject
-// and AppendObject were seen to, and the official SDK's tests need it of GetObjectMeta.
+// and AppendObject were seen to, and the official SDK's tests need it of GetObjectMeta and UploadPartCopy.
 func (c *call) writeVersion(o *object) {
 	if o.VersionID != "" || c.s.store.versioning(c.target.bucket) != "" {
 		c.w.Header().Set("x-oss-version-id", o.versionName())
