@@ -42,6 +42,6 @@ var unknown = []Fact{
 	{"callback.timeout-ec", "A callback that took too long has the EC 0007-00000202.", "an EC page and a message that were found apart", Unknown, nil, []string{"0007-00000202", "none"}, "none"},
 	{"version.status-code", "A versioning status that there is not is answered MalformedXML.", "no source", Unknown, nil, []string{"MalformedXML", "InvalidArgument"}, "MalformedXML"},
 	{"version.null-shown", "Every answer about a version that has the id null names it.", "seen of GetObject and AppendObject; the official SDK's tests need it of GetObjectMeta and UploadPartCopy", Unknown, []string{"shared/storage", "shared/confirm"}, []string{"everywhere", "not by PUT"}, "not by PUT"},
-	{"version.marker-by-id", "GetObjectMeta of a delete marker that is named by its id is answered 405.", "OSS API reference: says it of GetObject and HeadObject", Unknown, nil, []string{"405", "404"}, "404"},
+	{"version.marker-by-id", "GetObjectMeta and the calls about tags answer 405 for a delete marker that is named by its id.", "OSS API reference: says it of GetObject and HeadObject", Unknown, nil, []string{"405", "404"}, "404"},
 	{"trigger.encoded-keys", "Keys in events stand as they are, not percent-encoded.", "published events hold only keys that are the same either way", Unknown, []string{"functions/complete"}, []string{"plain", "encoded"}, "encoded"},
 }

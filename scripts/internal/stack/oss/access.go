@@ -4,6 +4,7 @@ import (
 	"crypto/subtle"
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -104,9 +105,15 @@ func (c *call) authorize(op route) *apiError {
 		actions = uploadActions(c.r.Header)
 	}
 	if c.query.get("versionId") != "" {
-		actions = append(actions, op.action+"Version")
+		actions = append(actions, versionAction(op.action))
 	}
 	return c.permit(c.target.bucket, c.target.key, actions...)
+}
+
+// versionAction is what a call needs besides action when it names a version:
+// oss:GetObjectVersion, oss:GetObjectVersionTagging.
+func versionAction(action string) string {
+	return strings.Replace(action, "Object", "ObjectVersion", 1)
 }
 
 // uploadActions are the RAM actions that an upload with these headers needs.

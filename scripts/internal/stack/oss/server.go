@@ -190,9 +190,9 @@ var routes = []route{
 	{method: "DELETE", level: onObject, sub: "", operation: "DeleteObject", action: "oss:DeleteObject", serve: (*call).deleteObject, versions: true},
 	{method: "PUT", level: onObject, sub: "symlink", operation: "PutSymlink", action: "oss:PutObject", serve: (*call).putSymlink},
 	{method: "GET", level: onObject, sub: "symlink", operation: "GetSymlink", action: "oss:GetObject", serve: (*call).getSymlink},
-	{method: "PUT", level: onObject, sub: "tagging", operation: "PutObjectTagging", action: "oss:PutObjectTagging", serve: (*call).putObjectTagging},
-	{method: "GET", level: onObject, sub: "tagging", operation: "GetObjectTagging", action: "oss:GetObjectTagging", serve: (*call).getObjectTagging},
-	{method: "DELETE", level: onObject, sub: "tagging", operation: "DeleteObjectTagging", action: "oss:DeleteObjectTagging", serve: (*call).deleteObjectTagging},
+	{method: "PUT", level: onObject, sub: "tagging", operation: "PutObjectTagging", action: "oss:PutObjectTagging", serve: (*call).putObjectTagging, versions: true},
+	{method: "GET", level: onObject, sub: "tagging", operation: "GetObjectTagging", action: "oss:GetObjectTagging", serve: (*call).getObjectTagging, versions: true},
+	{method: "DELETE", level: onObject, sub: "tagging", operation: "DeleteObjectTagging", action: "oss:DeleteObjectTagging", serve: (*call).deleteObjectTagging, versions: true},
 
 	{method: "POST", level: onObject, sub: "uploads", operation: "InitiateMultipartUpload", action: "oss:PutObject", serve: (*call).initiateMultipartUpload},
 	{method: "PUT", level: onObject, sub: "partNumber&uploadId", operation: "UploadPart", action: "oss:PutObject", serve: (*call).uploadPart},

@@ -287,26 +287,6 @@ func (st *store) open(bucketName, key, versionID string) (*object, *os.File, err
 	return o, f, nil
 }
 
-// setTags replaces the tags of an object.
-func (st *store) setTags(bucketName, key string, tags []tag) error {
-	st.mu.Lock()
-	defer st.mu.Unlock()
-	old, err := st.versionLocked(bucketName, key, "")
-	if err != nil {
-		return err
-	}
-	b, tagged := st.buckets[bucketName], *old
-	tagged.Tags = tags
-	if err := st.writeJSON(b.objectFile(&tagged), tagged); err != nil {
-		return fmt.Errorf("storing the tags of %q: %w", key, err)
-	}
-	// The current version is the last one.
-	versions := b.versions[key]
-	versions[len(versions)-1] = &tagged
-	b.objects[key] = &tagged
-	return nil
-}
-
 // list returns the objects of a bucket under prefix, sorted by key.
 func (st *store) list(bucketName, prefix string) []*object {
 	st.mu.RLock()

@@ -167,6 +167,26 @@ func (st *store) remove(bucketName, key, id string) (*object, error) {
 	return o, nil
 }
 
+// setTags replaces the tags of one version and returns it. Of a delete marker it
+// returns the marker and errDeleteMarker.
+func (st *store) setTags(bucketName, key, id string, tags []tag) (*object, error) {
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	old, err := st.versionLocked(bucketName, key, id)
+	if err != nil {
+		return old, err
+	}
+	b, tagged := st.buckets[bucketName], *old
+	tagged.Tags = tags
+	if err := st.writeJSON(b.objectFile(&tagged), tagged); err != nil {
+		return nil, fmt.Errorf("storing the tags of %q: %w", key, err)
+	}
+	versions := b.versions[key]
+	versions[slices.Index(versions, old)] = &tagged
+	b.setVersions(key, versions)
+	return &tagged, nil
+}
+
 func (b *bucket) setVersions(key string, versions []*object) {
 	delete(b.objects, key)
 	delete(b.versions, key)

@@ -2,7 +2,6 @@ package oss
 
 import (
 	"encoding/xml"
-	"errors"
 	"net/http"
 )
 
@@ -26,31 +25,26 @@ func (c *call) putObjectTagging() error {
 	if err := checkTags(document.Tags); err != nil {
 		return err
 	}
-	if err := c.setTags(document.Tags); err != nil {
-		return err
-	}
-	return c.writeEmpty(http.StatusOK)
+	return c.setTags(document.Tags, http.StatusOK)
 }
 
 func (c *call) getObjectTagging() error {
-	o, err := c.s.store.object(c.target.bucket, c.target.key)
+	o, err := c.s.store.version(c.target.bucket, c.target.key, c.query.get("versionId"))
 	if err != nil {
-		return errNoSuchKey(c.target.key)
+		return c.versionError(o, err)
 	}
+	c.writeVersion(o)
 	return c.writeXML(tagging{Tags: o.Tags})
 }
 
-func (c *call) deleteObjectTagging() error {
-	if err := c.setTags(nil); err != nil {
-		return err
-	}
-	return c.writeEmpty(http.StatusNoContent)
-}
+func (c *call) deleteObjectTagging() error { return c.setTags(nil, http.StatusNoContent) }
 
-func (c *call) setTags(tags []tag) error {
-	err := c.s.store.setTags(c.target.bucket, c.target.key, tags)
-	if errors.Is(err, errNotStored) {
-		return errNoSuchKey(c.target.key)
+// setTags replaces the tags of the version that the request names, and answers status.
+func (c *call) setTags(tags []tag, status int) error {
+	o, err := c.s.store.setTags(c.target.bucket, c.target.key, c.query.get("versionId"), tags)
+	if err != nil {
+		return c.versionError(o, err)
 	}
-	return err
+	c.writeVersion(o)
+	return c.writeEmpty(status)
 }

@@ -53,8 +53,8 @@ func (c *call) writeVersion(o *object) {
 // current version is a delete marker is absent, and the answer says why; a
 // delete marker that is asked for by its id allows nothing but DELETE.
 //
-// unconfirmed (version.marker-by-id): is that so of GetObjectMeta as well? The documents say it of
-// GetObject and HeadObject.
+// unconfirmed (version.marker-by-id): is that so of GetObjectMeta and of tagging as well? The
+// documents say it of GetObject and HeadObject.
 func (c *call) versionError(o *object, err error) error {
 	switch {
 	case errors.Is(err, errDeleteMarker):

@@ -137,22 +137,132 @@ func TestVersionsOfEveryUpload(t *testing.T) {
 	}
 }
 
+// tagVersion puts one tag on a version.
+func (f *fixture) tagVersion(a Account, version *string, value string) (*oss.PutObjectTaggingResult, error) {
+	return f.client(a).PutObjectTagging(f.t.Context(), &oss.PutObjectTaggingRequest{
+		Bucket: oss.Ptr(testBucket), Key: oss.Ptr("k"), VersionId: version,
+		Tagging: &oss.Tagging{TagSet: &oss.TagSet{Tags: []oss.Tag{{Key: oss.Ptr("a"), Value: oss.Ptr(value)}}}},
+	})
+}
+
+func (f *fixture) versionTags(a Account, version *string) (*oss.GetObjectTaggingResult, error) {
+	return f.client(a).GetObjectTagging(f.t.Context(), &oss.GetObjectTaggingRequest{Bucket: oss.Ptr(testBucket), Key: oss.Ptr("k"), VersionId: version})
+}
+
+func (f *fixture) untagVersion(a Account, version *string) (*oss.DeleteObjectTaggingResult, error) {
+	return f.client(a).DeleteObjectTagging(f.t.Context(), &oss.DeleteObjectTaggingRequest{Bucket: oss.Ptr(testBucket), Key: oss.Ptr("k"), VersionId: version})
+}
+
 func TestVersionTags(t *testing.T) {
+	dir := t.TempDir()
+	f := newFixture(t, func(c *Config) { c.Dir = dir })
+	f.put("k", "null")
+	if err := f.s.SetVersioning(testBucket, VersioningEnabled); err != nil {
+		t.Fatal(err)
+	}
+	one, two, null := f.putVersion("k", "one"), f.putVersion("k", "two"), oss.Ptr("null")
+	check := func(want string) {
+		t.Helper()
+		var have []string
+		for _, version := range []*string{null, one, two, nil} {
+			got := must[*oss.GetObjectTaggingResult](t)(f.versionTags(permanent, version))
+			shown := version
+			if version == nil {
+				shown = two
+			}
+			if oss.ToString(got.VersionId) != *shown {
+				t.Errorf("tags of version %q are of %q", *shown, oss.ToString(got.VersionId))
+			}
+			text := "-"
+			if len(got.Tags) == 1 {
+				text = *got.Tags[0].Value
+			}
+			head := must[*oss.HeadObjectResult](t)(f.client(permanent).HeadObject(t.Context(), &oss.HeadObjectRequest{Bucket: oss.Ptr(testBucket), Key: oss.Ptr("k"), VersionId: version}))
+			if int(head.TaggingCount) != len(got.Tags) {
+				t.Errorf("HEAD of version %q counts %d tags, want %d", *shown, head.TaggingCount, len(got.Tags))
+			}
+			have = append(have, text)
+		}
+		if got := strings.Join(have, " "); got != want {
+			t.Errorf("tags = %s, want %s", got, want)
+		}
+	}
+	check("- - - -")
+	for _, step := range []struct {
+		version *string
+		value   string
+		shown   string
+		want    string
+	}{
+		{nil, "current", *two, "- - current current"},
+		{one, "first", *one, "- first current current"},
+		{null, "null", "null", "null first current current"},
+		{two, "second", *two, "null first second second"},
+	} {
+		if put := must[*oss.PutObjectTaggingResult](t)(f.tagVersion(permanent, step.version, step.value)); oss.ToString(put.VersionId) != step.shown {
+			t.Errorf("tagged version %q, want %q", oss.ToString(put.VersionId), step.shown)
+		}
+		check(step.want)
+	}
+	f = newFixture(t, func(c *Config) { c.Dir = dir }) // a restart keeps them
+	check("null first second second")
+	if got := must[*oss.DeleteObjectTaggingResult](t)(f.untagVersion(permanent, one)); oss.ToString(got.VersionId) != *one {
+		t.Errorf("untagged version %q, want %q", oss.ToString(got.VersionId), *one)
+	}
+	check("null - second second")
+	must[*oss.DeleteObjectTaggingResult](t)(f.untagVersion(permanent, nil))
+	check("null - - -")
+	if got := f.readVersion("k", nil) + " " + f.readVersion("k", one); got != "two "+*two+" one "+*one {
+		t.Errorf("versions = %s", got)
+	}
+
+	_, marker := f.deleteVersion("k", nil)
+	for _, test := range []struct {
+		version *string
+		status  int
+		code    code
+		ec      string
+	}{
+		{nil, 404, codeNoSuchKey, "0026-00000001"},
+		{&marker, 405, codeMethodNotAllowed, ""},
+		{oss.Ptr("CAEQ0"), 404, codeNoSuchVersion, ""},
+	} {
+		_, err := f.tagVersion(permanent, test.version, "x")
+		wantServiceError(t, err, test.status, test.code, test.ec)
+		_, err = f.versionTags(permanent, test.version)
+		wantServiceError(t, err, test.status, test.code, test.ec)
+		_, err = f.untagVersion(permanent, test.version)
+		wantServiceError(t, err, test.status, test.code, test.ec)
+	}
+	// A version under a delete marker is tagged, and the key stays deleted.
+	must[*oss.PutObjectTaggingResult](t)(f.tagVersion(permanent, two, "under"))
+	if list := f.s.store.list(testBucket, ""); len(list) != 0 {
+		t.Errorf("%d objects are listed", len(list))
+	}
+}
+
+func TestVersionTagsAuthorization(t *testing.T) {
 	f := newVersioned(t)
-	one := f.putVersion("k", "one")
-	f.putVersion("k", "two")
-	must[*oss.PutObjectTaggingResult](t)(f.client(permanent).PutObjectTagging(t.Context(), &oss.PutObjectTaggingRequest{
-		Bucket: oss.Ptr(testBucket), Key: oss.Ptr("k"),
-		Tagging: &oss.Tagging{TagSet: &oss.TagSet{Tags: []oss.Tag{{Key: oss.Ptr("a"), Value: oss.Ptr("b")}}}},
-	}))
-	head := func(version *string) *oss.HeadObjectResult {
-		return must[*oss.HeadObjectResult](t)(f.client(permanent).HeadObject(t.Context(), &oss.HeadObjectRequest{Bucket: oss.Ptr(testBucket), Key: oss.Ptr("k"), VersionId: version}))
+	version := f.putVersion("k", "one")
+	for _, verb := range []string{"Put", "Get", "Delete"} {
+		limited := permanent
+		limited.Allows = func(action, _ string, _ map[string]string) bool { return action != "oss:"+verb+"ObjectVersionTagging" }
+		f.setAccount(limited)
+		for name, call := range map[string]func(*string) error{
+			"Put":    func(version *string) error { _, err := f.tagVersion(limited, version, "x"); return err },
+			"Get":    func(version *string) error { _, err := f.versionTags(limited, version); return err },
+			"Delete": func(version *string) error { _, err := f.untagVersion(limited, version); return err },
+		} {
+			if err := call(nil); err != nil {
+				t.Errorf("%s of the current version without the right to %s those of a version: %v", name, verb, err)
+			}
+			if err := call(version); name == verb {
+				wantServiceError(t, err, 403, codeAccessDenied, "0003-00000801")
+			} else if err != nil {
+				t.Errorf("%s of a version without the right to %s them: %v", name, verb, err)
+			}
+		}
 	}
-	if current := head(nil); current.TaggingCount != 1 || head(current.VersionId).TaggingCount != 1 || head(one).TaggingCount != 0 {
-		t.Error("the tags are not those of the current version")
-	}
-	_, err := f.client(permanent).GetObjectTagging(t.Context(), &oss.GetObjectTaggingRequest{Bucket: oss.Ptr(testBucket), Key: oss.Ptr("k"), VersionId: one})
-	wantServiceError(t, err, 501, codeNotImplemented, "")
 }
 
 func TestVersionAuthorization(t *testing.T) {
