@@ -5,7 +5,6 @@ import (
 	"encoding/base64"
 	"errors"
 	"io"
-	"math"
 	"net/http"
 	"strconv"
 	"strings"
@@ -263,18 +262,23 @@ func (c *call) readRange(size int64) (start, end int64, partial bool, err error)
 func parseRange(value string, size int64) (start, end int64, ok bool) {
 	spec, isBytes := strings.CutPrefix(value, "bytes=")
 	first, last, isRange := strings.Cut(spec, "-")
-	if !isBytes || !isRange {
-		return 0, 0, false
-	}
-	a, errA := strconv.ParseInt(first, 10, 64)
-	b, errB := strconv.ParseInt(last, 10, 64)
+	a, okA := parsePosition(first)
+	b, okB := parsePosition(last)
 	switch {
-	case first == "" && errB == nil && b > 0 && size > 0: // the last b bytes
-		return max(0, size-b), size, true
-	case errA == nil && a >= 0 && last == "":
+	case !isBytes || !isRange:
+		return 0, 0, false
+	case first == "" && okB: // the last b bytes
+		return max(0, size-b), size, b > 0 && size > 0
+	case okA && last == "":
 		return a, max(a, size), true
-	case errA == nil && a >= 0 && errB == nil && a <= b && b < math.MaxInt64:
-		return a, b + 1, true
+	case okA && okB:
+		return a, b + 1, a <= b
 	}
 	return 0, 0, false
+}
+
+// parsePosition reads a number of bytes that can be counted on without overflow.
+func parsePosition(text string) (int64, bool) {
+	n, err := strconv.ParseUint(text, 10, 62)
+	return int64(n), err == nil
 }
