@@ -1,13 +1,13 @@
 package e2e
 
 import (
-	"fmt"
 	"net/http"
 	"testing"
 
 	"ossupload/scripts/internal/stack"
 	"ossupload/scripts/internal/stack/fault"
 	"ossupload/scripts/internal/stack/fc"
+	"ossupload/scripts/internal/stacktest"
 	"ossupload/shared/uploadtoken"
 )
 
@@ -16,10 +16,10 @@ import (
 // that travelled with the callback.
 func TestTriggerFindsWhatNobodyAnnounced(t *testing.T) {
 	t.Parallel()
-	for _, encoded := range []bool{false, true} {
-		t.Run(fmt.Sprintf("with encoded keys: %v", encoded), func(t *testing.T) {
+	for _, keys := range []string{"plain", "encoded"} {
+		t.Run("with "+keys+" keys", func(t *testing.T) {
 			t.Parallel()
-			r := newRigOf(t, stack.Options{Trigger: fc.TriggerHTTP, EncodeKeys: encoded})
+			r := newRigOf(t, stack.Options{Trigger: fc.TriggerHTTP, Assume: stacktest.Assume(t, "trigger.encoded-keys="+keys)})
 			contents, whole := threeParts(12)
 			put, url := r.grantPut(t, nil), r.grantURL(t)
 			form := r.form(t, r.Ready.CallerToken, map[string]any{"size": len(put.content)})

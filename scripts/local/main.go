@@ -31,6 +31,7 @@ import (
 	"syscall"
 	"time"
 
+	"ossupload/scripts/internal/facts"
 	"ossupload/scripts/internal/stack"
 	"ossupload/scripts/internal/stack/fc"
 )
@@ -93,6 +94,11 @@ func parseFlags(args []string, stderr io.Writer) (o stack.Options, once bool, er
 	flags.StringVar(&o.Webhook, "webhook", "", "`URL` of your own backend, to which events are delivered as well")
 	envFile := flags.String("env", "", "`file` of KEY=VALUE lines that override the settings of the functions")
 	flags.IntVar(&o.Instances, "instances", 1, "processes of each function; requests go to them in turn")
+	var assumed []string
+	flags.Func("assume", "`fact=value`: what OSS is taken to do where nobody knows; may be repeated, and \"worst\" is all at once", func(setting string) error {
+		assumed = append(assumed, setting)
+		return nil
+	})
 	flags.BoolVar(&once, "once", false, "upload once by every method, check the outcome, and exit; ports are chosen unless given")
 
 	refuse := func(err error) (stack.Options, bool, error) {
@@ -113,6 +119,9 @@ func parseFlags(args []string, stderr io.Writer) (o stack.Options, once bool, er
 	if o.Trigger, err = fc.ParseTrigger(*trigger); err != nil {
 		return refuse(err)
 	}
+	if o.Assume, err = assumptions(assumed); err != nil {
+		return refuse(err)
+	}
 	if *envFile != "" {
 		if o.Settings, err = readEnvFile(*envFile); err != nil {
 			return refuse(err)
@@ -131,4 +140,12 @@ func parseFlags(args []string, stderr io.Writer) (o stack.Options, once bool, er
 	o.UppyDir = os.Getenv(uppyDirVariable)
 	o.Log = stderr
 	return o, once, nil
+}
+
+// assumptions are those of -assume.
+func assumptions(settings []string) (facts.Assumptions, error) {
+	if len(settings) == 1 && settings[0] == "worst" {
+		return facts.AssumeWorst(), nil
+	}
+	return facts.Assume(settings...)
 }

@@ -41,6 +41,15 @@ func TestParseFlags(t *testing.T) {
 	}
 }
 
+func TestAssume(t *testing.T) {
+	for _, args := range [][]string{{"-assume", "sign.too-early=400", "-assume", "meta.names=taken"}, {"-assume", "worst"}} {
+		o, _, err := parseFlags(args, io.Discard)
+		if err != nil || !o.Assume.Is("sign.too-early", "400") || !o.Assume.Is("meta.names", "taken") {
+			t.Errorf("parseFlags(%q) = %v, %v, want both facts otherwise", args, o.Assume, err)
+		}
+	}
+}
+
 func TestParseFlagsRefuses(t *testing.T) {
 	tests := []struct {
 		name string
@@ -51,6 +60,8 @@ func TestParseFlagsRefuses(t *testing.T) {
 		{"an argument", []string{"up"}, `"up"`},
 		{"no instances", []string{"-instances", "0"}, "-instances"},
 		{"more instances than any machine has room for", []string{"-instances", "1000"}, "-instances"},
+		{"a fact that is not unknown", []string{"-assume", "sign.week=8"}, "sign.week"},
+		{"all at once and one more", []string{"-assume", "worst", "-assume", "sign.too-early=400"}, "worst"},
 		{"an unknown trigger", []string{"-trigger", "timer"}, "timer"},
 		{"a file of settings that is not there", []string{"-env", filepath.Join(t.TempDir(), "none")}, "none"},
 	}

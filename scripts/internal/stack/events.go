@@ -27,7 +27,7 @@ func (s *Stack) startEvents(o Options, objects *oss.Server) error {
 		}
 		s.Triggered = queue
 		s.onClose(queue.Close)
-		objects.SetTrigger(&oss.Trigger{Prefix: s.Settings.prefix(), EncodeKeys: o.EncodeKeys, Deliver: func(event []byte) {
+		objects.SetTrigger(&oss.Trigger{Prefix: s.Settings.prefix(), Deliver: func(event []byte) {
 			if err := queue.Send(event); err != nil {
 				s.log.Error("an event of OSS's trigger is lost", "err", err.Error())
 			}

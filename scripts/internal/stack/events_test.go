@@ -3,7 +3,6 @@ package stack_test
 import (
 	"bytes"
 	"encoding/json"
-	"fmt"
 	"net/http"
 	"strings"
 	"testing"
@@ -69,10 +68,10 @@ func fire(t *testing.T, s *stacktest.Stack, payload any) string {
 
 // OSS's trigger finds an upload that neither callback nor client announced.
 func TestTriggerRepairs(t *testing.T) {
-	for _, encoded := range []bool{false, true} {
-		t.Run(fmt.Sprintf("encoded keys: %v", encoded), func(t *testing.T) {
+	for _, keys := range []string{"plain", "encoded"} {
+		t.Run(keys+" keys", func(t *testing.T) {
 			t.Parallel()
-			s := stacktest.Start(t, stack.Options{EncodeKeys: encoded, TriggerTwice: true})
+			s := stacktest.Start(t, stack.Options{Assume: stacktest.Assume(t, "trigger.encoded-keys="+keys), TriggerTwice: true})
 			key := uploadUnannounced(t, s)
 			if err := s.Triggered.Drain(t.Context()); err != nil {
 				t.Fatal(err)

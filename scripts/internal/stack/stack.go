@@ -30,6 +30,7 @@ import (
 	"slices"
 	"time"
 
+	"ossupload/scripts/internal/facts"
 	"ossupload/scripts/internal/stack/fault"
 	"ossupload/scripts/internal/stack/fc"
 	"ossupload/scripts/internal/stack/hook"
@@ -84,8 +85,8 @@ type Options struct {
 	// make the next ones fail.
 	NoTrigger bool
 
-	// EncodeKeys percent-encodes the keys in the trigger's events.
-	EncodeKeys bool
+	// Assume are the values of what is unknown about the cloud.
+	Assume facts.Assumptions
 
 	// TriggerTwice has every event of the trigger delivered twice.
 	TriggerTwice bool
@@ -289,6 +290,7 @@ func (s *Stack) startOSS(l net.Listener, dir string, o Options) (*oss.Server, er
 		CallbackKey:    s.CallbackKey,
 		CallbackKeyURL: s.Ready.OSS + CallbackKeyPath,
 		Fault:          s.Faults.Take,
+		Assume:         o.Assume,
 		PlainHTTP:      o.PlainHTTP,
 		Log:            s.log,
 	})

@@ -22,12 +22,23 @@ import (
 	"github.com/aliyun/alibabacloud-oss-go-sdk-v2/oss"
 
 	"ossupload/scripts/internal/client"
+	"ossupload/scripts/internal/facts"
 	"ossupload/scripts/internal/stack"
 	"ossupload/scripts/internal/stack/fault"
 )
 
 // Options are those of the stack itself, for tests that need nothing else of it.
 type Options = stack.Options
+
+// Assume is what unknown facts are taken to be: settings as "fact=value".
+func Assume(t *testing.T, settings ...string) facts.Assumptions {
+	t.Helper()
+	a, err := facts.Assume(settings...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return a
+}
 
 // Stack is a running local stack, and what tests of its clients ask of it.
 type Stack struct{ *stack.Stack }

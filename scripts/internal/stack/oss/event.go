@@ -11,12 +11,6 @@ type Trigger struct {
 	// Prefix is what the keys begin with of which it tells.
 	Prefix string
 
-	// EncodeKeys percent-encodes the keys in events.
-	//
-	// unconfirmed (trigger.encoded-keys): whether OSS does. Published events hold only keys that are the
-	// same either way.
-	EncodeKeys bool
-
 	// Deliver takes one event and must not block: OSS does not wait for whom it
 	// tells.
 	Deliver func(event []byte)
@@ -37,7 +31,7 @@ func (c *call) tell(o *object, cb *callback) {
 	if t == nil || !triggering[c.operation] || !strings.HasPrefix(o.Key, t.Prefix) {
 		return
 	}
-	event, err := json.Marshal(c.storedEvent(o, cb, t.EncodeKeys))
+	event, err := json.Marshal(c.storedEvent(o, cb))
 	if err != nil {
 		c.s.cfg.Log.Error("oss stand-in: event not sent", "requestId", c.requestID, "err", err.Error())
 		return
@@ -55,10 +49,12 @@ func (c *call) tell(o *object, cb *callback) {
 //	  "responseElements": {"requestId"}, "userIdentity": {"principalId"}}]}
 //
 // xVars are the custom variables of the upload's callback, and absent without.
-func (c *call) storedEvent(o *object, cb *callback, encode bool) any {
+func (c *call) storedEvent(o *object, cb *callback) any {
 	type fields map[string]any
 	key := o.Key
-	if encode {
+	// unconfirmed (trigger.encoded-keys): published events hold only keys that are
+	// the same either way.
+	if c.s.cfg.Assume.Is("trigger.encoded-keys", "encoded") {
 		key = percentEncode(key)
 	}
 	stored := fields{

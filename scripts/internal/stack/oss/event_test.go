@@ -100,8 +100,8 @@ func TestTriggerTellsOfUploads(t *testing.T) {
 }
 
 func TestTriggerEncodesKeys(t *testing.T) {
-	f := newFixture(t)
-	l := f.listen(Trigger{Prefix: "uploads/", EncodeKeys: true})
+	f := newFixture(t, assume(t, "trigger.encoded-keys=encoded"))
+	l := f.listen(Trigger{Prefix: "uploads/"})
 	f.wantStatus(f.putWithCallback("uploads/a b.png", "hello", "", ""), 200)
 	if got := l.names()["ObjectCreated:PutObject"]; got != "uploads%2Fa%20b.png" {
 		t.Errorf("key = %q, want it percent-encoded", got)

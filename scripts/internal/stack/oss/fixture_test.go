@@ -8,6 +8,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"ossupload/scripts/internal/facts"
 	"strings"
 	"sync"
 	"testing"
@@ -46,6 +47,16 @@ type fixture struct {
 	now      time.Time // zero: the real time
 	accounts map[string]Account
 	fault    func(target, operation string) string
+}
+
+// assume has the stand-in take unknown facts to be so.
+func assume(t *testing.T, settings ...string) func(*Config) {
+	t.Helper()
+	a, err := facts.Assume(settings...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return func(cfg *Config) { cfg.Assume = a }
 }
 
 func newFixture(t *testing.T, change ...func(*Config)) *fixture {

@@ -11,7 +11,8 @@
 // while headers that no signature covers (Content-Encoding,
 // Content-Disposition, Cache-Control, Expires) are stored with the object and
 // shown to everybody who asks. Each such assumption is a comment that begins
-// with "unconfirmed (ID)", where ID names it in package facts.
+// with "unconfirmed (ID)", where ID names it in package facts, and a switch:
+// Config.Assume has the stand-in do otherwise.
 //
 // Known differences from OSS: callbacks may go to private addresses, which is
 // what local means, and https callbacks always send SNI; x-oss-process on a
@@ -31,6 +32,8 @@ import (
 	"strings"
 	"sync/atomic"
 	"time"
+
+	"ossupload/scripts/internal/facts"
 )
 
 // Config is everything that a Server depends on. Region, Dir, Now and Lookup
@@ -60,6 +63,9 @@ type Config struct {
 	// Fault is asked once per call and may break it; see fault.go. Nil
 	// breaks nothing.
 	Fault func(target, operation string) string
+
+	// Assume are the values of what is unknown about OSS.
+	Assume facts.Assumptions
 
 	// PlainHTTP has the conditions of policies see calls over plain http as such;
 	// else they count as secure.
