@@ -5,7 +5,6 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
-	"strconv"
 	"strings"
 	"unicode/utf8"
 )
@@ -164,8 +163,5 @@ func (a attributes) write(header http.Header) {
 	header.Set("x-oss-storage-class", a.StorageClass)
 	if a.Encryption != "" {
 		header.Set("x-oss-server-side-encryption", a.Encryption)
-	}
-	if len(a.Tags) > 0 {
-		header.Set("x-oss-tagging-count", strconv.Itoa(len(a.Tags)))
 	}
 }

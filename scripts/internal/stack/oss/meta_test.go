@@ -80,3 +80,21 @@ func TestMetaOfVersions(t *testing.T) {
 		}
 	}
 }
+
+// How many tags an object has is told to those who may read them.
+func TestTagCountIsForReadersOfTags(t *testing.T) {
+	f := newFixture(t)
+	must[*oss.PutObjectResult](t)(f.client(permanent).PutObject(t.Context(), &oss.PutObjectRequest{
+		Bucket: oss.Ptr(testBucket), Key: oss.Ptr("k"), Body: strings.NewReader("1"), Tagging: oss.Ptr("a=1&b=2"),
+	}))
+	for allowed, want := range map[bool]string{true: "2", false: ""} {
+		a := permanent
+		a.AccessKeyID = fmt.Sprint("reader-", allowed)
+		a.Allows = func(action, _ string, _ map[string]string) bool { return allowed || action == "oss:GetObject" }
+		f.accounts[a.AccessKeyID] = a
+		got := must[*oss.HeadObjectResult](t)(f.client(a).HeadObject(t.Context(), &oss.HeadObjectRequest{Bucket: oss.Ptr(testBucket), Key: oss.Ptr("k")}))
+		if count := got.Headers.Get("x-oss-tagging-count"); count != want {
+			t.Errorf("who may read tags is %v: x-oss-tagging-count = %q, want %q", allowed, count, want)
+		}
+	}
+}

@@ -210,6 +210,10 @@ func (c *call) getObject() error {
 func (c *call) describe(o *object) {
 	header := c.w.Header()
 	o.attributes.write(header)
+	// How many tags there are is for those who may read them.
+	if len(o.Tags) > 0 && c.permit(c.target.bucket, c.target.key, "oss:GetObjectTagging") == nil {
+		header.Set("x-oss-tagging-count", strconv.Itoa(len(o.Tags)))
+	}
 	writeContentHeaders(header, o.content)
 	c.writeVersion(o)
 	header.Set("x-oss-object-type", o.Type)
