@@ -22,6 +22,16 @@ type Credential struct {
 	Policies []Policy
 	// Role is the ARN of the assumed role, or empty.
 	Role string
+
+	asked func(Asked) // of the Store that it was looked up in; nil for nobody
+}
+
+// Asked is one question whether a credential may do something, and its answer.
+type Asked struct {
+	Role             string // ARN of the credential's role, or empty
+	Action, Resource string
+	Known            map[string]string // as in [Policy.AllowsWhen]; not to be changed
+	Allowed          bool
 }
 
 // Allows reports whether every policy of the credential permits action on
@@ -33,12 +43,11 @@ func (c Credential) Allows(action, resource string) bool {
 // AllowsWhen is Allows for a call of which something is known; see
 // Policy.AllowsWhen.
 func (c Credential) AllowsWhen(action, resource string, known map[string]string) bool {
-	for _, p := range c.Policies {
-		if !p.AllowsWhen(action, resource, known) {
-			return false
-		}
+	allowed := !slices.ContainsFunc(c.Policies, func(p Policy) bool { return !p.AllowsWhen(action, resource, known) })
+	if c.asked != nil {
+		c.asked(Asked{Role: c.Role, Action: action, Resource: resource, Known: known, Allowed: allowed})
 	}
-	return true
+	return allowed
 }
 
 // Role is a RAM role that STS lets callers assume.
@@ -57,8 +66,9 @@ type Role struct {
 // Store holds the credentials that the local stack accepts. It is safe for
 // concurrent use.
 type Store struct {
-	mu   sync.RWMutex
-	byID map[string]Credential
+	mu    sync.RWMutex
+	byID  map[string]Credential
+	asked func(Asked)
 }
 
 // NewStore returns an empty Store.
@@ -74,6 +84,14 @@ func (s *Store) Add(c Credential) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.byID[c.AccessKeyID] = c
+}
+
+// Watch has asked called with every question about the credentials that are
+// looked up from now on. It must not block, and is called by several goroutines.
+func (s *Store) Watch(asked func(Asked)) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.asked = asked
 }
 
 // OfRole returns the credentials of a role, expired or not. The caller must not
@@ -96,5 +114,6 @@ func (s *Store) Lookup(accessKeyID string) (Credential, bool) {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	c, ok := s.byID[accessKeyID]
+	c.asked = s.asked
 	return c, ok
 }
