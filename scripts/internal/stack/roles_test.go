@@ -35,7 +35,7 @@ func TestRoles(t *testing.T) {
 		{"oss:PutObject", own + "_pending/x", "", "callback complete repair"},
 		{"oss:DeleteObject", own + "_pending/x", "", "repair"},
 		{"oss:PutObject", own + "_dead/x", "", "repair"},
-		{"oss:DeleteObject", own + "_dead/x", "", "repair"},
+		{"oss:DeleteObject", own + "_dead/x", "", ""},
 		{"oss:PutObject", own + "_sweep/cursor", "", "repair"},
 		{"oss:PutObject", "acs:oss:*:*:b/_ossupload/other/_pending/x", "", ""},
 		{"oss:PutObject", "acs:oss:*:*:b/other/x", "", ""},
@@ -43,15 +43,14 @@ func TestRoles(t *testing.T) {
 		{assume, UploadRole, "", "presign complete"},
 		{assume, rolePrefix + "repair", "", ""},
 	}
-	roles := []string{"upload", "presign", "callback", "complete", Repair}
 	for _, tt := range tests {
 		got := ""
-		for _, role := range roles {
-			statements := s.signing()
+		for _, role := range []string{"upload", "presign", "callback", "complete", Repair} {
+			statements := s.deployment().Signing()
 			if role != "upload" {
-				statements = s.permissions(role)
+				statements = s.deployment().Permissions(role)
 			}
-			if p, err := policy(statements...); err != nil {
+			if p, err := policy(statements); err != nil {
 				t.Fatal(err)
 			} else if p.AllowsWhen(tt.action, tt.resource, map[string]string{"acs:SecureTransport": "true", "oss:Prefix": tt.prefix}) {
 				got += " " + role
@@ -73,7 +72,7 @@ func TestRolesWithoutAnUploadRole(t *testing.T) {
 	secure := map[string]string{"acs:SecureTransport": "true"}
 	s := &Stack{Ready: Ready{Bucket: "b"}, Settings: Settings{{"UPLOAD_PREFIX", "in/"}}}
 	for role, want := range map[string]bool{"presign": true, "complete": true, "callback": false, Repair: false} {
-		p, err := policy(s.permissions(role)...)
+		p, err := policy(s.deployment().Permissions(role))
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -333,7 +333,7 @@ func (s *Stack) startSTS(l net.Listener) error {
 	}
 	var roles []ram.Role
 	if arn := s.Settings.Get("UPLOAD_ROLE_ARN"); arn != "" {
-		uploads, err := policy(s.signing()...)
+		uploads, err := policy(s.deployment().Signing())
 		if err != nil {
 			return err
 		}
@@ -351,7 +351,7 @@ func (s *Stack) startSTS(l net.Listener) error {
 // startFunctions runs every function, in as many instances.
 func (s *Stack) startFunctions(ctx context.Context, binaries string, instances int, logged io.Writer) error {
 	for _, d := range deployed {
-		own, err := policy(s.permissions(d.name)...)
+		own, err := policy(s.deployment().Permissions(d.name))
 		if err != nil {
 			return err
 		}
