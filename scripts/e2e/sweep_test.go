@@ -19,6 +19,7 @@ import (
 
 	"ossupload/scripts/internal/stack/fault"
 	"ossupload/scripts/internal/stack/fc"
+	"ossupload/scripts/internal/stack/ram"
 	"ossupload/shared/confirm"
 	"ossupload/shared/grant"
 	"ossupload/shared/outbox"
@@ -223,20 +224,42 @@ func TestSweepDeletesAndAborts(t *testing.T) {
 // later sweeps as if so much time had passed.
 func (r *rig) later(t *testing.T, ahead time.Duration, o sweep.Options) sweep.Summary {
 	t.Helper()
+	return r.laterAs(t, ram.Credential{AccessKeyID: r.Ready.AccessKeyID, AccessKeySecret: r.Ready.AccessKeySecret}, ahead, o)
+}
+
+// storageAs calls OSS as the functions do, with what a credential may.
+func (r *rig) storageAs(t *testing.T, by ram.Credential) *storage.Client {
+	t.Helper()
 	endpoint, err := signing.ParseEndpoint(r.Ready.OSS, signing.PathStyle)
 	if err != nil {
 		t.Fatal(err)
 	}
-	env := map[string]string{"ALIBABA_CLOUD_ACCESS_KEY_ID": r.Ready.AccessKeyID, "ALIBABA_CLOUD_ACCESS_KEY_SECRET": r.Ready.AccessKeySecret}
-	store := storage.New(storage.Config{
+	env := map[string]string{"ALIBABA_CLOUD_ACCESS_KEY_ID": by.AccessKeyID, "ALIBABA_CLOUD_ACCESS_KEY_SECRET": by.AccessKeySecret}
+	if by.SecurityToken != "" {
+		env["ALIBABA_CLOUD_SECURITY_TOKEN"] = by.SecurityToken
+	}
+	return storage.New(storage.Config{
 		Region: r.Ready.Region, Bucket: r.Ready.Bucket, Endpoint: endpoint,
 		Credentials: rolecreds.Env{Now: time.Now, Lookup: func(name string) (string, bool) { v, ok := env[name]; return v, ok }},
 	})
-	log := slog.New(slog.NewJSONHandler(r.logged, nil))
+}
+
+// queueIn is the stack's queue.
+func (r *rig) queueIn(t *testing.T, store *storage.Client, log *slog.Logger) *outbox.Queue {
+	t.Helper()
 	queue, err := outbox.New(outbox.Config{Storage: store, Sealer: r.keyring, Root: grant.OwnRoot("uploads/"), RetryFor: 72 * time.Hour, Now: time.Now, Log: log})
 	if err != nil {
 		t.Fatal(err)
 	}
+	return queue
+}
+
+// laterAs is later with what a credential may.
+func (r *rig) laterAs(t *testing.T, by ram.Credential, ahead time.Duration, o sweep.Options) sweep.Summary {
+	t.Helper()
+	store := r.storageAs(t, by)
+	log := slog.New(slog.NewJSONHandler(r.logged, nil))
+	queue := r.queueIn(t, store, log)
 	confirmer, err := confirm.New(confirm.Config{
 		Storage: store, Queue: queue, Keyring: r.keyring, Bucket: r.Ready.Bucket, Prefix: "uploads/", Location: func(string) string { return "" }, Now: time.Now, Log: log,
 	})
