@@ -119,7 +119,7 @@ func parseFlags(args []string, stderr io.Writer) (o stack.Options, once bool, er
 	if o.Trigger, err = fc.ParseTrigger(*trigger); err != nil {
 		return refuse(err)
 	}
-	if o.Assume, err = assumptions(assumed); err != nil {
+	if o.Assume, err = facts.Assume(assumed...); err != nil {
 		return refuse(err)
 	}
 	if *envFile != "" {
@@ -140,12 +140,4 @@ func parseFlags(args []string, stderr io.Writer) (o stack.Options, once bool, er
 	o.UppyDir = os.Getenv(uppyDirVariable)
 	o.Log = stderr
 	return o, once, nil
-}
-
-// assumptions are those of -assume.
-func assumptions(settings []string) (facts.Assumptions, error) {
-	if len(settings) == 1 && settings[0] == "worst" {
-		return facts.AssumeWorst(), nil
-	}
-	return facts.Assume(settings...)
 }

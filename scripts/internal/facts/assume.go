@@ -13,9 +13,13 @@ type Assumptions struct {
 	values map[string]string // by ID; what is not here has its first value
 }
 
-// Assume reads settings of the form "fact=value". A fact that is not unknown, a
-// value that it does not have and a fact that is set twice are errors.
+// Assume reads settings of the form "fact=value"; "worst" alone is [AssumeWorst].
+// A fact that is not unknown, a value that it does not have and a fact that is set
+// twice are errors.
 func Assume(settings ...string) (Assumptions, error) {
+	if len(settings) == 1 && settings[0] == "worst" {
+		return AssumeWorst(), nil
+	}
 	a := Assumptions{values: map[string]string{}}
 	for _, setting := range settings {
 		id, value, found := strings.Cut(setting, "=")
@@ -46,6 +50,18 @@ func AssumeWorst() Assumptions {
 	return a
 }
 
+// Positions are what differs from the zero value in one fact: one for each further
+// value of each unknown fact.
+func Positions() []Assumptions {
+	var positions []Assumptions
+	for _, f := range unknown {
+		for _, value := range f.Values[1:] {
+			positions = append(positions, Assumptions{values: map[string]string{f.ID: value}})
+		}
+	}
+	return positions
+}
+
 // Is reports whether an unknown fact is taken to have a value. It panics if there
 // is no such fact or value, which is a mistake in the code that asks.
 func (a Assumptions) Is(id, value string) bool {
@@ -59,14 +75,17 @@ func (a Assumptions) Is(id, value string) bool {
 	return f.Values[0] == value
 }
 
-// String is what [Assume] reads, in one line.
-func (a Assumptions) String() string {
+// Settings are what [Assume] reads, by ID.
+func (a Assumptions) Settings() []string {
 	var settings []string
 	for _, id := range slices.Sorted(maps.Keys(a.values)) {
 		settings = append(settings, id+"="+a.values[id])
 	}
-	return strings.Join(settings, " ")
+	return settings
 }
+
+// String is the settings in one line.
+func (a Assumptions) String() string { return strings.Join(a.Settings(), " ") }
 
 func find(id string) (Fact, bool) {
 	i := slices.IndexFunc(unknown, func(f Fact) bool { return f.ID == id })

@@ -37,6 +37,36 @@ func TestAssume(t *testing.T) {
 	}
 }
 
+func TestAssumeReadsWhatItSays(t *testing.T) {
+	if worst, err := facts.Assume("worst"); err != nil || worst.String() != facts.AssumeWorst().String() {
+		t.Errorf("Assume(worst) = %v, %v", worst, err)
+	}
+	for _, a := range append(facts.Positions(), facts.AssumeWorst()) {
+		if got, err := facts.Assume(a.Settings()...); err != nil || got.String() != a.String() {
+			t.Errorf("Assume of the settings of %q = %q, %v", a, got, err)
+		}
+	}
+}
+
+// Each value of each unknown fact is either the first or a position of its own.
+func TestPositions(t *testing.T) {
+	values := 0
+	for _, f := range facts.All() {
+		values += max(0, len(f.Values)-1)
+	}
+	var zero facts.Assumptions
+	for _, a := range facts.Positions() {
+		settings := a.Settings()
+		id, value, _ := strings.Cut(settings[0], "=")
+		if len(settings) != 1 || zero.Is(id, value) || !a.Is(id, value) {
+			t.Errorf("%q is not one fact otherwise than the stand-in has it", a)
+		}
+	}
+	if got := len(facts.Positions()); got != values {
+		t.Errorf("%d positions, want %d", got, values)
+	}
+}
+
 func TestAssumeRefuses(t *testing.T) {
 	for fault, settings := range map[string][]string{
 		"not fact=value":     {"sign.too-early"},
