@@ -9,6 +9,8 @@ import (
 	"testing"
 	"time"
 
+	"ossupload/scripts/internal/facts"
+
 	"github.com/aliyun/alibabacloud-oss-go-sdk-v2/oss"
 	"github.com/aliyun/alibabacloud-oss-go-sdk-v2/oss/credentials"
 	"github.com/aliyun/alibabacloud-oss-go-sdk-v2/oss/signer"
@@ -30,7 +32,7 @@ func presentedOf(t *testing.T, wire []byte) (*presented, *apiError) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return readPresented(r, at, query)
+	return readPresented(r, at, query, facts.Assumptions{})
 }
 
 // FuzzSDKSignature signs with the official signer: the request always

@@ -35,7 +35,7 @@ func (c *call) authenticateForm(f *postForm, now time.Time) (*Account, *apiError
 	if !ok || account.AccessKeySecret == "" {
 		return nil, errUnknownAccessKey(p.accessKeyID)
 	}
-	if fault := checkToken(p, account, now); fault != nil {
+	if fault := c.checkToken(p, account, now); fault != nil {
 		return nil, fault
 	}
 	if fault := p.verifyPolicy(f.fields["policy"], account.AccessKeySecret); fault != nil {

@@ -11,6 +11,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"ossupload/scripts/internal/facts"
 )
 
 const (
@@ -47,7 +49,7 @@ type presented struct {
 
 // readPresented reads the signature that r carries. A request with none gives
 // nil and no error: whether that is allowed is not the verifier's business.
-func readPresented(r *http.Request, t target, query params) (*presented, *apiError) {
+func readPresented(r *http.Request, t target, query params, assume facts.Assumptions) (*presented, *apiError) {
 	authorization := r.Header.Values("Authorization")
 	inURL := query.has("x-oss-signature-version") || query.has("x-oss-signature") || query.has("x-oss-credential")
 	var p *presented
@@ -60,9 +62,9 @@ func readPresented(r *http.Request, t target, query params) (*presented, *apiErr
 	case len(authorization) > 1:
 		return nil, invalidArgument("Authorization", "", "", "Authorization is given more than once.")
 	case len(authorization) == 1:
-		p, additional, fault = readAuthorization(authorization[0], r.Header)
+		p, additional, fault = readAuthorization(authorization[0], r.Header, assume)
 	case inURL:
-		p, additional, fault = readSignedQuery(query, r.Header)
+		p, additional, fault = readSignedQuery(query, r.Header, assume)
 	case query.has("Signature") || query.has("OSSAccessKeyId"):
 		return nil, errNotImplemented("signature version 1")
 	default:
@@ -80,7 +82,7 @@ func readPresented(r *http.Request, t target, query params) (*presented, *apiErr
 //	OSS4-HMAC-SHA256 Credential=ak/20231216/cn-hangzhou/oss/aliyun_v4_request,AdditionalHeaders=abc;zabc,Signature=4a41…
 //
 // The space that the documents print after a comma is optional.
-func readAuthorization(value string, header http.Header) (*presented, []string, *apiError) {
+func readAuthorization(value string, header http.Header, assume facts.Assumptions) (*presented, []string, *apiError) {
 	fields, ok := strings.CutPrefix(value, algorithm+" ")
 	if !ok {
 		return nil, nil, errNotImplemented("any signature but version 4")
@@ -103,7 +105,7 @@ func readAuthorization(value string, header http.Header) (*presented, []string, 
 		case "Credential":
 			credential = value
 		case "AdditionalHeaders":
-			if additional, fault = readAdditional(value); fault != nil {
+			if additional, fault = readAdditional(value, assume); fault != nil {
 				return nil, nil, fault
 			}
 		case "Signature":
@@ -119,17 +121,13 @@ func readAuthorization(value string, header http.Header) (*presented, []string, 
 	if !p.setTime() {
 		return nil, nil, invalidArgument("x-oss-date", p.timestamp, "", "Invalid signing date in Authorization header.")
 	}
-	// unconfirmed (sign.payload-hash): does OSS accept any other payload hash, or none?
-	if payload := header.Get("x-oss-content-sha256"); payload != unsignedPayload {
-		return nil, nil, invalidArgument("x-oss-content-sha256", payload, "", "x-oss-content-sha256 must be UNSIGNED-PAYLOAD.")
-	}
 	p.securityToken = header.Get("x-oss-security-token")
 	return p, additional, nil
 }
 
 // readSignedQuery parses the parameters of a presigned URL. x-oss-expires is
 // a duration in seconds, although some pages call it a UNIX timestamp.
-func readSignedQuery(query params, header http.Header) (*presented, []string, *apiError) {
+func readSignedQuery(query params, header http.Header, assume facts.Assumptions) (*presented, []string, *apiError) {
 	for _, name := range []string{"x-oss-signature-version", "x-oss-credential", "x-oss-date", "x-oss-expires", "x-oss-signature", "x-oss-security-token", "x-oss-additional-headers"} {
 		if query.count(name) > 1 {
 			return nil, nil, invalidArgument(name, "", "", "The parameter is given more than once.")
@@ -166,7 +164,7 @@ func readSignedQuery(query params, header http.Header) (*presented, []string, *a
 	if !query.has("x-oss-additional-headers") {
 		return p, nil, nil
 	}
-	additional, fault := readAdditional(query.get("x-oss-additional-headers"))
+	additional, fault := readAdditional(query.get("x-oss-additional-headers"), assume)
 	return p, additional, fault
 }
 
@@ -189,16 +187,22 @@ func (p *presented) setTime() bool {
 
 // readAdditional parses the list of additionally signed headers. What is
 // signed anyway may not be listed.
-func readAdditional(list string) ([]string, *apiError) {
+func readAdditional(list string, assume facts.Assumptions) ([]string, *apiError) {
+	bad := func() ([]string, *apiError) {
+		return nil, invalidArgument("x-oss-additional-headers", list, "0002-00000209", "The additional headers are invalid.")
+	}
 	names := strings.Split(list, ";")
 	for i, name := range names {
 		if name == "" || name != strings.ToLower(name) || strings.ContainsAny(name, "_ ") ||
 			signedByDefault(name) || slices.Contains(names[:i], name) {
-			return nil, invalidArgument("x-oss-additional-headers", list, "0002-00000209", "The additional headers are invalid.")
+			return bad()
 		}
 	}
 	// unconfirmed (sign.unsorted-headers): is an unsorted list refused? The canonical form is
 	// sorted either way.
+	if assume.Is("sign.unsorted-headers", "refused") && !slices.IsSorted(names) {
+		return bad()
+	}
 	sort.Strings(names)
 	return names, nil
 }
@@ -341,8 +345,8 @@ func (p *presented) checkScope(region, product string) *apiError {
 // minutes before x-oss-date to x-oss-expires after it; a header may be 15
 // minutes off.
 //
-// unconfirmed (sign.instant-of-expiry): is the very instant of expiry still inside? It is refused here.
-func (p *presented) checkTime(now time.Time) *apiError {
+// unconfirmed (sign.instant-of-expiry): is the second of expiry still inside?
+func (p *presented) checkTime(now time.Time, assume facts.Assumptions) *apiError {
 	now = now.UTC()
 	if !p.inURL {
 		if now.Sub(p.time).Abs() > maxSkew {
@@ -352,12 +356,17 @@ func (p *presented) checkTime(now time.Time) *apiError {
 		return nil
 	}
 	end := p.time.Add(p.expires)
+	last := end.Add(-time.Second)
+	if assume.Is("sign.instant-of-expiry", "taken") {
+		last = end
+	}
 	var e *apiError
 	switch {
 	case now.Before(p.time.Add(-maxSkew)):
 		// unconfirmed (sign.too-early): the status and code of this EC.
-		e = errorf(http.StatusForbidden, codeAccessDenied, "0002-00000235", "Request is used before its signing date.")
-	case !now.Before(end):
+		e = refusal(assume, "sign.too-early",
+			errorf(http.StatusForbidden, codeAccessDenied, "0002-00000235", "Request is used before its signing date."))
+	case now.Truncate(time.Second).After(last):
 		e = errorf(http.StatusForbidden, codeAccessDenied, "0002-00000236", "Request has expired.")
 	default:
 		return nil

@@ -16,6 +16,8 @@ import (
 	"testing"
 	"time"
 
+	"ossupload/scripts/internal/facts"
+
 	"github.com/aliyun/alibabacloud-oss-go-sdk-v2/oss"
 )
 
@@ -168,7 +170,7 @@ func TestVectors(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				p, fault := readPresented(r, at, query)
+				p, fault := readPresented(r, at, query, facts.Assumptions{})
 				if fault != nil {
 					t.Fatal(fault)
 				}
