@@ -104,8 +104,6 @@ func (c *call) checkToken(p *presented, account Account, now time.Time) *apiErro
 
 // authorize decides whether the caller may do what the route does, and
 // everything that the headers ask for on top of it.
-//
-// unconfirmed (access.policy-before-bucket): is the policy judged before the bucket is known to exist?
 func (c *call) authorize(op route) *apiError {
 	switch {
 	case c.account == nil && op.publicRead && c.isPublicRead():
@@ -117,12 +115,23 @@ func (c *call) authorize(op route) *apiError {
 	}
 	actions := []string{op.action}
 	if op.action == "oss:PutObject" {
-		actions = uploadActions(c.r.Header)
+		actions = c.uploadActions(c.r.Header)
 	}
 	if c.query.get("versionId") != "" {
 		actions = append(actions, versionAction(op.action))
 	}
 	return c.permit(c.target.bucket, c.target.key, actions...)
+}
+
+// checkBucketFirst refuses a bucket that does not exist before the policy of the
+// caller is judged, if that is the order.
+//
+// unconfirmed (access.policy-before-bucket): is the policy judged before the bucket is known to exist?
+func (c *call) checkBucketFirst(bucket string) error {
+	if c.assumes("access.policy-before-bucket", "bucket") && !c.s.store.hasBucket(bucket) {
+		return errNoSuchBucket(bucket)
+	}
+	return nil
 }
 
 // versionAction is what a call needs besides action when it names a version:
@@ -134,13 +143,13 @@ func versionAction(action string) string {
 // uploadActions are the RAM actions that an upload with these headers needs.
 //
 // unconfirmed (access.acl-action): does OSS ask for oss:PutObjectAcl when the ACL comes with the
-// upload? It is asked for here, but not for "default", which sets nothing.
-func uploadActions(header http.Header) []string {
+// upload? Never for "default", which sets nothing.
+func (c *call) uploadActions(header http.Header) []string {
 	actions := []string{"oss:PutObject"}
 	if header.Get("x-oss-tagging") != "" {
 		actions = append(actions, "oss:PutObjectTagging")
 	}
-	if acl := header.Get("x-oss-object-acl"); acl != "" && acl != "default" {
+	if acl := header.Get("x-oss-object-acl"); acl != "" && acl != "default" && c.assumes("access.acl-action", "needed") {
 		actions = append(actions, "oss:PutObjectAcl")
 	}
 	return actions

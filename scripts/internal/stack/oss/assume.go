@@ -19,6 +19,7 @@ var otherRefusals = []struct {
 }{
 	{"sign.too-early", "400", http.StatusBadRequest, codeInvalidArgument, "0002-00000235"},
 	{"sign.foreign-token", "InvalidSecurityToken", http.StatusForbidden, codeInvalidSecurityToken, ""},
+	{"meta.too-large", "MetadataTooLarge", http.StatusBadRequest, codeMetadataTooLarge, ""},
 }
 
 // refusal is e, or with another status, code and EC if the fact is taken to have

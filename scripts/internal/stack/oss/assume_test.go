@@ -1,6 +1,7 @@
 package oss
 
 import (
+	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -19,7 +20,7 @@ type position struct {
 	want map[string]string // by value of the fact
 }
 
-var positions = slices.Concat(signPositions)
+var positions = slices.Concat(signPositions, accessPositions)
 
 // Whatever an unknown fact is taken to be shows, and no two values show the same.
 func TestPositions(t *testing.T) {
@@ -43,6 +44,18 @@ func TestPositions(t *testing.T) {
 // said is what an answer comes to: "403 AccessDenied 0002-00000235".
 func said(r reply) string {
 	return strings.TrimSpace(fmt.Sprintf("%d %s %s", r.status, r.Code, r.EC))
+}
+
+// failed is the same of what the official SDK returns.
+func failed(err error) string {
+	var e *oss.ServiceError
+	switch {
+	case err == nil:
+		return "done"
+	case errors.As(err, &e):
+		return strings.TrimSpace(fmt.Sprintf("%d %s %s", e.StatusCode, e.Code, e.EC))
+	}
+	return err.Error()
 }
 
 var signPositions = []position{
@@ -82,6 +95,71 @@ var signPositions = []position{
 		signed := f.presign(foreign, &oss.PutObjectRequest{Bucket: oss.Ptr(testBucket), Key: oss.Ptr("k")})
 		return said(f.send(signed.Method, signed.URL, nil, ""))
 	}, map[string]string{"told apart": "403 AccessKeyIdAndSecurityTokenNotMatch", "InvalidSecurityToken": "403 InvalidSecurityToken"}},
+}
+
+var accessPositions = []position{
+	{"access.policy-before-bucket", func(f *fixture) string {
+		f.setAccount(allowing())
+		client, absent := f.client(temporary), oss.Ptr("absent")
+		_, put := client.PutObject(f.t.Context(), &oss.PutObjectRequest{Bucket: absent, Key: oss.Ptr("k")})
+		f.setAccount(allowing("oss:PutObject"))
+		_, copied := client.CopyObject(f.t.Context(), &oss.CopyObjectRequest{
+			Bucket: oss.Ptr(testBucket), Key: oss.Ptr("k"), SourceBucket: absent, SourceKey: oss.Ptr("k"),
+		})
+		f.setAccount(allowing())
+		form := f.newForm(temporary, "k")
+		form.url = f.web.URL + "/absent/"
+		form.sign(nil)
+		_, made := client.PutBucket(f.t.Context(), &oss.PutBucketRequest{Bucket: absent})
+		return failed(put) + ", " + failed(copied) + ", " + said(f.post(form)) + ", " + failed(made)
+	}, map[string]string{
+		"policy": strings.Repeat("403 AccessDenied 0003-00000801, ", 3) + "403 AccessDenied 0003-00000801",
+		"bucket": strings.Repeat("404 NoSuchBucket 0015-00000101, ", 3) + "403 AccessDenied 0003-00000801",
+	}},
+	{"access.acl-action", func(f *fixture) string {
+		f.setAccount(allowing("oss:PutObject"))
+		_, put := f.client(temporary).PutObject(f.t.Context(), &oss.PutObjectRequest{
+			Bucket: oss.Ptr(testBucket), Key: oss.Ptr("k"), Acl: oss.ObjectACLPublicRead,
+		})
+		form := f.newForm(temporary, "k")
+		form.fields["x-oss-object-acl"] = "public-read"
+		form.sign(nil)
+		return failed(put) + ", " + said(f.post(form))
+	}, map[string]string{"needed": "403 AccessDenied 0003-00000801, 403 AccessDenied 0003-00000801", "not needed": "done, 204"}},
+	{"access.head-without-list", func(f *fixture) string {
+		f.setAccount(allowing("oss:GetObject"))
+		client := f.client(temporary)
+		_, head := client.HeadObject(f.t.Context(), &oss.HeadObjectRequest{Bucket: oss.Ptr(testBucket), Key: oss.Ptr("absent")})
+		_, meta := client.GetObjectMeta(f.t.Context(), &oss.GetObjectMetaRequest{Bucket: oss.Ptr(testBucket), Key: oss.Ptr("absent")})
+		f.setAccount(allowing("oss:GetObject", "oss:ListObjects"))
+		_, lister := client.HeadObject(f.t.Context(), &oss.HeadObjectRequest{Bucket: oss.Ptr(testBucket), Key: oss.Ptr("absent")})
+		return failed(head) + ", " + failed(meta) + ", " + failed(lister)
+	}, map[string]string{
+		"404": "404 NoSuchKey 0026-00000001, 404 NoSuchKey 0026-00000001, 404 NoSuchKey 0026-00000001",
+		"403": "403 AccessDenied 0003-00000801, 403 AccessDenied 0003-00000801, 404 NoSuchKey 0026-00000001",
+	}},
+	{"meta.names", func(f *fixture) string {
+		_, err := f.client(permanent).PutObject(f.t.Context(), &oss.PutObjectRequest{
+			Bucket: oss.Ptr(testBucket), Key: oss.Ptr("k"), Metadata: map[string]string{"a.b_c": "value"},
+		})
+		if err != nil {
+			return failed(err)
+		}
+		return f.head("k").Metadata["a.b_c"]
+	}, map[string]string{"refused": "400 InvalidArgument", "taken": "value"}},
+	{"meta.too-large", func(f *fixture) string {
+		_, err := f.client(permanent).PutObject(f.t.Context(), &oss.PutObjectRequest{
+			Bucket: oss.Ptr(testBucket), Key: oss.Ptr("k"), Metadata: map[string]string{"a": strings.Repeat("x", maxMetadata)},
+		})
+		return failed(err)
+	}, map[string]string{"InvalidArgument": "400 InvalidArgument", "MetadataTooLarge": "400 MetadataTooLarge"}},
+}
+
+// allowing is the temporary account with a policy that allows these actions.
+func allowing(actions ...string) Account {
+	a := temporary
+	a.Allows = func(action, _ string, _ map[string]string) bool { return slices.Contains(actions, action) }
+	return a
 }
 
 func (f *fixture) presignedPut(key string, additional ...string) *oss.PresignResult {

@@ -42,8 +42,8 @@ var storedHeaders = []string{"Content-Type", "Content-Encoding", "Content-Dispos
 const defaultContentType = "application/octet-stream"
 
 // readAttributes reads the attributes from the headers of an upload.
-func readAttributes(header http.Header) (attributes, error) {
-	a := attributes{Headers: map[string]string{}, Metadata: map[string]string{}}
+func (c *call) readAttributes(header http.Header) (attributes, error) {
+	a := attributes{Headers: map[string]string{}}
 	for _, name := range storedHeaders {
 		if value := header.Get(name); value != "" {
 			a.Headers[name] = value
@@ -52,27 +52,10 @@ func readAttributes(header http.Header) (attributes, error) {
 	if a.Headers["Content-Type"] == "" {
 		a.Headers["Content-Type"] = defaultContentType
 	}
-	size := 0
-	for name, values := range header {
-		meta, ok := strings.CutPrefix(strings.ToLower(name), "x-oss-meta-")
-		if !ok {
-			continue
-		}
-		// unconfirmed (meta.names): how is another name refused? The documents allow
-		// letters, digits and hyphens.
-		if meta == "" || strings.ContainsFunc(meta, func(r rune) bool {
-			return !('a' <= r && r <= 'z' || '0' <= r && r <= '9' || r == '-')
-		}) {
-			return attributes{}, invalidArgument(name, "", "", "The name of the metadata is invalid.")
-		}
-		a.Metadata[meta] = strings.Join(values, ",")
-		size += len(meta) + len(a.Metadata[meta])
-	}
-	if size > maxMetadata {
-		// unconfirmed (meta.too-large): the code of this refusal.
-		return attributes{}, invalidArgument("x-oss-meta-*", "", "", "The total size of the metadata must not be more than 8 KB.")
-	}
 	var err error
+	if a.Metadata, err = c.readMetadata(header); err != nil {
+		return attributes{}, err
+	}
 	if a.StorageClass, err = oneOf(header, "x-oss-storage-class", "Standard", "IA", "Archive", "ColdArchive", "DeepColdArchive"); err != nil {
 		return attributes{}, err
 	}
@@ -86,6 +69,39 @@ func readAttributes(header http.Header) (attributes, error) {
 	}
 	a.Tags, err = readTags(header.Get("x-oss-tagging"))
 	return a, err
+}
+
+// readMetadata reads the x-oss-meta-* headers.
+func (c *call) readMetadata(header http.Header) (map[string]string, error) {
+	metadata := map[string]string{}
+	size := 0
+	for name, values := range header {
+		meta, ok := strings.CutPrefix(strings.ToLower(name), "x-oss-meta-")
+		if !ok {
+			continue
+		}
+		// unconfirmed (meta.names): how is another name refused? The documents allow
+		// letters, digits and hyphens.
+		if !isMetadataName(meta) && c.assumes("meta.names", "refused") {
+			return nil, invalidArgument(name, "", "", "The name of the metadata is invalid.")
+		}
+		metadata[meta] = strings.Join(values, ",")
+		size += len(meta) + len(metadata[meta])
+	}
+	if size > maxMetadata {
+		// unconfirmed (meta.too-large): the code of this refusal.
+		return nil, refusal(c.s.cfg.Assume, "meta.too-large",
+			invalidArgument("x-oss-meta-*", "", "", "The total size of the metadata must not be more than 8 KB."))
+	}
+	return metadata, nil
+}
+
+// isMetadataName reports whether name, without its prefix, is what the documents
+// allow.
+func isMetadataName(name string) bool {
+	return name != "" && !strings.ContainsFunc(name, func(r rune) bool {
+		return !('a' <= r && r <= 'z' || '0' <= r && r <= '9' || r == '-')
+	})
 }
 
 func readACL(header http.Header) (string, error) {

@@ -45,6 +45,9 @@ func (c *call) openCopySource(ec string) (copySource, *object, *os.File, error) 
 	if err != nil {
 		return refuse(err)
 	}
+	if err := c.checkBucketFirst(source.bucket); err != nil {
+		return refuse(err)
+	}
 	actions := []string{"oss:GetObject"}
 	if source.versionID != "" {
 		actions = append(actions, "oss:GetObjectVersion")
@@ -127,7 +130,7 @@ func (c *call) copyObject() error {
 // takes the metadata of the request whatever the directive says, unless the
 // bucket has versions ("CopyObject").
 func (c *call) copyAttributes(original *object, source copySource) (attributes, error) {
-	a, err := readAttributes(c.r.Header)
+	a, err := c.readAttributes(c.r.Header)
 	if err != nil {
 		return attributes{}, err
 	}

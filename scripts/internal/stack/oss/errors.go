@@ -36,6 +36,7 @@ const (
 	codeInvalidTargetType       code = "InvalidTargetType"
 	codeMalformedPOSTRequest    code = "MalformedPOSTRequest"
 	codeMalformedXML            code = "MalformedXML"
+	codeMetadataTooLarge        code = "MetadataTooLarge"
 	codeMethodNotAllowed        code = "MethodNotAllowed"
 	codeMissingContentLength    code = "MissingContentLength"
 	codeNoSuchBucket            code = "NoSuchBucket"

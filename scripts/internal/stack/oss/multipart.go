@@ -30,7 +30,7 @@ func (c *call) initiateMultipartUpload() error {
 	if err != nil {
 		return err
 	}
-	a, err := readAttributes(c.r.Header)
+	a, err := c.readAttributes(c.r.Header)
 	if err != nil {
 		return err
 	}

@@ -23,7 +23,7 @@ const (
 // putObject stores the body. Everything that can be refused is refused before
 // the first byte is read, the callback's configuration included.
 func (c *call) putObject() error {
-	a, err := readAttributes(c.r.Header)
+	a, err := c.readAttributes(c.r.Header)
 	if err != nil {
 		return err
 	}
@@ -133,14 +133,29 @@ func writeContentHeaders(header http.Header, content content) {
 	}
 }
 
-// headObject describes an object.
+// hideAbsent is the refusal of a HEAD: err, or that the policy forbids to list, to
+// those who would learn from err that there is no such key and could not learn it
+// from a list.
 //
 // unconfirmed (access.head-without-list): does a caller without list permission get 403 for a key that
-// does not exist? It gets 404 here.
+// does not exist?
+func (c *call) hideAbsent(err error) error {
+	var e *apiError
+	if errors.As(err, &e) && e.Code == codeNoSuchKey && c.assumes("access.head-without-list", "403") {
+		if fault := c.permit(c.target.bucket, "", "oss:ListObjects"); fault != nil {
+			c.w.Header().Del("x-oss-version-id")
+			c.w.Header().Del("x-oss-delete-marker")
+			return fault
+		}
+	}
+	return err
+}
+
+// headObject describes an object.
 func (c *call) headObject() error {
 	o, f, err := c.openObject()
 	if err != nil {
-		return err
+		return c.hideAbsent(err)
 	}
 	f.Close()
 	if err := c.checkConditions("", o); err != nil {
@@ -158,7 +173,7 @@ func (c *call) headObject() error {
 func (c *call) getObjectMeta() error {
 	o, err := c.s.store.version(c.target.bucket, c.target.key, c.query.get("versionId"))
 	if err != nil {
-		return c.versionError(o, err)
+		return c.hideAbsent(c.versionError(o, err))
 	}
 	header := c.w.Header()
 	header.Set("ETag", quote(o.ETag))

@@ -42,7 +42,10 @@ func (c *call) postObject() error {
 	if err != nil {
 		return err
 	}
-	if fault := c.permit(c.target.bucket, c.target.key, uploadActions(header)...); fault != nil {
+	if err := c.checkBucketFirst(c.target.bucket); err != nil {
+		return err
+	}
+	if fault := c.permit(c.target.bucket, c.target.key, c.uploadActions(header)...); fault != nil {
 		return fault
 	}
 	if err := checkKey(c.target.key); err != nil {
@@ -56,7 +59,7 @@ func (c *call) postObject() error {
 
 // storeForm does what putObject does.
 func (c *call) storeForm(form *postForm, policy *postPolicy, header http.Header) error {
-	a, err := readAttributes(header)
+	a, err := c.readAttributes(header)
 	if err != nil {
 		return err
 	}

@@ -266,6 +266,11 @@ func (c *call) perform(op route) error {
 	if c.account, fault = c.authenticate(); fault != nil {
 		return fault
 	}
+	if op.operation != "PutBucket" {
+		if err := c.checkBucketFirst(c.target.bucket); err != nil {
+			return err
+		}
+	}
 	if fault := c.authorize(op); fault != nil {
 		return fault
 	}

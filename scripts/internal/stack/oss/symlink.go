@@ -15,7 +15,7 @@ func (c *call) putSymlink() error {
 	if err != nil || checkKey(name) != nil {
 		return invalidArgument("x-oss-symlink-target", c.r.Header.Get("x-oss-symlink-target"), "", "The symlink target is invalid.")
 	}
-	a, err := readAttributes(c.r.Header)
+	a, err := c.readAttributes(c.r.Header)
 	if err != nil {
 		return err
 	}
