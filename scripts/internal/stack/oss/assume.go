@@ -20,6 +20,8 @@ var otherRefusals = []struct {
 	{"sign.too-early", "400", http.StatusBadRequest, codeInvalidArgument, "0002-00000235"},
 	{"sign.foreign-token", "InvalidSecurityToken", http.StatusForbidden, codeInvalidSecurityToken, ""},
 	{"meta.too-large", "MetadataTooLarge", http.StatusBadRequest, codeMetadataTooLarge, ""},
+	{"multipart.complete-all-empty", "InvalidArgument", http.StatusBadRequest, codeInvalidArgument, ""},
+	{"copy.marker-by-id", "InvalidRequest", http.StatusBadRequest, codeInvalidRequest, ""},
 }
 
 // refusal is e, or with another status, code and EC if the fact is taken to have

@@ -62,7 +62,8 @@ func (c *call) openCopySource(ec string) (copySource, *object, *os.File, error) 
 	switch {
 	case errors.Is(err, errDeleteMarker) && source.versionID != "":
 		// unconfirmed (copy.marker-by-id): the code of this 400.
-		return refuse(invalidArgument("x-oss-copy-source", c.r.Header.Get("x-oss-copy-source"), "", "The copy source is a delete marker."))
+		return refuse(refusal(c.s.cfg.Assume, "copy.marker-by-id",
+			invalidArgument("x-oss-copy-source", c.r.Header.Get("x-oss-copy-source"), "", "The copy source is a delete marker.")))
 	case errors.Is(err, errNotStored):
 		return refuse(errNoSuchKey(source.key))
 	case err != nil:

@@ -4,10 +4,12 @@ import (
 	"encoding/xml"
 	"fmt"
 	"io"
-	"net/http"
 )
 
-const ecBadPartCopySource = "0042-00000301"
+const (
+	ecBadPartCopySource = "0042-00000301"
+	ecBadPartCopyRange  = "0042-00000306"
+)
 
 // uploadPartCopy makes a part of another object's bytes. Of the source nothing but
 // the bytes counts ("UploadPartCopy").
@@ -24,7 +26,10 @@ func (c *call) uploadPartCopy() error {
 	if original.Type == typeSymlink {
 		return errNotImplemented("parts that are copied of symlinks")
 	}
-	start, end, partial := readCopyRange(c.r.Header, original.Size)
+	start, end, partial, err := c.readCopyRange(original.Size)
+	if err != nil {
+		return err
+	}
 	if end-start > maxSinglePut {
 		return errEntityTooLarge()
 	}
@@ -40,7 +45,11 @@ func (c *call) uploadPartCopy() error {
 	if partial {
 		// unconfirmed (copy.content-range): the document has a tilde for the hyphen here,
 		// "bytes 0~9/44".
-		c.w.Header().Set("Content-Range", fmt.Sprintf("bytes %d-%d/%d", start, end-1, original.Size))
+		between := "-"
+		if c.assumes("copy.content-range", "tilde") {
+			between = "~"
+		}
+		c.w.Header().Set("Content-Range", fmt.Sprintf("bytes %d%s%d/%d", start, between, end-1, original.Size))
 	}
 	c.writeSourceVersion(source, original)
 	return c.writeXML(struct {
@@ -54,11 +63,21 @@ func (c *call) uploadPartCopy() error {
 // x-oss-copy-source-range, or all if it is absent or breaks the rules.
 //
 // unconfirmed (copy.range-beyond): is a range that ends beyond the source one that breaks the rules? It
-// is for GetObject; the same call in S3's dialect refuses it, 0042-00000306.
-func readCopyRange(header http.Header, size int64) (start, end int64, partial bool) {
-	start, end, ok := parseRange(header.Get("x-oss-copy-source-range"), size)
-	if !ok || start >= size || end > size {
-		return 0, size, false
+// is for GetObject; the same call in S3's dialect refuses it.
+func (c *call) readCopyRange(size int64) (start, end int64, partial bool, err error) {
+	const name = "x-oss-copy-source-range"
+	value := c.r.Header.Get(name)
+	start, end, ok := parseRange(value, size)
+	beyond := end > size || start >= size
+	switch {
+	case !ok:
+		return 0, size, false, nil
+	case !beyond:
+		return start, end, true, nil
+	case c.assumes("copy.range-beyond", "refused"):
+		return 0, 0, false, invalidArgument(name, value, ecBadPartCopyRange, "The range ends beyond the copy source.")
+	case start < size && c.assumes("copy.range-beyond", "clipped"):
+		return start, size, true, nil
 	}
-	return start, end, true
+	return 0, size, false, nil
 }

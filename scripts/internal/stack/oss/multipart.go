@@ -22,9 +22,6 @@ const (
 )
 
 // initiateMultipartUpload takes all metadata of the future object.
-//
-// unconfirmed (multipart.forbid-overwrite-at-initiate): does x-oss-forbid-overwrite given here also hold at Complete?
-// It is judged here and forgotten.
 func (c *call) initiateMultipartUpload() error {
 	encode, encodingType, err := c.encodeKey()
 	if err != nil {
@@ -200,14 +197,16 @@ func (c *call) joinParts(wanted []wantedPart, acl string, forbid bool) (*object,
 	id := c.query.get("uploadId")
 	u, err := c.s.store.lockUpload(c.target.bucket, c.target.key, id)
 	if err != nil {
-		// unconfirmed (multipart.no-such-upload-ec): the EC of NoSuchUpload from Complete.
-		return nil, uploadError(err, id, "")
+		return nil, c.completeError(err, id)
 	}
 	defer u.mu.Unlock()
-	parts, err := choose(u, wanted)
+	parts, err := c.choose(u, wanted)
 	if err != nil {
 		return nil, err
 	}
+	// unconfirmed (multipart.forbid-overwrite-at-initiate): does x-oss-forbid-overwrite
+	// hold here if it was given when the upload was initiated? It was judged then.
+	forbid = forbid || u.Forbid && c.assumes("multipart.forbid-overwrite-at-initiate", "kept")
 	// An early look saves joining gigabytes for nothing; complete decides.
 	if forbid && c.s.store.protects(c.target.bucket, c.target.key) {
 		return nil, errFileAlreadyExists()
@@ -218,15 +217,26 @@ func (c *call) joinParts(wanted []wantedPart, acl string, forbid bool) (*object,
 	}
 	defer body.discard()
 	o := &object{Key: u.Key, Type: typeMultipart, content: body.content, attributes: u.attributes}
-	o.ETag, o.MD5 = multipartETag(parts), ""
+	o.ETag, o.MD5 = c.completedETag(parts), ""
 	if c.r.Header.Get("x-oss-object-acl") != "" {
 		o.ACL = acl
 	}
 	return o, c.storeError(c.s.store.complete(c.target.bucket, u, o, body, forbid))
 }
 
+// completeError is the refusal of a completion that finds no upload.
+//
+// unconfirmed (multipart.no-such-upload-ec): the EC of NoSuchUpload from Complete.
+func (c *call) completeError(err error, id string) error {
+	ec := ""
+	if c.assumes("multipart.no-such-upload-ec", ecNoSuchUploadPart) {
+		ec = ecNoSuchUploadPart
+	}
+	return uploadError(err, id, ec)
+}
+
 // choose matches what is wanted with what is stored. Gaps are fine.
-func choose(u *upload, wanted []wantedPart) ([]*part, error) {
+func (c *call) choose(u *upload, wanted []wantedPart) ([]*part, error) {
 	parts := u.sortedParts()
 	if wanted != nil {
 		parts = nil
@@ -240,7 +250,7 @@ func choose(u *upload, wanted []wantedPart) ([]*part, error) {
 	}
 	if len(parts) == 0 {
 		// unconfirmed (multipart.complete-all-empty): what complete-all answers when there is no part.
-		return nil, errInvalidPart(0, u.ID)
+		return nil, refusal(c.s.cfg.Assume, "multipart.complete-all-empty", errInvalidPart(0, u.ID))
 	}
 	for _, p := range parts[:len(parts)-1] {
 		if p.Size < minPartSize {
@@ -252,7 +262,7 @@ func choose(u *upload, wanted []wantedPart) ([]*part, error) {
 	return parts, nil
 }
 
-func errInvalidPart(number int, uploadID string) error {
+func errInvalidPart(number int, uploadID string) *apiError {
 	e := errorf(http.StatusBadRequest, codeInvalidPart, "",
 		"One or more of the specified parts could not be found or the specified entity tag might not have matched the part's entity tag.")
 	e.UploadID = uploadID
@@ -260,6 +270,17 @@ func errInvalidPart(number int, uploadID string) error {
 		e.PartNumber = strconv.Itoa(number)
 	}
 	return e
+}
+
+// completedETag is the ETag of an object of parts.
+//
+// unconfirmed (multipart.etag-suffix): does it end in their number?
+func (c *call) completedETag(parts []*part) string {
+	etag := multipartETag(parts)
+	if c.assumes("multipart.etag-suffix", "none") {
+		etag, _, _ = strings.Cut(etag, "-")
+	}
+	return etag
 }
 
 // multipartETag is the MD5 of the parts' ETags as upper-case text, one after

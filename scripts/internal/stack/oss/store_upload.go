@@ -19,6 +19,7 @@ type upload struct {
 	ID        string
 	Key       string
 	Initiated time.Time
+	Forbid    bool `json:",omitempty"` // x-oss-forbid-overwrite was given
 	attributes
 
 	dir string
@@ -73,7 +74,7 @@ func (st *store) initiate(bucketName, key string, a attributes, forbid bool) (*u
 	if forbid && b.protects(key) {
 		return nil, errExists
 	}
-	u := &upload{ID: randomHex(16), Key: key, Initiated: st.now().UTC(), attributes: a, parts: map[int]*part{}}
+	u := &upload{ID: randomHex(16), Key: key, Initiated: st.now().UTC(), Forbid: forbid, attributes: a, parts: map[int]*part{}}
 	u.dir = filepath.Join(b.dir, "uploads", u.ID)
 	if err := os.Mkdir(u.dir, 0o700); err != nil {
 		return nil, fmt.Errorf("initiating an upload of %q: %w", key, err)

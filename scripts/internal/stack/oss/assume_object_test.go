@@ -1,0 +1,75 @@
+package oss
+
+import (
+	"strings"
+
+	"github.com/aliyun/alibabacloud-oss-go-sdk-v2/oss"
+)
+
+var multipartPositions = []position{
+	{"multipart.forbid-overwrite-at-initiate", func(f *fixture) string {
+		begun := must[*oss.InitiateMultipartUploadResult](f.t)(f.client(permanent).InitiateMultipartUpload(f.t.Context(), &oss.InitiateMultipartUploadRequest{
+			Bucket: oss.Ptr(testBucket), Key: oss.Ptr("k"), ForbidOverwrite: oss.Ptr("true"),
+		}))
+		part := f.part("k", begun.UploadId, 1, "new")
+		f.put("k", "old")
+		_, err := f.complete("k", begun.UploadId, part)
+		stored, _ := f.stored("k")
+		return failed(err) + ", " + stored
+	}, map[string]string{"forgotten": "done, new", "kept": "409 FileAlreadyExists, old"}},
+	{"multipart.no-such-upload-ec", func(f *fixture) string {
+		_, err := f.complete("k", oss.Ptr("0"), oss.UploadPart{PartNumber: 1, ETag: oss.Ptr("x")})
+		return failed(err)
+	}, map[string]string{"none": "404 NoSuchUpload", "0042-00000104": "404 NoSuchUpload 0042-00000104"}},
+	{"multipart.complete-all-empty", func(f *fixture) string {
+		_, err := f.client(permanent).CompleteMultipartUpload(f.t.Context(), &oss.CompleteMultipartUploadRequest{
+			Bucket: oss.Ptr(testBucket), Key: oss.Ptr("k"), UploadId: f.initiate("k"), CompleteAll: oss.Ptr("yes"),
+		})
+		return failed(err)
+	}, map[string]string{"InvalidPart": "400 InvalidPart", "InvalidArgument": "400 InvalidArgument"}},
+	{"multipart.etag-suffix", func(f *fixture) string {
+		id := f.initiate("k")
+		done := must[*oss.CompleteMultipartUploadResult](f.t)(f.complete("k", id, f.part("k", id, 1, "hello")))
+		if head := f.head("k"); *head.ETag != *done.ETag {
+			return "HEAD says " + *head.ETag + " and the completion " + *done.ETag
+		}
+		return *done.ETag
+	}, map[string]string{"count": `"F872A18EB88181EB00816510E762FEE6-1"`, "none": `"F872A18EB88181EB00816510E762FEE6"`}},
+}
+
+var copyPositions = []position{
+	{"copy.marker-by-id", func(f *fixture) string {
+		f.setState(oss.VersionEnabled)
+		_, marker := f.deleteVersion("k", nil)
+		_, copied := f.client(permanent).CopyObject(f.t.Context(), &oss.CopyObjectRequest{
+			Bucket: oss.Ptr(testBucket), Key: oss.Ptr("copy"), SourceKey: oss.Ptr("k"), SourceVersionId: &marker,
+		})
+		_, part := f.copyPart(permanent, f.initiate("big"), 1, "k", func(r *oss.UploadPartCopyRequest) { r.SourceVersionId = &marker })
+		return failed(copied) + ", " + failed(part)
+	}, map[string]string{"InvalidArgument": "400 InvalidArgument, 400 InvalidArgument", "InvalidRequest": "400 InvalidRequest, 400 InvalidRequest"}},
+	{"copy.range-beyond", func(f *fixture) string {
+		return f.copyRange("bytes=3-5") + "; " + f.copyRange("bytes=5-6")
+	}, map[string]string{
+		"whole":   "hello; hello",
+		"refused": "400 InvalidArgument 0042-00000306; 400 InvalidArgument 0042-00000306",
+		"clipped": "lo, bytes 3-4/5; hello",
+	}},
+	{"copy.content-range", func(f *fixture) string {
+		return f.copyRange("bytes=1-3")
+	}, map[string]string{"hyphen": "ell, bytes 1-3/5", "tilde": "ell, bytes 1~3/5"}},
+}
+
+// copyRange copies a range of "hello" as an upload of one part, and returns what
+// became of it.
+func (f *fixture) copyRange(spec string) string {
+	f.t.Helper()
+	f.put("source", "hello")
+	id := f.initiate("big")
+	copied, err := f.copyPart(permanent, id, 1, "source", func(r *oss.UploadPartCopyRequest) { r.Range = &spec })
+	if err != nil {
+		return failed(err)
+	}
+	must[*oss.CompleteMultipartUploadResult](f.t)(f.complete("big", id, oss.UploadPart{PartNumber: 1, ETag: copied.ETag}))
+	stored, _ := f.stored("big")
+	return strings.TrimSuffix(stored+", "+copied.Headers.Get("Content-Range"), ", ")
+}
