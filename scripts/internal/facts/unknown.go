@@ -20,7 +20,7 @@ var unknown = []Fact{
 	{"copy.marker-by-id", "Copying a delete marker that is named by its id is answered 400 InvalidArgument.", "OSS API reference: only the status", Unknown, nil, []string{"InvalidArgument", "InvalidRequest"}, "InvalidRequest"},
 	{"copy.range-beyond", "A copy range that ends beyond the source has all of it copied.", "OSS API reference: a range against the rules; an EC refuses it in S3's dialect", Unknown, nil, []string{"whole", "refused", "clipped"}, "whole"},
 	{"copy.content-range", "The Content-Range of a copied part has a hyphen.", "OSS API reference, UploadPartCopy: has a tilde", Unknown, nil, []string{"hyphen", "tilde"}, "tilde"},
-	{"delete.version-missing", "Deleting a version that does not exist succeeds.", "no source", Unknown, []string{"scripts/internal/stack"}, []string{"204", "404"}, "404"},
+	{"delete.version-missing", "Deleting a version that does not exist is answered 404 NoSuchVersion.", "no source", Unknown, []string{"scripts/internal/stack"}, []string{"404", "204"}, "404"},
 	{"delete.many-denied", "One object that a policy protects fails all of DeleteMultipleObjects.", "no source", Unknown, []string{"scripts/internal/stack"}, []string{"all", "each"}, "each"},
 	{"delete.many-md5", "DeleteMultipleObjects without Content-MD5 is answered InvalidArgument.", "OSS API reference: the header is required", Unknown, []string{"scripts/internal/stack"}, []string{"InvalidArgument", "MissingArgument"}, "MissingArgument"},
 	{"form.folders", "${filename} loses the folders of a file's name.", "no source; S3 does so", Unknown, []string{"shared/issuer"}, []string{"lost", "kept"}, "kept"},
@@ -41,7 +41,7 @@ var unknown = []Fact{
 	{"callback.answer-length", "An answer without Content-Length, or of JSON that is no object, fails.", callback203 + ": asks for both a length and JSON", Unknown, []string{"shared/fchttp", "functions/callback"}, []string{"fails", "passes"}, "fails"},
 	{"callback.timeout-ec", "A callback that took too long has the EC 0007-00000202.", "an EC page and a message that were found apart", Unknown, nil, []string{"0007-00000202", "none"}, "none"},
 	{"version.status-code", "A versioning status that there is not is answered MalformedXML.", "no source", Unknown, nil, []string{"MalformedXML", "InvalidArgument"}, "MalformedXML"},
-	{"version.null-shown", "Every answer about a version that has the id null names it.", "seen of GetObject and AppendObject; the official SDK's tests need it of GetObjectMeta and UploadPartCopy", Unknown, []string{"shared/storage", "shared/confirm"}, []string{"everywhere", "not by PUT"}, "not by PUT"},
+	{"version.null-shown", "Every answer about a version that has the id null names it.", "seen of GetObject and AppendObject; the official SDK's tests need it of GetObjectMeta and UploadPartCopy", Unknown, []string{"shared/storage", "shared/confirm"}, []string{"everywhere", "not by uploads"}, "not by uploads"},
 	{"version.marker-by-id", "GetObjectMeta and the calls about tags answer 405 for a delete marker that is named by its id.", "OSS API reference: says it of GetObject and HeadObject", Unknown, nil, []string{"405", "404"}, "404"},
 	{"trigger.encoded-keys", "Keys in events stand as they are, not percent-encoded.", "published events hold only keys that are the same either way", Unknown, []string{"functions/complete"}, []string{"plain", "encoded"}, "encoded"},
 }

@@ -22,6 +22,8 @@ var otherRefusals = []struct {
 	{"meta.too-large", "MetadataTooLarge", http.StatusBadRequest, codeMetadataTooLarge, ""},
 	{"multipart.complete-all-empty", "InvalidArgument", http.StatusBadRequest, codeInvalidArgument, ""},
 	{"copy.marker-by-id", "InvalidRequest", http.StatusBadRequest, codeInvalidRequest, ""},
+	{"delete.many-md5", "MissingArgument", http.StatusBadRequest, codeMissingArgument, ""},
+	{"version.status-code", "InvalidArgument", http.StatusBadRequest, codeInvalidArgument, ""},
 }
 
 // refusal is e, or with another status, code and EC if the fact is taken to have

@@ -10,11 +10,13 @@ import (
 const maxDeletes = 1000
 
 // deleteObject answers 204 whether or not there was an object.
-//
-// unconfirmed (delete.version-missing): what OSS answers when a version does not exist.
 func (c *call) deleteObject() error {
 	removed, err := c.s.store.remove(c.target.bucket, c.target.key, c.query.get("versionId"))
-	if err != nil {
+	switch {
+	case errors.Is(err, errNoVersion) && c.assumes("delete.version-missing", "204"):
+		// unconfirmed (delete.version-missing): whether a version that does not exist is
+		// refused.
+	case err != nil:
 		return c.versionError(nil, err)
 	}
 	if removed != nil {
@@ -29,10 +31,12 @@ func (c *call) deleteObject() error {
 type deletion struct {
 	XMLName xml.Name `xml:"Delete"`
 	Quiet   bool
-	Objects []struct {
-		Key       string
-		VersionID string `xml:"VersionId"`
-	} `xml:"Object"`
+	Objects []deletedVersion `xml:"Object"`
+}
+
+type deletedVersion struct {
+	Key       string
+	VersionID string `xml:"VersionId"`
 }
 
 type deletedObject struct {
@@ -44,15 +48,8 @@ type deletedObject struct {
 
 // deleteMultipleObjects deletes up to 1,000 objects; those that are not there
 // count as deleted. Asked to be quiet, it answers with an empty body.
-//
-// unconfirmed (delete.many-denied): one object that the policy protects fails the whole call here,
-// before anything is deleted.
 func (c *call) deleteMultipleObjects() error {
-	if c.r.Header.Get("Content-MD5") == "" {
-		// unconfirmed (delete.many-md5): the code of this refusal; the header is required.
-		return invalidArgument("Content-MD5", "", "", "Content-MD5 is required.")
-	}
-	body, err := c.readDocument()
+	wanted, err := c.readDeletion()
 	if err != nil {
 		return err
 	}
@@ -60,24 +57,12 @@ func (c *call) deleteMultipleObjects() error {
 	if err != nil {
 		return err
 	}
-	var wanted deletion
-	if err := xml.Unmarshal(body, &wanted); err != nil || len(wanted.Objects) == 0 || len(wanted.Objects) > maxDeletes {
-		return errMalformedXML("")
-	}
-	for _, o := range wanted.Objects {
-		actions := []string{"oss:DeleteObject"}
-		if o.VersionID != "" {
-			actions = append(actions, "oss:DeleteObjectVersion")
-		}
-		if err := checkKey(o.Key); err != nil {
-			return err
-		}
-		if fault := c.permit(c.target.bucket, o.Key, actions...); fault != nil {
-			return fault
-		}
+	allowed, err := c.permittedDeletions(wanted.Objects)
+	if err != nil {
+		return err
 	}
 	var deleted []deletedObject
-	for _, o := range wanted.Objects {
+	for _, o := range allowed {
 		removed, err := c.s.store.remove(c.target.bucket, o.Key, o.VersionID)
 		if err != nil && !errors.Is(err, errNoVersion) {
 			return err
@@ -96,4 +81,43 @@ func (c *call) deleteMultipleObjects() error {
 		EncodingType string          `xml:",omitempty"`
 		Deleted      []deletedObject `xml:"Deleted"`
 	}{EncodingType: encodingType, Deleted: deleted})
+}
+
+// readDeletion reads the body of DeleteMultipleObjects, which needs a digest.
+func (c *call) readDeletion() (wanted deletion, err error) {
+	if c.r.Header.Get("Content-MD5") == "" {
+		// unconfirmed (delete.many-md5): the code of this refusal; the header is required.
+		return deletion{}, refusal(c.s.cfg.Assume, "delete.many-md5", invalidArgument("Content-MD5", "", "", "Content-MD5 is required."))
+	}
+	body, err := c.readDocument()
+	if err != nil {
+		return deletion{}, err
+	}
+	if err := xml.Unmarshal(body, &wanted); err != nil || len(wanted.Objects) == 0 || len(wanted.Objects) > maxDeletes {
+		return deletion{}, errMalformedXML("")
+	}
+	return wanted, nil
+}
+
+// permittedDeletions are those of the wanted ones that the policy allows.
+//
+// unconfirmed (delete.many-denied): does one that it denies fail the whole call,
+// before anything is deleted, or is it only left out?
+func (c *call) permittedDeletions(wanted []deletedVersion) (allowed []deletedVersion, err error) {
+	for _, o := range wanted {
+		actions := []string{"oss:DeleteObject"}
+		if o.VersionID != "" {
+			actions = append(actions, "oss:DeleteObjectVersion")
+		}
+		if err := checkKey(o.Key); err != nil {
+			return nil, err
+		}
+		switch fault := c.permit(c.target.bucket, o.Key, actions...); {
+		case fault == nil:
+			allowed = append(allowed, o)
+		case c.assumes("delete.many-denied", "all"):
+			return nil, fault
+		}
+	}
+	return allowed, nil
 }

@@ -38,6 +38,7 @@ const (
 	codeMalformedXML            code = "MalformedXML"
 	codeMetadataTooLarge        code = "MetadataTooLarge"
 	codeMethodNotAllowed        code = "MethodNotAllowed"
+	codeMissingArgument         code = "MissingArgument"
 	codeMissingContentLength    code = "MissingContentLength"
 	codeNoSuchBucket            code = "NoSuchBucket"
 	codeNoSuchKey               code = "NoSuchKey"
