@@ -27,7 +27,7 @@ var unknown = []Fact{
 	{"form.control-characters", "Control characters in a field that becomes a header are refused.", "no source", Unknown, []string{"shared/hold"}, []string{"refused", "stored"}, "stored"},
 	{"form.redirect", "success_action_redirect is followed by bucket, key and etag in the query.", "no source; S3 does so", Unknown, nil, []string{"as S3", "as given"}, "as given"},
 	{"form.time-refusals", "A form outside its time is answered 403 AccessDenied.", v4Page + ": says the time", Unknown, []string{"scripts/clients"}, []string{"403", "400"}, "400"},
-	{"form.signature-ec", "A form whose signature differs has the EC of a URL's.", "no source", Unknown, nil, []string{"as URLs", "none"}, "none"},
+	{"form.signature-ec", "The refusal of a form whose signature differs has no EC.", "no source", Unknown, nil, []string{"none", "as URLs"}, "none"},
 	{"form.missing-condition", "A policy without one of the required conditions is answered InvalidPolicyDocument.", v4Page + ": they are required", Unknown, []string{"shared/issuer"}, []string{"InvalidPolicyDocument", "AccessDenied"}, "AccessDenied"},
 	{"form.absent-is-empty", "A field that a form leaves out fails the condition that it is empty.", "no source", Unknown, []string{"shared/issuer"}, []string{"fails", "holds"}, "fails"},
 	{"form.quoted-boundary", "A boundary in quotes is refused.", "clients' reports", Unknown, []string{"scripts/clients"}, []string{"refused", "taken"}, "refused"},

@@ -23,6 +23,9 @@ var otherRefusals = []struct {
 	{"multipart.complete-all-empty", "InvalidArgument", http.StatusBadRequest, codeInvalidArgument, ""},
 	{"copy.marker-by-id", "InvalidRequest", http.StatusBadRequest, codeInvalidRequest, ""},
 	{"delete.many-md5", "MissingArgument", http.StatusBadRequest, codeMissingArgument, ""},
+	{"form.time-refusals", "400", http.StatusBadRequest, codeInvalidArgument, ""},
+	{"form.signature-ec", "as URLs", http.StatusForbidden, codeSignatureDoesNotMatch, ecSignatureMismatch},
+	{"form.missing-condition", "AccessDenied", http.StatusForbidden, codeAccessDenied, ""},
 	{"version.status-code", "InvalidArgument", http.StatusBadRequest, codeInvalidArgument, ""},
 }
 

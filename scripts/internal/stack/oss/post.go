@@ -2,6 +2,7 @@ package oss
 
 import (
 	"encoding/xml"
+	"mime"
 	"net/http"
 	"net/url"
 	"slices"
@@ -34,7 +35,7 @@ func (c *call) postObject() error {
 	if err != nil {
 		return err
 	}
-	if fault := policy.check(form.fields, c.target.bucket, now); fault != nil {
+	if fault := policy.check(form.fields, c.target.bucket, now, c.s.cfg.Assume); fault != nil {
 		return fault
 	}
 	c.target.key = form.key()
@@ -92,14 +93,22 @@ func (c *call) storeForm(form *postForm, policy *postPolicy, header http.Header)
 	return c.answerForm(form, o)
 }
 
-// key fills "${filename}" in with the name of the file, without the folders
-// that some browsers put before it.
+// key fills "${filename}" in with the name of the file.
+func (f *postForm) key() string {
+	return strings.ReplaceAll(f.fields["key"], "${filename}", f.filename())
+}
+
+// filename is the name of the file, without the folders that some browsers put
+// before it.
 //
 // unconfirmed (form.folders): that the folders are taken off.
-func (f *postForm) key() string {
+func (f *postForm) filename() string {
+	if f.assume.Is("form.folders", "kept") {
+		_, parameters, _ := mime.ParseMediaType(f.file.Header.Get("Content-Disposition"))
+		return parameters["filename"]
+	}
 	name := f.file.FileName()
-	name = name[strings.LastIndexAny(name, `/\`)+1:]
-	return strings.ReplaceAll(f.fields["key"], "${filename}", name)
+	return name[strings.LastIndexAny(name, `/\`)+1:]
 }
 
 // header returns the fields that a PUT has as headers, under their names.
@@ -107,7 +116,7 @@ func (f *postForm) key() string {
 // the field of this name ("PostObject").
 //
 // unconfirmed (form.control-characters): what OSS makes of control characters, which no header of a PUT
-// can hold. They are refused here.
+// can hold.
 func (f *postForm) header() (http.Header, error) {
 	header := http.Header{}
 	for name, value := range f.fields {
@@ -115,7 +124,7 @@ func (f *postForm) header() (http.Header, error) {
 		if !isStored && !strings.HasPrefix(name, "x-oss-") {
 			continue
 		}
-		if strings.ContainsFunc(value, unicode.IsControl) {
+		if strings.ContainsFunc(value, unicode.IsControl) && f.assume.Is("form.control-characters", "refused") {
 			return nil, invalidArgument(name, "", "", "The value of the form field is invalid.")
 		}
 		header.Set(name, value)
@@ -153,15 +162,9 @@ func (c *call) readFormCallback(form *postForm) (*callback, error) {
 
 // answerForm answers as the form asks: a redirect before a status, and 204
 // where it asks for nothing that there is.
-//
-// unconfirmed (form.redirect): what OSS adds to the redirect. S3 adds bucket, key and etag.
 func (c *call) answerForm(form *postForm, o *object) error {
-	if to, err := url.Parse(form.fields["success_action_redirect"]); err == nil && to.Host != "" && (to.Scheme == "http" || to.Scheme == "https") {
-		if to.RawQuery != "" {
-			to.RawQuery += "&"
-		}
-		to.RawQuery += "bucket=" + percentEncode(c.target.bucket) + "&key=" + percentEncode(o.Key) + "&etag=" + percentEncode(quote(o.ETag))
-		c.w.Header().Set("Location", to.String())
+	if to := c.redirect(form.fields["success_action_redirect"], o); to != "" {
+		c.w.Header().Set("Location", to)
 		return c.writeEmpty(http.StatusSeeOther)
 	}
 	path, _ := rawTarget(c.r)
@@ -180,4 +183,22 @@ func (c *call) answerForm(form *postForm, o *object) error {
 		}{Bucket: c.target.bucket, ETag: quote(o.ETag), Key: o.Key, Location: location})
 	}
 	return c.writeEmpty(http.StatusNoContent)
+}
+
+// redirect is where the uploader is sent, or "" if that is no place to go to.
+//
+// unconfirmed (form.redirect): what OSS adds to the redirect. S3 adds bucket, key and etag.
+func (c *call) redirect(target string, o *object) string {
+	to, err := url.Parse(target)
+	switch {
+	case err != nil || to.Host == "" || to.Scheme != "http" && to.Scheme != "https":
+		return ""
+	case c.assumes("form.redirect", "as given"):
+		return target
+	}
+	if to.RawQuery != "" {
+		to.RawQuery += "&"
+	}
+	to.RawQuery += "bucket=" + percentEncode(c.target.bucket) + "&key=" + percentEncode(o.Key) + "&etag=" + percentEncode(quote(o.ETag))
+	return to.String()
 }

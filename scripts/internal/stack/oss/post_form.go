@@ -10,6 +10,8 @@ import (
 	"mime/multipart"
 	"net/http"
 	"strings"
+
+	"ossupload/scripts/internal/facts"
 )
 
 const (
@@ -41,22 +43,22 @@ type postForm struct {
 	parts *multipart.Reader
 	body  io.Reader // what parts reads, and sum takes in
 	sum   hash.Hash
+
+	assume facts.Assumptions
 }
 
 // readForm reads the fields before the file. Those after it come too late.
 func (c *call) readForm() (*postForm, error) {
-	contentType := c.r.Header.Get("Content-Type")
-	mediaType, parameters, err := mime.ParseMediaType(contentType)
-	// unconfirmed (form.quoted-boundary): a boundary in quotes. Clients report that it is refused.
-	if err != nil || mediaType != "multipart/form-data" || parameters["boundary"] == "" || strings.Contains(contentType, `"`) {
-		return nil, errorf(http.StatusBadRequest, codeRequestIsNotMultipart, "", "Bucket POST must be of the enclosure-type multipart/form-data.")
+	boundary, err := c.readBoundary()
+	if err != nil {
+		return nil, err
 	}
 	if c.r.ContentLength > maxSinglePut {
 		return nil, errEntityTooLarge()
 	}
-	f := &postForm{fields: map[string]string{}, sum: md5.New()}
+	f := &postForm{fields: map[string]string{}, sum: md5.New(), assume: c.s.cfg.Assume}
 	f.body = io.TeeReader(uploadBody{c.r.Body}, f.sum)
-	f.parts = multipart.NewReader(f.body, parameters["boundary"])
+	f.parts = multipart.NewReader(f.body, boundary)
 	for size := 0; ; {
 		part, err := f.parts.NextRawPart()
 		if err == io.EOF {
@@ -66,23 +68,12 @@ func (c *call) readForm() (*postForm, error) {
 			return nil, formError(err)
 		}
 		name := strings.ToLower(part.FormName())
-		_, isRepeated := f.fields[name]
-		switch {
-		case name == "":
-			return nil, errMalformedForm("0006-00000109")
-		case len(name) > maxFieldName:
-			return nil, errFieldTooLong(name[:64])
-		case name == "file":
-			if _, ok := f.fields["key"]; !ok {
-				return nil, invalidArgument("key", "", "", "Bucket POST must contain a field named 'key'. If it is specified, please check the order of the fields.")
-			}
+		if err := f.checkPart(name, part); err != nil {
+			return nil, err
+		}
+		if f.isFile(name, part) {
 			f.file = part
 			return f, nil
-		case part.FileName() != "":
-			return nil, errFileCount() // unconfirmed (form.file-name): a file under another name
-		case isRepeated:
-			// unconfirmed (form.repeated-field): which of two values OSS takes.
-			return nil, invalidArgument(name, "", "", "The form field is given more than once.")
 		}
 		value, err := io.ReadAll(io.LimitReader(part, maxFieldValue+1))
 		if err != nil {
@@ -91,8 +82,58 @@ func (c *call) readForm() (*postForm, error) {
 		if size += len(name) + len(value); len(value) > maxFieldValue || size > maxFields {
 			return nil, errFieldTooLong(name)
 		}
-		f.fields[name] = string(value)
+		f.set(name, string(value))
 	}
+}
+
+// set keeps a field; of one that is repeated and was not refused, the first or the
+// last value.
+func (f *postForm) set(name, value string) {
+	if _, ok := f.fields[name]; !ok || f.assume.Is("form.repeated-field", "last") {
+		f.fields[name] = value
+	}
+}
+
+// readBoundary reads what is between the parts of the form.
+//
+// unconfirmed (form.quoted-boundary): a boundary in quotes. Clients report that it is refused.
+func (c *call) readBoundary() (string, error) {
+	contentType := c.r.Header.Get("Content-Type")
+	mediaType, parameters, err := mime.ParseMediaType(contentType)
+	quoted := strings.Contains(contentType, `"`) && c.assumes("form.quoted-boundary", "refused")
+	if err != nil || mediaType != "multipart/form-data" || parameters["boundary"] == "" || quoted {
+		return "", errorf(http.StatusBadRequest, codeRequestIsNotMultipart, "", "Bucket POST must be of the enclosure-type multipart/form-data.")
+	}
+	return parameters["boundary"], nil
+}
+
+// isFile reports whether a part is the file.
+//
+// unconfirmed (form.file-name): is a file under another name, too?
+func (f *postForm) isFile(name string, part *multipart.Part) bool {
+	return name == "file" || part.FileName() != "" && f.assume.Is("form.file-name", "taken")
+}
+
+// checkPart refuses a part that cannot be where it is.
+func (f *postForm) checkPart(name string, part *multipart.Part) error {
+	_, hasKey := f.fields["key"]
+	_, isRepeated := f.fields[name]
+	switch {
+	case name == "":
+		return errMalformedForm("0006-00000109")
+	case len(name) > maxFieldName:
+		return errFieldTooLong(name[:64])
+	case f.isFile(name, part) && !hasKey:
+		return invalidArgument("key", "", "", "Bucket POST must contain a field named 'key'. If it is specified, please check the order of the fields.")
+	case f.isFile(name, part):
+		return nil
+	case part.FileName() != "":
+		return errFileCount()
+	case isRepeated && f.assume.Is("form.repeated-field", "refused"):
+		// unconfirmed (form.repeated-field): which of two values OSS takes.
+		return invalidArgument(name, "", "", "The form field is given more than once.")
+	}
+	return nil
 }
 
 // receive stages the file, of low to high bytes.
@@ -115,8 +156,7 @@ func (f *postForm) receive(st *store, low, high int64) (*stagedFile, error) {
 }
 
 // finish reads what is after the file: the button that sent the form, as the
-// example of the documents has it, and nothing else. Content-MD5 covers the
-// whole body.
+// example of the documents has it. Content-MD5 covers the whole body.
 func (f *postForm) finish(contentMD5 string) error {
 	for {
 		part, err := f.parts.NextRawPart()
@@ -126,13 +166,12 @@ func (f *postForm) finish(contentMD5 string) error {
 		if err != nil {
 			return formError(err)
 		}
-		switch strings.ToLower(part.FormName()) {
-		case "submit":
-		case "file":
+		// unconfirmed (form.after-file): OSS may ignore other fields, as S3 does. Refused,
+		// a field in the wrong place shows.
+		switch name := strings.ToLower(part.FormName()); {
+		case name == "file":
 			return errFileCount()
-		default:
-			// unconfirmed (form.after-file): OSS may ignore it, as S3 does. Refused, a
-			// field in the wrong place shows.
+		case name != "submit" && f.assume.Is("form.after-file", "refused"):
 			return errMalformedForm("")
 		}
 	}

@@ -10,6 +10,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"ossupload/scripts/internal/facts"
 )
 
 // postPolicy is what a form may be ("PostObject", appendix "Policy"):
@@ -152,7 +154,9 @@ func (p *postPolicy) addRange(low, high json.RawMessage) *apiError {
 
 // check holds the fields of a form against the policy, as they were sent:
 // "${filename}" in the key is filled in later ("PostObject").
-func (p *postPolicy) check(fields map[string]string, bucket string, now time.Time) *apiError {
+//
+// unconfirmed (form.absent-is-empty): a field that the form leaves out may count as empty.
+func (p *postPolicy) check(fields map[string]string, bucket string, now time.Time, assume facts.Assumptions) *apiError {
 	if !now.Before(p.expiration) {
 		return errPolicy("Policy expired.")
 	}
@@ -163,7 +167,7 @@ func (p *postPolicy) check(fields map[string]string, bucket string, now time.Tim
 	for _, name := range required {
 		if !slices.ContainsFunc(p.conditions, func(c condition) bool { return c.field == name && c.operator == "eq" }) {
 			// unconfirmed (form.missing-condition): the code of this refusal.
-			return errInvalidPolicy("", "the policy has no condition for "+name+".")
+			return refusal(assume, "form.missing-condition", errInvalidPolicy("", "the policy has no condition for "+name+"."))
 		}
 	}
 	for _, cond := range p.conditions {
@@ -171,17 +175,15 @@ func (p *postPolicy) check(fields map[string]string, bucket string, now time.Tim
 		if cond.field == "bucket" {
 			value, ok = bucket, true
 		}
-		if !cond.holds(value, ok) {
+		if !cond.holds(value, ok || assume.Is("form.absent-is-empty", "holds")) {
 			return errPolicy("Policy Condition failed: " + cond.text)
 		}
 	}
 	return nil
 }
 
-// holds reports whether a field meets the condition.
-//
-// unconfirmed (form.absent-is-empty): a field that the form leaves out may count as empty. Here it
-// fails every condition but not-in.
+// holds reports whether a field meets the condition. One that is not present fails
+// every condition but not-in.
 func (c condition) holds(value string, present bool) bool {
 	switch c.operator {
 	case "eq":

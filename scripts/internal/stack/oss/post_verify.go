@@ -29,7 +29,8 @@ func (c *call) authenticateForm(f *postForm, now time.Time) (*Account, *apiError
 		return nil, invalidArgument("x-oss-credential", "", "0002-00000715", "The signing region in credential is invalid.")
 	}
 	if fault := p.checkFormTime(now.UTC()); fault != nil {
-		return nil, fault
+		// unconfirmed (form.time-refusals): status, code and EC of these refusals.
+		return nil, refusal(c.s.cfg.Assume, "form.time-refusals", fault)
 	}
 	account, ok := c.s.cfg.Lookup(p.accessKeyID)
 	if !ok || account.AccessKeySecret == "" {
@@ -39,7 +40,8 @@ func (c *call) authenticateForm(f *postForm, now time.Time) (*Account, *apiError
 		return nil, fault
 	}
 	if fault := p.verifyPolicy(f.fields["policy"], account.AccessKeySecret); fault != nil {
-		return nil, fault
+		// unconfirmed (form.signature-ec): the EC of this refusal.
+		return nil, refusal(c.s.cfg.Assume, "form.signature-ec", fault)
 	}
 	return &account, nil
 }
@@ -74,8 +76,6 @@ func readFormSignature(fields map[string]string) (*presented, *apiError) {
 
 // checkFormTime refuses a form from 7 days after x-oss-date on, or 15 minutes
 // before it. The policy may end sooner.
-//
-// unconfirmed (form.time-refusals): message and EC of these refusals.
 func (p *presented) checkFormTime(now time.Time) *apiError {
 	end := p.time.Add(maxExpires * time.Second)
 	if !now.Before(p.time.Add(-maxSkew)) && now.Before(end) {
@@ -87,8 +87,6 @@ func (p *presented) checkFormTime(now time.Time) *apiError {
 }
 
 // verifyPolicy reports whether the policy was signed with secret.
-//
-// unconfirmed (form.signature-ec): the EC of this refusal.
 func (p *presented) verifyPolicy(policy, secret string) *apiError {
 	key := signingKey(secret, p.scopeDate, p.region, p.product)
 	want := hex.EncodeToString(hmacSHA256(key, policy))

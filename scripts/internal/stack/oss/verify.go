@@ -26,6 +26,8 @@ const (
 
 	// maxExpires is seven days, in seconds.
 	maxExpires = 604800
+
+	ecSignatureMismatch = "0002-00000040"
 )
 
 // presented is the signature of one request and everything that it covers,
@@ -314,7 +316,7 @@ func (p *presented) verify(secret string) *apiError {
 	if subtle.ConstantTimeCompare([]byte(p.signature), []byte(p.expectedSignature(secret))) == 1 {
 		return nil
 	}
-	e := errSignatureDoesNotMatch(p, "0002-00000040")
+	e := errSignatureDoesNotMatch(p, ecSignatureMismatch)
 	e.StringToSign, e.CanonicalRequest = p.stringToSign(), p.canonicalRequest
 	return e
 }
