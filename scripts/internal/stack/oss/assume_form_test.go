@@ -1,7 +1,9 @@
 package oss
 
 import (
+	"io"
 	"mime/multipart"
+	"net/http"
 	"strings"
 	"time"
 )
@@ -107,4 +109,66 @@ var formPositions = []position{
 		}
 		return strings.TrimSpace(said(got) + " " + f.head("k").Metadata["a"])
 	}, map[string]string{"refused": "400 MalformedPOSTRequest", "ignored": "204"}},
+}
+
+// called uploads "hello" with a callback and its variable x:a, and returns what the
+// application got, or what the uploader was answered if it got nothing.
+func (f *fixture) called(bodyType, body, custom string) string {
+	f.t.Helper()
+	app := newReceiver(f.t, answering(200, "application/json", "{}"))
+	got := f.putWithCallback("k", "hello", encode(f.t, map[string]string{
+		"callbackUrl": app.URL, "callbackBody": body, "callbackBodyType": bodyType,
+	}), encode(f.t, map[string]string{"x:a": custom}))
+	if app.count() == 0 {
+		return said(got)
+	}
+	_, bodies := app.received()
+	return bodies[0]
+}
+
+// answered uploads with a callback that is answered so, and returns what the
+// uploader gets.
+func (f *fixture) answered(answer http.HandlerFunc) string {
+	f.t.Helper()
+	app := newReceiver(f.t, answer)
+	return said(f.putWithCallback("k", "hello", encode(f.t, map[string]string{"callbackUrl": app.URL, "callbackBody": "a"}), ""))
+}
+
+var callbackPositions = []position{
+	{"callback.space", func(f *fixture) string {
+		return f.called(bodyTypeForm, "a=${x:a}", "b c+%20")
+	}, map[string]string{"%20": "a=b%20c%2B%2520", "+": "a=b+c%2B%2520"}},
+	{"callback.json-escapes", func(f *fixture) string {
+		return f.called(bodyTypeJSON, `{"a":${x:a}}`, "\"\\\n&é")
+	}, map[string]string{"bare": "{\"a\":\"\"\\\n&é\"}", "escaped": `{"a":"\"\\\n&é"}`}},
+	{"callback.image-variables", func(f *fixture) string {
+		return f.called(bodyTypeJSON, `{"w":${imageInfo.width},"f":${imageInfo.format},"v":${vpcId}}`, "") + " " +
+			f.called(bodyTypeForm, "w=${imageInfo.width}", "")
+	}, map[string]string{"nothing": `{"w":,"f":"","v":""} w=`, "null": `{"w":null,"f":null,"v":""} w=`}},
+	{"callback.unknown-variable", func(f *fixture) string {
+		return f.called(bodyTypeForm, "a=${x:none}&b=${none}", "") + " " + f.called(bodyTypeJSON, "[${x:none},${none}]", "")
+	}, map[string]string{"refused": "400 InvalidArgument 400 InvalidArgument", "empty": `a=&b= ["",""]`}},
+	{"callback.answer-length", func(f *fixture) string {
+		return f.answered(func(w http.ResponseWriter, _ *http.Request) {
+			io.WriteString(w, "{}")
+			w.(http.Flusher).Flush()
+		}) + ", " + f.answered(answering(200, "application/json", `["ok"]`)) + ", " + f.answered(answering(200, "application/json", "{"))
+	}, map[string]string{
+		"fails":  "203 CallbackFailed 0007-00000205, 203 CallbackFailed 0007-00000205, 203 CallbackFailed 0007-00000205",
+		"passes": "200, 200, 203 CallbackFailed 0007-00000205",
+	}},
+	{"callback.timeout-ec", func(f *fixture) string {
+		f.setFault(faultOf("callback", "Callback", "timeout"))
+		late := f.answered(answering(200, "application/json", "{}"))
+		f.setFault(faultOf("callback", "Callback", "500"))
+		return late + ", " + f.answered(answering(200, "application/json", "{}"))
+	}, map[string]string{
+		"0007-00000202": "203 CallbackFailed 0007-00000202, 203 CallbackFailed 0007-00000203",
+		"none":          "203 CallbackFailed, 203 CallbackFailed 0007-00000203",
+	}},
+	{"trigger.encoded-keys", func(f *fixture) string {
+		l := f.listen(Trigger{})
+		f.put("a b/é", "")
+		return l.names()["ObjectCreated:PutObject"]
+	}, map[string]string{"plain": "a b/é", "encoded": "a%20b%2F%C3%A9"}},
 }

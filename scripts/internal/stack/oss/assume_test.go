@@ -20,7 +20,7 @@ type position struct {
 	want map[string]string // by value of the fact
 }
 
-var positions = slices.Concat(signPositions, accessPositions, multipartPositions, copyPositions, deletePositions, versionPositions, formPositions)
+var positions = slices.Concat(signPositions, accessPositions, multipartPositions, copyPositions, deletePositions, versionPositions, formPositions, callbackPositions)
 
 // Whatever an unknown fact is taken to be shows, and no two values show the same.
 func TestPositions(t *testing.T) {

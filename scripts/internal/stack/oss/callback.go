@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"ossupload/scripts/internal/facts"
 )
 
 const (
@@ -58,23 +60,16 @@ func (c *call) readCallback() (*callback, error) {
 	if err != nil {
 		return nil, err
 	}
-	return parseCallback(name, value, variables)
+	return c.parseCallback(name, value, variables)
 }
 
 // parseCallback checks a configuration and its variables as the error pages
 // of OSS describe it. name is where the value was found.
-func parseCallback(name, value string, vars map[string]string) (*callback, error) {
+func (c *call) parseCallback(name, value string, vars map[string]string) (*callback, error) {
 	bad := func(ec, message string) (*callback, error) { return nil, invalidArgument(name, value, ec, message) }
-	if len(value) > maxCallback {
-		return bad("", "The length of callback exceed max value.")
-	}
-	text, err := base64.StdEncoding.DecodeString(value)
-	if err != nil {
-		return bad("0007-00000002", "The callback configuration is not base64 encoded.")
-	}
-	var config map[string]json.RawMessage
-	if err := json.Unmarshal(text, &config); err != nil || config == nil {
-		return bad("0007-00000003", "The callback configuration is not json format.")
+	config, ec, message := decodeCallback(value)
+	if message != "" {
+		return bad(ec, message)
 	}
 	cb := &callback{vars: vars}
 	rawURL, ok := stringField(config, "callbackUrl", "")
@@ -90,17 +85,9 @@ func parseCallback(name, value string, vars map[string]string) (*callback, error
 	if cb.host, ok = stringField(config, "callbackHost", ""); !ok || strings.ContainsAny(cb.host, " /\r\n") {
 		return bad("", "The callbackHost is invalid.")
 	}
-	if cb.bodyType, ok = stringField(config, "callbackBodyType", bodyTypeForm); !ok || cb.bodyType != bodyTypeForm && cb.bodyType != bodyTypeJSON {
-		return bad("0007-00000012", "The callbackBodyType is invalid.")
+	if cb.bodyType, ec, message = callbackOptions(config); message != "" {
+		return bad(ec, message)
 	}
-	if raw, ok := config["callbackSNI"]; ok && string(raw) != "true" && string(raw) != "false" {
-		return bad("", "The callbackSNI is not a boolean.")
-	}
-	// Version 2.0 is by invitation and undocumented.
-	if version, ok := stringField(config, "signatureVersion", "1.0"); !ok || version != "1.0" {
-		return bad("", "The signatureVersion is invalid.")
-	}
-	var ec string
 	if cb.headers, ec, ok = callbackHeaders(config["additionalHeaders"]); !ok {
 		return bad(ec, "The additionalHeaders are invalid.")
 	}
@@ -111,10 +98,43 @@ func parseCallback(name, value string, vars map[string]string) (*callback, error
 	case template == "":
 		return bad("", "The callback body is empty.")
 	}
-	if cb.body, err = parseTemplate(template, cb.vars); err != nil {
+	var err error
+	if cb.body, err = c.parseTemplate(template, cb.vars); err != nil {
 		return nil, err
 	}
 	return cb, nil
+}
+
+// decodeCallback returns the fields of a configuration, or what is wrong with it.
+func decodeCallback(value string) (config map[string]json.RawMessage, ec, message string) {
+	if len(value) > maxCallback {
+		return nil, "", "The length of callback exceed max value."
+	}
+	text, err := base64.StdEncoding.DecodeString(value)
+	if err != nil {
+		return nil, "0007-00000002", "The callback configuration is not base64 encoded."
+	}
+	if err := json.Unmarshal(text, &config); err != nil || config == nil {
+		return nil, "0007-00000003", "The callback configuration is not json format."
+	}
+	return config, "", ""
+}
+
+// callbackOptions reads the fields that have few values, or returns what is wrong
+// with them.
+func callbackOptions(config map[string]json.RawMessage) (bodyType, ec, message string) {
+	bodyType, ok := stringField(config, "callbackBodyType", bodyTypeForm)
+	if !ok || bodyType != bodyTypeForm && bodyType != bodyTypeJSON {
+		return "", "0007-00000012", "The callbackBodyType is invalid."
+	}
+	if raw, ok := config["callbackSNI"]; ok && string(raw) != "true" && string(raw) != "false" {
+		return "", "", "The callbackSNI is not a boolean."
+	}
+	// Version 2.0 is by invitation and undocumented.
+	if version, ok := stringField(config, "signatureVersion", "1.0"); !ok || version != "1.0" {
+		return "", "", "The signatureVersion is invalid."
+	}
+	return bodyType, "", ""
 }
 
 // stringField returns a field that must be a string if it is there.
@@ -234,9 +254,9 @@ var callbackVariables = map[string]bool{
 
 // parseTemplate splits "bucket=${bucket}&token=${x:token}" into segments.
 //
-// unconfirmed (callback.unknown-variable): what OSS makes of a variable that does not exist. It is
-// refused here, because it is always a mistake of ours.
-func parseTemplate(template string, vars map[string]string) ([]segment, error) {
+// unconfirmed (callback.unknown-variable): what OSS makes of a variable that does not exist. Refused,
+// a mistake of ours shows.
+func (c *call) parseTemplate(template string, vars map[string]string) ([]segment, error) {
 	var segments []segment
 	for rest := template; rest != ""; {
 		text, after, found := strings.Cut(rest, "$")
@@ -252,7 +272,8 @@ func parseTemplate(template string, vars map[string]string) ([]segment, error) {
 		name, tail, closed := strings.Cut(after[1:], "}")
 		_, isSystem := callbackVariables[name]
 		_, isCustom := vars[name]
-		if !closed || !isSystem && !isCustom {
+		exists := isSystem || isCustom || c.assumes("callback.unknown-variable", "empty")
+		if !closed || !exists {
 			return nil, invalidArgument("callbackBody", fmt.Sprintf("${%s}", name), "", "The callback body is invalid.")
 		}
 		segments = append(segments, segment{variable: name})
@@ -264,33 +285,58 @@ func parseTemplate(template string, vars map[string]string) ([]segment, error) {
 // render fills the template in. The body type alone decides how a value is
 // written: percent-encoded in a form; in JSON between double quotes, numbers
 // bare. The result is not checked.
-//
-// unconfirmed (callback.space): whether a space in a form becomes %20 or "+".
-//
-// unconfirmed (callback.json-escapes): whether quotes and backslashes are escaped in JSON. They are
-// not here, so that a name which breaks out of its string shows.
-//
-// unconfirmed (callback.image-variables): what image variables of something else give in JSON. Nothing
-// is inserted here, which breaks the JSON.
-func (cb *callback) render(system map[string]string) []byte {
+func (cb *callback) render(system map[string]string, assume facts.Assumptions) []byte {
 	var b strings.Builder
 	for _, s := range cb.body {
-		if s.variable == "" {
-			b.WriteString(s.text)
-			continue
-		}
 		value, isCustom := cb.vars[s.variable]
 		if !isCustom {
 			value = system[s.variable]
 		}
 		switch {
+		case s.variable == "":
+			b.WriteString(s.text)
 		case cb.bodyType == bodyTypeForm:
-			b.WriteString(percentEncode(value))
+			b.WriteString(formValue(value, assume))
+		case !isCustom && value == "" && isImageVariable(s.variable) && assume.Is("callback.image-variables", "null"):
+			b.WriteString("null")
 		case !isCustom && callbackVariables[s.variable]:
 			b.WriteString(value)
 		default:
-			b.WriteString(`"` + value + `"`)
+			b.WriteString(jsonString(value, assume))
 		}
 	}
 	return []byte(b.String())
+}
+
+// isImageVariable reports whether a variable is one of those that say something of
+// images alone.
+//
+// unconfirmed (callback.image-variables): what they give in JSON for anything else. Nothing, where a
+// number should be, breaks the JSON.
+func isImageVariable(name string) bool { return strings.HasPrefix(name, "imageInfo.") }
+
+// formValue is a value in a form.
+//
+// unconfirmed (callback.space): whether a space in a form becomes %20 or "+".
+func formValue(value string, assume facts.Assumptions) string {
+	encoded := percentEncode(value)
+	if assume.Is("callback.space", "+") {
+		encoded = strings.ReplaceAll(encoded, "%20", "+")
+	}
+	return encoded
+}
+
+// jsonString is a value in JSON.
+//
+// unconfirmed (callback.json-escapes): whether it is escaped. If not, a name which breaks out of its
+// string shows.
+func jsonString(value string, assume facts.Assumptions) string {
+	if assume.Is("callback.json-escapes", "bare") {
+		return `"` + value + `"`
+	}
+	var b strings.Builder
+	encoder := json.NewEncoder(&b)
+	encoder.SetEscapeHTML(false)
+	encoder.Encode(value) // of a string, which cannot fail
+	return strings.TrimSuffix(b.String(), "\n")
 }

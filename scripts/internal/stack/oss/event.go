@@ -54,7 +54,7 @@ func (c *call) storedEvent(o *object, cb *callback) any {
 	key := o.Key
 	// unconfirmed (trigger.encoded-keys): published events hold only keys that are
 	// the same either way.
-	if c.s.cfg.Assume.Is("trigger.encoded-keys", "encoded") {
+	if c.assumes("trigger.encoded-keys", "encoded") {
 		key = percentEncode(key)
 	}
 	stored := fields{

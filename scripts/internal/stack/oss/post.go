@@ -157,7 +157,7 @@ func (c *call) readFormCallback(form *postForm) (*callback, error) {
 			vars[name] = value
 		}
 	}
-	return parseCallback("callback", value, vars)
+	return c.parseCallback("callback", value, vars)
 }
 
 // answerForm answers as the form asks: a redirect before a status, and 204
