@@ -3,6 +3,7 @@ package oss
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"net/url"
 	"slices"
@@ -11,6 +12,8 @@ import (
 	"time"
 
 	"github.com/aliyun/alibabacloud-oss-go-sdk-v2/oss"
+
+	"ossupload/scripts/internal/facts"
 )
 
 // position is what goes over the wire where a fact is unknown.
@@ -37,6 +40,45 @@ func TestPositions(t *testing.T) {
 				}
 				shown[got] = value
 			})
+		}
+	}
+}
+
+// Every value of every unknown fact is a position, the first without a word.
+func TestPositionsAreAll(t *testing.T) {
+	shown := map[string]position{}
+	for _, p := range positions {
+		if _, twice := shown[p.fact]; twice {
+			t.Errorf("%s is shown twice", p.fact)
+		}
+		shown[p.fact] = p
+	}
+	for _, f := range facts.All() {
+		if f.Status != facts.Unknown {
+			continue
+		}
+		p, ok := shown[f.ID]
+		delete(shown, f.ID)
+		if values := slices.Sorted(maps.Keys(p.want)); !slices.Equal(values, slices.Sorted(slices.Values(f.Values))) {
+			t.Errorf("%s is shown as %q, and may be %q", f.ID, values, f.Values)
+		}
+		if !ok {
+			continue
+		}
+		if got := p.show(newFixture(t)); got != p.want[f.Values[0]] {
+			t.Errorf("%s: %s, want %s if nothing is assumed", f.ID, got, p.want[f.Values[0]])
+		}
+	}
+	for id := range shown {
+		t.Errorf("%q is shown and is no unknown fact", id)
+	}
+}
+
+// Every other answer is that of another value than the first.
+func TestOtherRefusals(t *testing.T) {
+	for _, other := range otherRefusals {
+		if (facts.Assumptions{}).Is(other.fact, other.value) {
+			t.Errorf("%s=%s is what holds if nothing is assumed", other.fact, other.value)
 		}
 	}
 }

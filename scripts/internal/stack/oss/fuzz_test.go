@@ -9,11 +9,11 @@ import (
 	"testing"
 	"time"
 
-	"ossupload/scripts/internal/facts"
-
 	"github.com/aliyun/alibabacloud-oss-go-sdk-v2/oss"
 	"github.com/aliyun/alibabacloud-oss-go-sdk-v2/oss/credentials"
 	"github.com/aliyun/alibabacloud-oss-go-sdk-v2/oss/signer"
+
+	"ossupload/scripts/internal/facts"
 )
 
 // presentedOf reads a request back from the bytes that it is on the wire.

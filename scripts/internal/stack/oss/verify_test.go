@@ -16,9 +16,9 @@ import (
 	"testing"
 	"time"
 
-	"ossupload/scripts/internal/facts"
-
 	"github.com/aliyun/alibabacloud-oss-go-sdk-v2/oss"
+
+	"ossupload/scripts/internal/facts"
 )
 
 // vector is a signature of the official SDKs' tests (published) or of the
