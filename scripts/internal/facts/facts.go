@@ -4,8 +4,8 @@
 // No cloud was at hand when this was built. A fact is confirmed if the service's
 // own tests, captures of its traffic or its documentation say so in as many
 // words; likely if it follows from them; and unknown otherwise. What is unknown
-// should not matter. The stand-in takes one value of it, and a note says where; the
-// others are not tried yet.
+// should not matter. The stand-in takes any value of it, the first unless
+// [Assumptions] say otherwise, and a note says where.
 package facts
 
 import (
@@ -32,8 +32,8 @@ type Fact struct {
 	Status Status
 	// Leans are the packages and documents that rely on it, below the module.
 	Leans []string
-	// Values are what may be so, of what is unknown. The first is what the stand-in
-	// takes if it is not told otherwise.
+	// Values are what may be so, of what is unknown, and what the stand-in can do. The
+	// first is what it does if it is not told otherwise.
 	Values []string
 	// Worst is the one of Values that is worst for us.
 	Worst string
@@ -50,7 +50,8 @@ func Table() string {
 	b.WriteString(`# What the design relies on
 
 Written by a test of scripts/internal/facts, where the facts stand. No cloud was at hand. Of what is
-unknown the local stack takes the value that is named here; the others are not tried yet.
+unknown the local stack takes the first of the values that are named here, or, told with
+"-assume fact=value", any other; "-assume worst" takes all that are worst for us at once.
 
 | fact | status | source | the stand-in | worst for us | leaned on by |
 |---|---|---|---|---|---|
@@ -58,7 +59,7 @@ unknown the local stack takes the value that is named here; the others are not t
 	for _, f := range All() {
 		local := "as it says"
 		if len(f.Values) > 0 {
-			local = f.Values[0]
+			local = f.Values[0] + "; or " + strings.Join(f.Values[1:], ", ")
 		}
 		fmt.Fprintf(&b, "| `%s`: %s | %s | %s | %s | %s | %s |\n", f.ID, f.Says, f.Status, f.Source, local, f.Worst, strings.Join(f.Leans, ", "))
 	}

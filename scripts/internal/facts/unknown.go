@@ -1,7 +1,8 @@
 package facts
 
 // unknown are the facts about which no source is clear. A note "unconfirmed
-// (ID)" stands wherever the code takes one of their values.
+// (ID)" stands wherever the stand-in asks which of their values it takes, and
+// wherever our own code leans on one.
 var unknown = []Fact{
 	{"sign.payload-hash", "An x-oss-content-sha256 other than UNSIGNED-PAYLOAD is refused.", v4Page + ": names this value only", Unknown, []string{"scripts/clients"}, []string{"refused", "ignored"}, "refused"},
 	{"sign.unsorted-headers", "x-oss-additional-headers that are not in order are taken.", v4Page + ": says that they are sorted", Unknown, []string{"shared/signing"}, []string{"taken", "refused"}, "refused"},

@@ -12,7 +12,7 @@
 // Content-Disposition, Cache-Control, Expires) are stored with the object and
 // shown to everybody who asks. Each such assumption is a comment that begins
 // with "unconfirmed (ID)", where ID names it in package facts, and a switch:
-// Config.Assume has the stand-in do otherwise.
+// Config.Assume has the stand-in take any other value that the fact may have.
 //
 // Known differences from OSS: callbacks may go to private addresses, which is
 // what local means, and https callbacks always send SNI; x-oss-process on a
@@ -64,7 +64,8 @@ type Config struct {
 	// breaks nothing.
 	Fault func(target, operation string) string
 
-	// Assume are the values of what is unknown about OSS.
+	// Assume are the values of what is unknown about OSS. The zero value takes the
+	// first of each fact.
 	Assume facts.Assumptions
 
 	// PlainHTTP has the conditions of policies see calls over plain http as such;
