@@ -133,9 +133,8 @@ func writeContentHeaders(header http.Header, content content) {
 	}
 }
 
-// hideAbsent is the refusal of a HEAD: err, or that the policy forbids to list, to
-// those who would learn from err that there is no such key and could not learn it
-// from a list.
+// hideAbsent returns the refusal of a HEAD. It is err, unless err says that there is
+// no such key and the caller may not list the bucket, which would say as much.
 //
 // unconfirmed (access.head-without-list): does a caller without list permission get 403 for a key that
 // does not exist?
