@@ -127,8 +127,7 @@ func readAuthorization(value string, header http.Header, assume facts.Assumption
 	return p, additional, nil
 }
 
-// readSignedQuery parses the parameters of a presigned URL. x-oss-expires is
-// a duration in seconds, although some pages call it a UNIX timestamp.
+// readSignedQuery parses the parameters of a presigned URL.
 func readSignedQuery(query params, header http.Header, assume facts.Assumptions) (*presented, []string, *apiError) {
 	for _, name := range []string{"x-oss-signature-version", "x-oss-credential", "x-oss-date", "x-oss-expires", "x-oss-signature", "x-oss-security-token", "x-oss-additional-headers"} {
 		if query.count(name) > 1 {
@@ -152,22 +151,32 @@ func readSignedQuery(query params, header http.Header, assume facts.Assumptions)
 	if !p.setTime() {
 		return nil, nil, invalidArgument("x-oss-date", p.timestamp, "", "The signing date is invalid or is not the date of the credential.")
 	}
-	expires := query.get("x-oss-expires")
-	switch seconds, err := strconv.ParseUint(expires, 10, 32); {
-	case !query.has("x-oss-expires"):
-		return nil, nil, invalidArgument("x-oss-expires", "", "0002-00000215", "x-oss-expires is missing.")
-	case expires == "" || err != nil:
-		return nil, nil, invalidArgument("x-oss-expires", expires, "0002-00000216", "x-oss-expires is not a number of seconds.")
-	case seconds < 1 || seconds > maxExpires:
-		return nil, nil, invalidArgument("x-oss-expires", expires, "0002-00000232", "x-oss-expires must be between 1 and 604800.")
-	default:
-		p.expires = time.Duration(seconds) * time.Second
+	var fault *apiError
+	if p.expires, fault = readExpires(query); fault != nil {
+		return nil, nil, fault
 	}
 	if !query.has("x-oss-additional-headers") {
 		return p, nil, nil
 	}
 	additional, fault := readAdditional(query.get("x-oss-additional-headers"), assume)
 	return p, additional, fault
+}
+
+// readExpires reads how long a URL lives. x-oss-expires is a duration in seconds,
+// although some pages call it a UNIX timestamp.
+func readExpires(query params) (time.Duration, *apiError) {
+	const name = "x-oss-expires"
+	value := query.get(name)
+	switch seconds, err := strconv.ParseUint(value, 10, 32); {
+	case !query.has(name):
+		return 0, invalidArgument(name, "", "0002-00000215", "x-oss-expires is missing.")
+	case value == "" || err != nil:
+		return 0, invalidArgument(name, value, "0002-00000216", "x-oss-expires is not a number of seconds.")
+	case seconds < 1 || seconds > maxExpires:
+		return 0, invalidArgument(name, value, "0002-00000232", "x-oss-expires must be between 1 and 604800.")
+	default:
+		return time.Duration(seconds) * time.Second, nil
+	}
 }
 
 // setCredential parses "ak/20231217/cn-hangzhou/oss/aliyun_v4_request".
