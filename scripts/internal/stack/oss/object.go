@@ -261,15 +261,16 @@ func (c *call) checkConditions(prefix string, o *object) error {
 	return nil
 }
 
-// readRange returns the bytes to send, end exclusive. A range that makes no
-// sense means the whole object with status 200, unless the client asks for
-// x-oss-range-behavior: standard ("GetObject").
+// readRange returns the bytes to send, end exclusive. A range that makes no sense or
+// ends beyond the object means the whole object with status 200, unless the client
+// asks for x-oss-range-behavior: standard ("GetObject").
 func (c *call) readRange(size int64) (start, end int64, partial bool, err error) {
 	start, end, ok := parseRange(c.r.Header.Get("Range"), size)
+	isStandard := c.r.Header.Get("x-oss-range-behavior") == "standard"
 	switch {
-	case ok && start < size:
+	case ok && start < size && (end <= size || isStandard):
 		return start, min(end, size), true, nil
-	case ok && c.r.Header.Get("x-oss-range-behavior") == "standard":
+	case ok && isStandard:
 		return 0, 0, false, errorf(http.StatusRequestedRangeNotSatisfiable, codeInvalidRange, "", "The requested range cannot be satisfied.")
 	}
 	return 0, size, false, nil

@@ -65,7 +65,9 @@ func TestRange(t *testing.T) {
 	}{
 		{"bytes=0-0", "0", "bytes 0-0/10", 206},
 		{"bytes=8-", "89", "bytes 8-9/10", 206},
-		{"bytes=8-100", "89", "bytes 8-9/10", 206},
+		{"bytes=8-9", "89", "bytes 8-9/10", 206},
+		{"bytes=8-10", "0123456789", "", 200},
+		{"bytes=8-100", "0123456789", "", 200},
 		{"bytes=-3", "789", "bytes 7-9/10", 206},
 		{"bytes=-30", "0123456789", "bytes 0-9/10", 206},
 		{"bytes=10-", "0123456789", "", 200},
@@ -82,6 +84,10 @@ func TestRange(t *testing.T) {
 	}
 	got := f.send("GET", standard.URL, map[string]string{"Range": "bytes=10-", "x-oss-range-behavior": "standard"}, "")
 	f.wantError(got, 416, codeInvalidRange, "")
+	got = f.send("GET", standard.URL, map[string]string{"Range": "bytes=8-100", "x-oss-range-behavior": "standard"}, "")
+	if got.status != 206 || got.body != "89" || got.header.Get("Content-Range") != "bytes 8-9/10" {
+		t.Errorf("answer to a range beyond the end, standard = %d %q %q", got.status, got.body, got.header.Get("Content-Range"))
+	}
 }
 
 // TestProcess asks for a smaller picture and gets the whole one, with a header
