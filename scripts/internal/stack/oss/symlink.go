@@ -45,6 +45,7 @@ func (c *call) getSymlink() error {
 	if o.Type != typeSymlink {
 		return errorf(http.StatusBadRequest, codeNotSymlink, "", "The object is not a symlink.")
 	}
+	c.writeVersion(o)
 	header := c.w.Header()
 	header.Set("x-oss-symlink-target", percentEncode(o.SymlinkTarget))
 	header.Set("ETag", quote(o.ETag))
