@@ -93,8 +93,11 @@ func (c *call) readDeletion() (wanted deletion, err error) {
 	if err != nil {
 		return deletion{}, err
 	}
-	if err := xml.Unmarshal(body, &wanted); err != nil || len(wanted.Objects) == 0 || len(wanted.Objects) > maxDeletes {
+	if err := xml.Unmarshal(hideControls(body), &wanted); err != nil || len(wanted.Objects) == 0 || len(wanted.Objects) > maxDeletes {
 		return deletion{}, errMalformedXML("")
+	}
+	for i := range wanted.Objects {
+		wanted.Objects[i].Key = showControls(wanted.Objects[i].Key)
 	}
 	return wanted, nil
 }
