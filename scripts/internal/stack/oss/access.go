@@ -20,6 +20,10 @@ type Account struct {
 	// Expires is when the security token ends; zero means never.
 	Expires time.Time
 
+	// Principal is who holds the key, as the rules of a bucket name them: an account,
+	// a RAM user or a role. "" is the owner of the bucket.
+	Principal string
+
 	// Allows is the RAM decision on one action, "oss:PutObject", and one
 	// resource, "acs:oss:*:*:bucket/key" or "acs:oss:*:*:bucket". What the
 	// conditions of a policy may ask is known by the key, "acs:SecureTransport".

@@ -41,9 +41,10 @@ var storedHeaders = []string{"Content-Type", "Content-Encoding", "Content-Dispos
 
 const defaultContentType = "application/octet-stream"
 
-// readAttributes reads the attributes from the headers of an upload.
+// readAttributes reads the attributes from the headers of an upload. The storage class
+// is the bucket's unless they name one.
 func (c *call) readAttributes(header http.Header) (attributes, error) {
-	a := attributes{Headers: map[string]string{}}
+	a := attributes{Headers: map[string]string{}, StorageClass: c.s.store.settings(c.target.bucket).storageClass()}
 	for _, name := range storedHeaders {
 		if value := header.Get(name); value != "" {
 			a.Headers[name] = value
@@ -56,8 +57,10 @@ func (c *call) readAttributes(header http.Header) (attributes, error) {
 	if a.Metadata, err = c.readMetadata(header); err != nil {
 		return attributes{}, err
 	}
-	if a.StorageClass, err = oneOf(header, "x-oss-storage-class", "Standard", "IA", "Archive", "ColdArchive", "DeepColdArchive"); err != nil {
-		return attributes{}, err
+	if header.Get("x-oss-storage-class") != "" {
+		if a.StorageClass, err = oneOf(header, "x-oss-storage-class", storageClasses...); err != nil {
+			return attributes{}, err
+		}
 	}
 	if a.ACL, err = readACL(header); err != nil {
 		return attributes{}, err

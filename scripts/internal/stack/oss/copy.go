@@ -93,7 +93,7 @@ func (c *call) copyObject() error {
 		return err
 	}
 	defer file.Close()
-	forbid, err := forbidsOverwrite(c.r.Header)
+	guard, err := c.readGuard(c.r.Header)
 	if err != nil {
 		return err
 	}
@@ -113,7 +113,7 @@ func (c *call) copyObject() error {
 	if original.Type == typeSymlink {
 		o.Type, o.SymlinkTarget = typeSymlink, original.SymlinkTarget
 	}
-	if err := c.storeError(c.s.store.commit(c.target.bucket, o, body, forbid)); err != nil {
+	if err := c.storeError(c.s.store.commit(c.target.bucket, o, body, guard)); err != nil {
 		return err
 	}
 	c.w.Header().Set("ETag", quote(o.ETag))

@@ -13,6 +13,7 @@ type code string
 const (
 	codeAccessDenied            code = "AccessDenied"
 	codeAccessForbidden         code = "AccessForbidden"
+	codeBucketNotEmpty          code = "BucketNotEmpty"
 	codeCallbackFailed          code = "CallbackFailed"
 	codeEntityTooLarge          code = "EntityTooLarge"
 	codeEntityTooSmall          code = "EntityTooSmall"
@@ -42,6 +43,8 @@ const (
 	codeMissingContentLength    code = "MissingContentLength"
 	codeNoSuchBucket            code = "NoSuchBucket"
 	codeNoSuchKey               code = "NoSuchKey"
+	codeNoSuchLifecycle         code = "NoSuchLifecycle"
+	codeNoSuchOverwriteConfig   code = "NoSuchOverwriteConfiguration"
 	codeNoSuchUpload            code = "NoSuchUpload"
 	codeNoSuchVersion           code = "NoSuchVersion"
 	codeNotImplemented          code = "NotImplemented"

@@ -121,7 +121,7 @@ func (c *call) completeMultipartUpload() error {
 	if err != nil {
 		return err
 	}
-	forbid, err := forbidsOverwrite(c.r.Header)
+	guard, err := c.readGuard(c.r.Header)
 	if err != nil {
 		return err
 	}
@@ -133,7 +133,7 @@ func (c *call) completeMultipartUpload() error {
 	if err != nil {
 		return err
 	}
-	o, err := c.joinParts(wanted, acl, forbid)
+	o, err := c.joinParts(wanted, acl, guard)
 	if err != nil {
 		return err
 	}
@@ -193,7 +193,7 @@ func (c *call) readWantedParts() ([]wantedPart, error) {
 
 // joinParts makes the object. The upload stays locked meanwhile: a second
 // Complete waits, and then finds no upload.
-func (c *call) joinParts(wanted []wantedPart, acl string, forbid bool) (*object, error) {
+func (c *call) joinParts(wanted []wantedPart, acl string, g guard) (*object, error) {
 	id := c.query.get("uploadId")
 	u, err := c.s.store.lockUpload(c.target.bucket, c.target.key, id)
 	if err != nil {
@@ -206,9 +206,9 @@ func (c *call) joinParts(wanted []wantedPart, acl string, forbid bool) (*object,
 	}
 	// unconfirmed (multipart.forbid-overwrite-at-initiate): does x-oss-forbid-overwrite
 	// hold here if it was given when the upload was initiated? It was judged then.
-	forbid = forbid || u.Forbid && c.assumes("multipart.forbid-overwrite-at-initiate", "kept")
+	g.forbid = g.forbid || u.Forbid && c.assumes("multipart.forbid-overwrite-at-initiate", "kept")
 	// An early look saves joining gigabytes for nothing; complete decides.
-	if forbid && c.s.store.protects(c.target.bucket, c.target.key) {
+	if c.s.store.protects(c.target.bucket, c.target.key, g) {
 		return nil, errFileAlreadyExists()
 	}
 	body, err := c.s.store.join(u, parts)
@@ -221,7 +221,7 @@ func (c *call) joinParts(wanted []wantedPart, acl string, forbid bool) (*object,
 	if c.r.Header.Get("x-oss-object-acl") != "" {
 		o.ACL = acl
 	}
-	return o, c.storeError(c.s.store.complete(c.target.bucket, u, o, body, forbid))
+	return o, c.storeError(c.s.store.complete(c.target.bucket, u, o, body, g))
 }
 
 // completeError is the refusal of a completion that finds no upload.

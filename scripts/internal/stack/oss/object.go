@@ -27,7 +27,7 @@ func (c *call) putObject() error {
 	if err != nil {
 		return err
 	}
-	forbid, err := forbidsOverwrite(c.r.Header)
+	guard, err := c.readGuard(c.r.Header)
 	if err != nil {
 		return err
 	}
@@ -41,7 +41,7 @@ func (c *call) putObject() error {
 	}
 	defer body.discard()
 	o := &object{Key: c.target.key, Type: typeNormal, content: body.content, attributes: a}
-	if err := c.storeError(c.s.store.commit(c.target.bucket, o, body, forbid)); err != nil {
+	if err := c.storeError(c.s.store.commit(c.target.bucket, o, body, guard)); err != nil {
 		return err
 	}
 	c.tell(o, callback)

@@ -64,7 +64,7 @@ func (c *call) storeForm(form *postForm, policy *postPolicy, header http.Header)
 	if err != nil {
 		return err
 	}
-	forbid, err := forbidsOverwrite(header)
+	guard, err := c.readGuard(header)
 	if err != nil {
 		return err
 	}
@@ -81,7 +81,7 @@ func (c *call) storeForm(form *postForm, policy *postPolicy, header http.Header)
 		return err
 	}
 	o := &object{Key: c.target.key, Type: typeNormal, content: body.content, attributes: a}
-	if err := c.storeError(c.s.store.commit(c.target.bucket, o, body, forbid)); err != nil {
+	if err := c.storeError(c.s.store.commit(c.target.bucket, o, body, guard)); err != nil {
 		return err
 	}
 	c.tell(o, callback)

@@ -132,7 +132,7 @@ func TestSDKErrors(t *testing.T) {
 	}
 	_, err := client.GetObjectAcl(ctx, &oss.GetObjectAclRequest{Bucket: oss.Ptr(testBucket), Key: oss.Ptr("k")})
 	wantServiceError(t, err, 501, codeNotImplemented, "")
-	_, err = client.ListBuckets(ctx, &oss.ListBucketsRequest{})
+	_, err = client.DescribeRegions(ctx, &oss.DescribeRegionsRequest{})
 	wantServiceError(t, err, 501, codeNotImplemented, "")
 }
 

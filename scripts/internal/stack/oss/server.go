@@ -29,6 +29,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -138,7 +139,7 @@ func (s *Server) CreateBucket(name string) error {
 	if !validBucketName(name) {
 		return fmt.Errorf("creating bucket %q: invalid name", name)
 	}
-	return s.store.createBucket(name)
+	return s.store.createBucket(name, standard)
 }
 
 // SetVersioning sets the state of a bucket as PutBucketVersioning does: enabled,
@@ -148,8 +149,20 @@ func (s *Server) SetVersioning(bucket string, v Versioning) error {
 	if v != VersioningEnabled && v != VersioningSuspended {
 		return fmt.Errorf("setting the versioning of bucket %q: there is no state %q", bucket, v)
 	}
-	if err := s.store.setVersioning(bucket, v); err != nil {
+	if err := s.store.configure(bucket, func(s *settings) { s.Versioning = v }); err != nil {
 		return fmt.Errorf("setting the versioning of bucket %q: %w", bucket, err)
+	}
+	return nil
+}
+
+// SetStorageClass sets what a bucket gives to uploads that name no class. OSS can be
+// told so only when the bucket is made.
+func (s *Server) SetStorageClass(bucket, class string) error {
+	if !slices.Contains(storageClasses, class) {
+		return fmt.Errorf("setting the storage class of bucket %q: there is no class %q", bucket, class)
+	}
+	if err := s.store.configure(bucket, func(s *settings) { s.StorageClass = class }); err != nil {
+		return fmt.Errorf("setting the storage class of bucket %q: %w", bucket, err)
 	}
 	return nil
 }
@@ -158,7 +171,8 @@ func (s *Server) SetVersioning(bucket string, v Versioning) error {
 type level int
 
 const (
-	onBucket level = iota + 1
+	onService level = iota + 1
+	onBucket
 	onObject
 )
 
@@ -174,18 +188,26 @@ type route struct {
 	publicRead bool // open to strangers if the object's ACL says so
 	versions   bool // takes a versionId
 	copies     bool // has x-oss-copy-source, which nothing else may have
+	noBucket   bool // finds out itself whether there is a bucket
 }
 
 // routes is the whole API of the stand-in but for PostObject, which is told by
 // its form, and the preflight.
 var routes = []route{
-	{method: "PUT", level: onBucket, sub: "", operation: "PutBucket", action: "oss:PutBucket", serve: (*call).putBucket},
+	{method: "GET", level: onService, sub: "", operation: "ListBuckets", action: "oss:ListBuckets", serve: (*call).listBuckets, noBucket: true},
+
+	{method: "PUT", level: onBucket, sub: "", operation: "PutBucket", action: "oss:PutBucket", serve: (*call).putBucket, noBucket: true},
+	{method: "DELETE", level: onBucket, sub: "", operation: "DeleteBucket", action: "oss:DeleteBucket", serve: (*call).deleteBucket},
+	{method: "GET", level: onBucket, sub: "", operation: "ListObjects", action: "oss:ListObjects", serve: (*call).listObjects},
 	{method: "GET", level: onBucket, sub: "bucketInfo", operation: "GetBucketInfo", action: "oss:GetBucketInfo", serve: (*call).getBucketInfo},
 	{method: "GET", level: onBucket, sub: "list-type", operation: "ListObjectsV2", action: "oss:ListObjects", serve: (*call).listObjectsV2},
 	{method: "GET", level: onBucket, sub: "uploads", operation: "ListMultipartUploads", action: "oss:ListMultipartUploads", serve: (*call).listMultipartUploads},
 	{method: "PUT", level: onBucket, sub: "versioning", operation: "PutBucketVersioning", action: "oss:PutBucketVersioning", serve: (*call).putBucketVersioning},
 	{method: "GET", level: onBucket, sub: "versioning", operation: "GetBucketVersioning", action: "oss:GetBucketVersioning", serve: (*call).getBucketVersioning},
 	{method: "GET", level: onBucket, sub: "versions", operation: "ListObjectVersions", action: "oss:ListObjectVersions", serve: (*call).listObjectVersions},
+	{method: "PUT", level: onBucket, sub: "overwriteConfig", operation: "PutBucketOverwriteConfig", action: "oss:PutBucketOverwriteConfig", serve: (*call).putBucketOverwriteConfig, noBucket: true},
+	{method: "GET", level: onBucket, sub: "overwriteConfig", operation: "GetBucketOverwriteConfig", action: "oss:GetBucketOverwriteConfig", serve: (*call).getBucketOverwriteConfig},
+	{method: "DELETE", level: onBucket, sub: "overwriteConfig", operation: "DeleteBucketOverwriteConfig", action: "oss:DeleteBucketOverwriteConfig", serve: (*call).deleteBucketOverwriteConfig},
 	{method: "POST", level: onBucket, sub: "delete", operation: "DeleteMultipleObjects", action: "", serve: (*call).deleteMultipleObjects},
 
 	{method: "PUT", level: onObject, sub: "", operation: "PutObject", action: "oss:PutObject", serve: (*call).putObject},
@@ -214,8 +236,8 @@ var routes = []route{
 // taken for something else.
 var subresources = []string{
 	"acl", "append", "asyncFetch", "bucketInfo", "comp", "cors", "delete", "encryption", "legalHold", "lifecycle",
-	"link", "list-type", "location", "logging", "objectMeta", "partNumber", "policy", "qos", "referer", "restore",
-	"retention", "seal", "select", "stat", "style", "symlink", "tagging", "uploadId", "uploads", "versioning",
+	"link", "list-type", "location", "logging", "objectMeta", "overwriteConfig", "partNumber", "policy", "qos", "referer", "regions", "restore",
+	"retention", "seal", "select", "stat", "style", "symlink", "tag-key", "tagging", "uploadId", "uploads", "versioning",
 	"versions", "website", "worm", "x-oss-async-process", "x-oss-process",
 }
 
@@ -280,7 +302,7 @@ func (c *call) perform(op route) error {
 			return err
 		}
 	}
-	if op.operation != "PutBucket" && !c.s.store.hasBucket(c.target.bucket) {
+	if !op.noBucket && !c.s.store.hasBucket(c.target.bucket) {
 		return errNoSuchBucket(c.target.bucket)
 	}
 	return op.serve(c)
@@ -298,7 +320,7 @@ func (c *call) route() (route, error) {
 	at := onObject
 	switch {
 	case c.target.bucket == "":
-		return route{}, errNotImplemented("operations on the service")
+		at = onService
 	case c.target.key == "":
 		at = onBucket
 	}

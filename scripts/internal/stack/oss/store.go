@@ -41,9 +41,9 @@ type store struct {
 }
 
 type bucket struct {
-	Name       string
-	Created    time.Time
-	Versioning Versioning `json:",omitempty"`
+	Name    string
+	Created time.Time
+	settings
 
 	dir      string
 	objects  map[string]*object
@@ -179,14 +179,15 @@ func (st *store) hasBucket(name string) bool {
 	return st.buckets[name] != nil
 }
 
-func (st *store) createBucket(name string) error {
+// createBucket makes a bucket with this storage class unless there is one.
+func (st *store) createBucket(name, storageClass string) error {
 	st.mu.Lock()
 	defer st.mu.Unlock()
 	if st.buckets[name] != nil {
 		return nil
 	}
 	b := newBucket(filepath.Join(st.dir, "buckets", name))
-	b.Name, b.Created = name, st.now().UTC()
+	b.Name, b.Created, b.StorageClass = name, st.now().UTC(), storageClass
 	for _, d := range []string{"objects", "data", "uploads"} {
 		if err := os.MkdirAll(filepath.Join(b.dir, d), 0o700); err != nil {
 			return fmt.Errorf("creating bucket %q: %w", name, err)
@@ -237,21 +238,20 @@ func (st *store) stage(r io.Reader) (*stagedFile, error) {
 // discard removes the file unless it was committed.
 func (f *stagedFile) discard() { os.Remove(f.path) }
 
-// commit makes o the object of its key, with the bytes of f. With forbid an
-// existing object is errExists, and of many commits at once one wins; where
-// there are versions, forbid has no effect.
-func (st *store) commit(bucketName string, o *object, f *stagedFile, forbid bool) error {
+// commit makes o the object of its key, with the bytes of f. An existing object that
+// the guard or the bucket protects is errExists; of many commits at once one wins.
+func (st *store) commit(bucketName string, o *object, f *stagedFile, g guard) error {
 	st.mu.Lock()
 	defer st.mu.Unlock()
-	return st.commitLocked(bucketName, o, f, forbid)
+	return st.commitLocked(bucketName, o, f, g)
 }
 
-func (st *store) commitLocked(bucketName string, o *object, f *stagedFile, forbid bool) error {
+func (st *store) commitLocked(bucketName string, o *object, f *stagedFile, g guard) error {
 	b := st.buckets[bucketName]
 	if b == nil {
 		return errNotStored
 	}
-	if forbid && b.protects(o.Key) {
+	if b.protects(o.Key, g) {
 		return errExists
 	}
 	// A random name of its own: whoever reads the old object keeps its file.

@@ -63,7 +63,8 @@ func openUpload(dir string) (*upload, error) {
 
 func (u *upload) partFile(p *part) string { return filepath.Join(u.dir, p.File) }
 
-// initiate starts an upload. With forbid an existing object is errExists.
+// initiate starts an upload. With forbid an existing object is errExists; what the
+// bucket forbids is judged when the upload is completed.
 func (st *store) initiate(bucketName, key string, a attributes, forbid bool) (*upload, error) {
 	st.mu.Lock()
 	defer st.mu.Unlock()
@@ -71,7 +72,7 @@ func (st *store) initiate(bucketName, key string, a attributes, forbid bool) (*u
 	if b == nil {
 		return nil, errNotStored
 	}
-	if forbid && b.protects(key) {
+	if forbid && b.protects(key, guard{forbid: true}) {
 		return nil, errExists
 	}
 	u := &upload{ID: randomHex(16), Key: key, Initiated: st.now().UTC(), Forbid: forbid, attributes: a, parts: map[int]*part{}}
@@ -176,10 +177,10 @@ func (r *partReader) Read(b []byte) (int, error) {
 
 // complete commits the joined object and ends the upload. The upload must be
 // locked.
-func (st *store) complete(bucketName string, u *upload, o *object, f *stagedFile, forbid bool) error {
+func (st *store) complete(bucketName string, u *upload, o *object, f *stagedFile, g guard) error {
 	st.mu.Lock()
 	defer st.mu.Unlock()
-	if err := st.commitLocked(bucketName, o, f, forbid); err != nil {
+	if err := st.commitLocked(bucketName, o, f, g); err != nil {
 		return err
 	}
 	return st.endLocked(bucketName, u)

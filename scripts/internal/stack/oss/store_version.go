@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	"slices"
 )
 
@@ -34,41 +33,7 @@ var (
 	errNoVersion    = errors.New("no such version")
 )
 
-func (st *store) setVersioning(bucketName string, v Versioning) error {
-	st.mu.Lock()
-	defer st.mu.Unlock()
-	b := st.buckets[bucketName]
-	if b == nil {
-		return errNotStored
-	}
-	was := b.Versioning
-	b.Versioning = v
-	if err := st.writeJSON(filepath.Join(b.dir, "bucket.json"), b); err != nil {
-		b.Versioning = was
-		return err
-	}
-	return nil
-}
-
-func (st *store) versioning(bucketName string) Versioning {
-	st.mu.RLock()
-	defer st.mu.RUnlock()
-	if b := st.buckets[bucketName]; b != nil {
-		return b.Versioning
-	}
-	return ""
-}
-
-// protects reports whether an upload that forbids overwriting is refused. Where
-// versioning is enabled or suspended it never is ("PutObject").
-func (st *store) protects(bucketName, key string) bool {
-	st.mu.RLock()
-	defer st.mu.RUnlock()
-	b := st.buckets[bucketName]
-	return b != nil && b.protects(key)
-}
-
-func (b *bucket) protects(key string) bool { return b.Versioning == "" && b.objects[key] != nil }
+func (st *store) versioning(bucketName string) Versioning { return st.settings(bucketName).Versioning }
 
 // version returns the metadata of one version. The id "" means the current
 // one, "null" the one that was stored while there were no versions. Of a delete

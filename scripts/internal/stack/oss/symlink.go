@@ -19,7 +19,7 @@ func (c *call) putSymlink() error {
 	if err != nil {
 		return err
 	}
-	forbid, err := forbidsOverwrite(c.r.Header)
+	guard, err := c.readGuard(c.r.Header)
 	if err != nil {
 		return err
 	}
@@ -29,7 +29,7 @@ func (c *call) putSymlink() error {
 	}
 	defer empty.discard()
 	o := &object{Key: c.target.key, Type: typeSymlink, content: empty.content, attributes: a, SymlinkTarget: name}
-	if err := c.storeError(c.s.store.commit(c.target.bucket, o, empty, forbid)); err != nil {
+	if err := c.storeError(c.s.store.commit(c.target.bucket, o, empty, guard)); err != nil {
 		return err
 	}
 	c.w.Header().Set("ETag", quote(o.ETag))

@@ -25,7 +25,7 @@ func (c *call) putBucketVersioning() error {
 		// unconfirmed (version.status-code): the code for a status that there is not.
 		return refusal(c.s.cfg.Assume, "version.status-code", errMalformedXML(""))
 	}
-	if err := c.s.store.setVersioning(c.target.bucket, wanted.Status); err != nil {
+	if err := c.s.store.configure(c.target.bucket, func(s *settings) { s.Versioning = wanted.Status }); err != nil {
 		return err
 	}
 	return c.writeEmpty(http.StatusOK)
