@@ -39,6 +39,7 @@ var sdkTests = map[string][]string{
 	"client_integration_bucket_versioning_test.go":       {"TestPutBucketVersioning", "TestGetBucketVersioning", "TestListObjectVersions"},
 	"client_integration_presign_test.go":                 {"TestPresign", "TestPresignExtra", "TestPresignWithStsToken"},
 	"client_integration_bucket_basic_test.go":            {"TestPutBucket", "TestDeleteBucket", "TestListObjects", "TestListObjectsV2"},
+	"client_integration_bucket_lifecycle_test.go":        {"TestBucketLifecycle"},
 	"client_integration_bucket_overwrite_config_test.go": {"TestBucketOverwriteConfig"},
 }
 

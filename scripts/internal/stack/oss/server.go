@@ -208,6 +208,9 @@ var routes = []route{
 	{method: "PUT", level: onBucket, sub: "overwriteConfig", operation: "PutBucketOverwriteConfig", action: "oss:PutBucketOverwriteConfig", serve: (*call).putBucketOverwriteConfig, noBucket: true},
 	{method: "GET", level: onBucket, sub: "overwriteConfig", operation: "GetBucketOverwriteConfig", action: "oss:GetBucketOverwriteConfig", serve: (*call).getBucketOverwriteConfig},
 	{method: "DELETE", level: onBucket, sub: "overwriteConfig", operation: "DeleteBucketOverwriteConfig", action: "oss:DeleteBucketOverwriteConfig", serve: (*call).deleteBucketOverwriteConfig},
+	{method: "PUT", level: onBucket, sub: "lifecycle", operation: "PutBucketLifecycle", action: "oss:PutBucketLifecycle", serve: (*call).putBucketLifecycle},
+	{method: "GET", level: onBucket, sub: "lifecycle", operation: "GetBucketLifecycle", action: "oss:GetBucketLifecycle", serve: (*call).getBucketLifecycle},
+	{method: "DELETE", level: onBucket, sub: "lifecycle", operation: "DeleteBucketLifecycle", action: "oss:DeleteBucketLifecycle", serve: (*call).deleteBucketLifecycle},
 	{method: "POST", level: onBucket, sub: "delete", operation: "DeleteMultipleObjects", action: "", serve: (*call).deleteMultipleObjects},
 
 	{method: "PUT", level: onObject, sub: "", operation: "PutObject", action: "oss:PutObject", serve: (*call).putObject},

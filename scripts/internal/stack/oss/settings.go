@@ -10,6 +10,7 @@ type settings struct {
 	Versioning   Versioning      `json:",omitempty"`
 	StorageClass string          `json:",omitempty"` // "" is Standard
 	Overwrite    []overwriteRule `json:",omitempty"`
+	Lifecycle    []lifecycleRule `json:",omitempty"`
 }
 
 const standard = "Standard"

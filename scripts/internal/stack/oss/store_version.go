@@ -109,6 +109,10 @@ func isNull(o *object) bool { return o.VersionID == "" }
 func (st *store) remove(bucketName, key, id string) (*object, error) {
 	st.mu.Lock()
 	defer st.mu.Unlock()
+	return st.removeLocked(bucketName, key, id)
+}
+
+func (st *store) removeLocked(bucketName, key, id string) (*object, error) {
 	b := st.buckets[bucketName]
 	if b != nil && b.Versioning != "" && id == "" {
 		marker := &object{Key: key, Type: typeDeleteMarker}
