@@ -99,6 +99,7 @@ func parseFlags(args []string, stderr io.Writer) (o stack.Options, once bool, er
 		assumed = append(assumed, setting)
 		return nil
 	})
+	flags.BoolVar(&o.RefusePrivateCallbacks, "refuse-private-callbacks", false, "refuse uploads whose callback goes to a private address, as OSS does; PUBLIC_URL in -env then has to be public")
 	flags.BoolVar(&once, "once", false, "upload once by every method, check the outcome, and exit; ports are chosen unless given")
 
 	refuse := func(err error) (stack.Options, bool, error) {

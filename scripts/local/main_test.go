@@ -31,12 +31,12 @@ func TestParseFlags(t *testing.T) {
 	}
 	o, once, err := parseFlags(nil, io.Discard)
 	if err != nil || once || o.Addr != "127.0.0.1:8580" || o.OSSAddr != "127.0.0.1:8581" || o.STSAddr != "127.0.0.1:8582" || o.Trigger != fc.TriggerAPIGateway ||
-		o.Instances != 1 || o.DeliverEvery != time.Minute || o.NoTrigger {
+		o.Instances != 1 || o.DeliverEvery != time.Minute || o.NoTrigger || o.RefusePrivateCallbacks {
 		t.Errorf("parseFlags() = %+v, %v, %v, want the documented defaults", o, once, err)
 	}
-	o, once, err = parseFlags([]string{"-once", "-oss-addr", "127.0.0.1:9000", "-trigger", "http", "-env", env, "-data", "d", "-webhook", "http://x/", "-instances", "2"}, io.Discard)
+	o, once, err = parseFlags([]string{"-once", "-oss-addr", "127.0.0.1:9000", "-trigger", "http", "-env", env, "-data", "d", "-webhook", "http://x/", "-instances", "2", "-refuse-private-callbacks"}, io.Discard)
 	if err != nil || !once || o.Addr != "127.0.0.1:0" || o.OSSAddr != "127.0.0.1:9000" || o.STSAddr != "127.0.0.1:0" ||
-		o.Trigger != fc.TriggerHTTP || o.Settings["A"] != "1" || o.DataDir != "d" || o.Webhook != "http://x/" || o.Instances != 2 {
+		o.Trigger != fc.TriggerHTTP || o.Settings["A"] != "1" || o.DataDir != "d" || o.Webhook != "http://x/" || o.Instances != 2 || !o.RefusePrivateCallbacks {
 		t.Errorf("parseFlags(-once …) = %+v, %v, %v, want chosen ports but for the one given", o, once, err)
 	}
 }

@@ -80,6 +80,11 @@ type Options struct {
 	// upload role refuses them; else they count as secure.
 	PlainHTTP bool
 
+	// RefusePrivateCallbacks has OSS refuse uploads whose callback goes to a private
+	// address, as the real one does. The functions are at one, unless the settings
+	// have another PUBLIC_URL.
+	RefusePrivateCallbacks bool
+
 	// NoTrigger leaves OSS's trigger out: what neither callback nor client
 	// announces is then left to the sweep. Tests want that who count calls, or
 	// make the next ones fail.
@@ -293,6 +298,8 @@ func (s *Stack) startOSS(l net.Listener, dir string, o Options) (*oss.Server, er
 		Assume:         o.Assume,
 		PlainHTTP:      o.PlainHTTP,
 		Log:            s.log,
+
+		RefusePrivateCallbacks: o.RefusePrivateCallbacks,
 	})
 	if err != nil {
 		return nil, err

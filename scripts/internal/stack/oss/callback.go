@@ -74,13 +74,13 @@ func (c *call) parseCallback(name, value string, vars map[string]string) (*callb
 	cb := &callback{vars: vars}
 	rawURL, ok := stringField(config, "callbackUrl", "")
 	if !ok {
-		return bad("0007-00000004", "The callbackUrl is invalid.")
+		return bad(ecBadCallbackURL, "The callbackUrl is invalid.")
 	}
 	if rawURL == "" {
 		return nil, nil // documented: then there is no callback
 	}
-	if cb.urls, ok = callbackURLs(rawURL); !ok {
-		return bad("0007-00000004", "The callbackUrl is invalid.")
+	if cb.urls, ec, message = c.callbackTargets(rawURL); message != "" {
+		return bad(ec, message)
 	}
 	if cb.host, ok = stringField(config, "callbackHost", ""); !ok || strings.ContainsAny(cb.host, " /\r\n") {
 		return bad("", "The callbackHost is invalid.")
@@ -151,7 +151,7 @@ func stringField(config map[string]json.RawMessage, name, fallback string) (stri
 }
 
 // callbackURLs parses up to five URLs joined by ";". The scheme may be left
-// out. Private addresses are allowed here and refused by OSS.
+// out.
 func callbackURLs(list string) ([]*url.URL, bool) {
 	items := strings.Split(list, ";")
 	if len(items) > maxCallbackURLs {

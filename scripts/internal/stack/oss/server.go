@@ -15,11 +15,13 @@
 // Config.Assume has the stand-in take any other value that the fact may have.
 //
 // Known differences from OSS: callbacks may go to private addresses, which is
-// what local means, and https callbacks always send SNI; x-oss-process on a
-// GET changes nothing and comes back as x-oss-local-process, since there is no
-// image library here; versioning takes effect at once; the CORS rules belong to
-// the server, not to a bucket; signature version 1 answers 501 NotImplemented, as does every operation that
-// is not in the table of routes.
+// what local means, unless Config.RefusePrivateCallbacks is set; https callbacks
+// always send SNI; x-oss-process on a GET changes nothing and comes back as
+// x-oss-local-process, since there is no image library here; versioning takes
+// effect at once; lifecycle rules are applied when Server.ApplyLifecycle is called,
+// and move nothing to another storage class; the CORS rules belong to the server,
+// not to a bucket; signature version 1 answers 501 NotImplemented, as does every
+// operation that is not in the table of routes.
 package oss
 
 import (
@@ -27,6 +29,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"net/http"
 	"net/url"
 	"slices"
@@ -60,6 +63,10 @@ type Config struct {
 	// CallbackKeyURL is announced in x-oss-pub-key-url. The public key is
 	// served, unsigned, at its path, which must be under /_local/.
 	CallbackKeyURL string
+
+	// RefusePrivateCallbacks refuses uploads whose callback goes to a private address,
+	// as OSS does. Local addresses are private, so that by default any address will do.
+	RefusePrivateCallbacks bool
 
 	// Fault is asked once per call and may break it; see fault.go. Nil
 	// breaks nothing.
@@ -95,6 +102,7 @@ type Server struct {
 	keyPath    string
 	keyPEM     []byte
 	httpClient *http.Client
+	resolver   resolver
 	trigger    atomic.Pointer[Trigger]
 }
 
@@ -116,7 +124,7 @@ func New(cfg Config) (*Server, error) {
 	if cfg.Timeout == 0 {
 		cfg.Timeout = 30 * time.Second
 	}
-	s := &Server{cfg: cfg, httpClient: callbackClient()}
+	s := &Server{cfg: cfg, httpClient: callbackClient(), resolver: net.DefaultResolver}
 	if cfg.CallbackKey != nil {
 		u, err := url.Parse(cfg.CallbackKeyURL)
 		if err != nil || u.Host == "" || !strings.HasPrefix(u.Path, localPrefix) {
