@@ -24,8 +24,10 @@ import (
 //
 // Left out are, of these files: TestAppendObject (there is no AppendObject),
 // TestListBuckets (buckets have no tags), TestGetBucketInfo (wants the names of the
-// service's endpoints), TestGetBucketLocation, TestGetBucketStat (no such calls). The
-// other files are about calls that the stand-in does not have, or about the SDK.
+// service's endpoints), TestGetBucketLocation, TestGetBucketStat, TestRegions and
+// TestRedundancyTransition (no such calls), TestAddressingModePathStyle (wants a bucket
+// of the service). The other files are about calls that the stand-in does not have, or
+// about how the SDK transfers large files.
 var sdkTests = map[string][]string{
 	"client_integration_object_basic_test.go": {
 		"TestPutObject", "TestGetObject", "TestCopyObject", "TestDeleteObject", "TestDeleteMultipleObjects", "TestHeadObject", "TestGetObjectMeta",
@@ -37,6 +39,7 @@ var sdkTests = map[string][]string{
 	"client_integration_object_tagging_test.go":          {"TestPutObjectTagging", "TestGetObjectTagging", "TestDeleteObjectTagging"},
 	"client_integration_object_symlink_test.go":          {"TestPutSymlink", "TestGetSymlink"},
 	"client_integration_bucket_versioning_test.go":       {"TestPutBucketVersioning", "TestGetBucketVersioning", "TestListObjectVersions"},
+	"client_integration_misc_test.go":                    {"TestInvokeOperation", "TestPaginator", "TestServiceError", "TestDefaultRequestHeaders"},
 	"client_integration_presign_test.go":                 {"TestPresign", "TestPresignExtra", "TestPresignWithStsToken"},
 	"client_integration_bucket_basic_test.go":            {"TestPutBucket", "TestDeleteBucket", "TestListObjects", "TestListObjectsV2"},
 	"client_integration_bucket_lifecycle_test.go":        {"TestBucketLifecycle"},
@@ -138,6 +141,7 @@ func sdkPatches(peers string) map[string][]replacement {
 		// The stand-in does not speak version 1 of the signature.
 		"client_integration_presign_test.go": {{between("\tcfgV1 := LoadDefaultConfig().", "\tcfgV4 := LoadDefaultConfig()."),
 			"\tvar getObjRequest *GetObjectRequest\n\tvar expiration time.Time\n\tvar data []byte\n"}},
+		"client_integration_misc_test.go": {{`fmt.Sprintf("oss-%s.aliyuncs.com/%s/%s?", region, bucketName, objectName)`, `fmt.Sprint(region, bucketName, objectName)`}},
 		// These are tests of the service's addresses, and are not run.
 		"client_integration_bucket_basic_test.go": {{`".aliyuncs.com"`, `""`}, {`"internal.aliyuncs.com"`, `""`}},
 	}
