@@ -2,6 +2,7 @@ package stack
 
 import (
 	"encoding/json"
+	"strings"
 
 	"ossupload/scripts/internal/roles"
 	"ossupload/scripts/internal/stack/ram"
@@ -32,4 +33,17 @@ func policy(p roles.Policy) (ram.Policy, error) {
 // signs reports whether a function may assume the upload role.
 func (s *Stack) signs(c ram.Credential) bool {
 	return c.Role == rolePrefix+roles.Presign || c.Role == rolePrefix+roles.Complete
+}
+
+// principal is a role as the rules of a bucket name its sessions. Which session it is
+// nobody keeps here: rules have to say "*" for it.
+//
+//	acs:ram::1000000000000000:role/upload
+//	arn:sts::1000000000000000:assumed-role/upload/session
+func principal(role string) string {
+	account, name, ok := strings.Cut(strings.TrimPrefix(role, "acs:ram::"), ":role/")
+	if !ok {
+		return ""
+	}
+	return "arn:sts::" + account + ":assumed-role/" + name + "/session"
 }

@@ -81,3 +81,14 @@ func TestRolesWithoutAnUploadRole(t *testing.T) {
 		}
 	}
 }
+
+func TestPrincipal(t *testing.T) {
+	for role, want := range map[string]string{
+		"acs:ram::1000000000000000:role/upload": "arn:sts::1000000000000000:assumed-role/upload/session",
+		"":                                      "", // the owner's own key
+	} {
+		if got := principal(role); got != want {
+			t.Errorf("principal(%q) = %q, want %q", role, got, want)
+		}
+	}
+}

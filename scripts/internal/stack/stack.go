@@ -324,6 +324,7 @@ func (s *Stack) account(accessKeyID string) (oss.Account, bool) {
 		AccessKeySecret: c.AccessKeySecret,
 		SecurityToken:   c.SecurityToken,
 		Expires:         c.Expires,
+		Principal:       principal(c.Role),
 		Allows:          c.AllowsWhen,
 	}, ok
 }
