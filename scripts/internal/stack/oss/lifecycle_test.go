@@ -236,6 +236,26 @@ func TestLifecycleRefusals(t *testing.T) {
 	wantServiceError(t, err, 404, codeNoSuchLifecycle, "")
 }
 
+// Rules with one action may overlap if the request says so.
+func TestLifecycleOverlap(t *testing.T) {
+	f := newFixture(t)
+	for allow, ok := range map[string]bool{"true": true, "false": false, "yes": false} {
+		_, err := f.client(permanent).PutBucketLifecycle(t.Context(), &oss.PutBucketLifecycleRequest{
+			Bucket: oss.Ptr(testBucket), AllowSameActionOverlap: oss.Ptr(allow),
+			LifecycleConfiguration: &oss.LifecycleConfiguration{Rules: []oss.LifecycleRule{
+				{Status: oss.Ptr(statusEnabled), Prefix: oss.Ptr("a/"), Expiration: daysOld(1)},
+				{Status: oss.Ptr(statusEnabled), Prefix: oss.Ptr("a/b/"), Expiration: daysOld(2)},
+			}},
+		})
+		if (err == nil) != ok {
+			t.Errorf("with x-oss-allow-same-action-overlap %s, the rules are answered %v", allow, err)
+		}
+		if err != nil {
+			wantServiceError(t, err, 400, codeInvalidArgument, "")
+		}
+	}
+}
+
 // An upload that is aborted by age answers as any that is gone.
 func TestLifecycleAbortedUpload(t *testing.T) {
 	f := newFixture(t)
