@@ -447,7 +447,7 @@ func TestNoneModeMustBeAllowed(t *testing.T) {
 		"with no mode at all":     {"AUTH_MODE": "", "AUTH_ALLOW_NONE": "true"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			o := stack.Options{Binaries: stacktest.Binaries(t), Log: t.Output()}
+			o := stack.Options{Binaries: stacktest.Binaries(t), Log: t.Output(), Assume: assumed}
 			o.Settings = overrides
 			s, err := stack.Start(t.Context(), o)
 			if err == nil {

@@ -28,7 +28,7 @@ func TestREADMESession(t *testing.T) {
 	if !found || !closed {
 		t.Fatal("the README has no session")
 	}
-	s := stacktest.Start(t, stack.Options{})
+	s := stacktest.Start(t, stack.Options{Assume: assumed})
 	ready, err := json.Marshal(s.Ready)
 	if err != nil {
 		t.Fatal(err)

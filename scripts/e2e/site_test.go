@@ -115,7 +115,7 @@ func onBothSites(t *testing.T, test func(*testing.T, *site)) {
 func openSite(t *testing.T, change func(*stack.Options)) *site {
 	t.Helper()
 	log := &logBook{}
-	o := stack.Options{Binaries: stacktest.Binaries(t), Log: log}
+	o := stack.Options{Binaries: stacktest.Binaries(t), Log: log, Assume: assumed}
 	if change != nil {
 		change(&o)
 	}

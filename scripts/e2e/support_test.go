@@ -57,6 +57,7 @@ func newRigOf(t *testing.T, o stack.Options) *rig {
 	r := &rig{logged: &logLines{}}
 	t.Cleanup(func() { r.logged.checkSecrets(t) })
 	o.Log = io.MultiWriter(r.logged, t.Output())
+	o.Assume = assumed.And(o.Assume)
 	r.Stack = stacktest.Start(t, o).Stack
 	r.keyring = newKeyring(t, "k1", r.Identity.TokenSecret)
 	transport := &http.Transport{MaxIdleConnsPerHost: 32}

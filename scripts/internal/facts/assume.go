@@ -75,6 +75,14 @@ func (a Assumptions) Is(id, value string) bool {
 	return f.Values[0] == value
 }
 
+// And is what a says, unless b sets it otherwise.
+func (a Assumptions) And(b Assumptions) Assumptions {
+	both := Assumptions{values: map[string]string{}}
+	maps.Copy(both.values, a.values)
+	maps.Copy(both.values, b.values)
+	return both
+}
+
 // Settings are what [Assume] reads, by ID.
 func (a Assumptions) Settings() []string {
 	var settings []string

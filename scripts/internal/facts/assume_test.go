@@ -48,6 +48,23 @@ func TestAssumeReadsWhatItSays(t *testing.T) {
 	}
 }
 
+func TestAnd(t *testing.T) {
+	a, err := facts.Assume("sign.too-early=400", "form.repeated-field=first")
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := facts.Assume("form.repeated-field=last", "meta.names=taken")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, want := a.And(b).String(), "form.repeated-field=last meta.names=taken sign.too-early=400"; got != want {
+		t.Errorf("And() = %q, want %q", got, want)
+	}
+	if got, want := a.String(), "form.repeated-field=first sign.too-early=400"; got != want {
+		t.Errorf("And() has changed what it was asked of: %q, want %q", got, want)
+	}
+}
+
 // Each value of each unknown fact is either the first or a position of its own.
 func TestPositions(t *testing.T) {
 	values := 0

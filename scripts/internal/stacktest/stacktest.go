@@ -9,6 +9,7 @@ package stacktest
 import (
 	"context"
 	"errors"
+	"flag"
 	"fmt"
 	"io"
 	"io/fs"
@@ -50,6 +51,9 @@ var binaries struct {
 	err  error
 }
 
+// given lets a test that runs its own program once more spare it the build.
+var given = flag.String("functions", "", "`folder` of the built functions, which are else built for the tests")
+
 // Main runs the tests of a package and exits.
 func Main(m *testing.M) {
 	os.Exit(func() int {
@@ -79,6 +83,9 @@ func EndToEnd(t *testing.T) {
 func Binaries(t *testing.T) string {
 	t.Helper()
 	EndToEnd(t)
+	if *given != "" {
+		return *given
+	}
 	if binaries.dir == "" {
 		t.Fatal("the TestMain of this package does not call stacktest.Main")
 	}

@@ -1,0 +1,238 @@
+package e2e
+
+import (
+	"bytes"
+	"errors"
+	"flag"
+	"fmt"
+	"maps"
+	"os"
+	"os/exec"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"ossupload/scripts/internal/facts"
+	"ossupload/scripts/internal/stacktest"
+)
+
+// assumed is what every stack of this run takes unknown facts to be.
+var assumed facts.Assumptions
+
+var (
+	brief = flag.Bool("brief", false, "of the tables, run what meets the facts of -assume")
+	every = flag.Bool("every", false, "run the tables whole for every value of every unknown fact, which takes an hour; with -update, write "+waysTable)
+)
+
+// waysTable is generated from what TestEachPosition sees with -every.
+const waysTable = "WAYS.md"
+
+func init() {
+	var settings []string
+	flag.Func("assume", "`fact=value`: run all tests under it; may be repeated, and \"worst\" is all at once", func(setting string) (err error) {
+		settings = append(settings, setting)
+		assumed, err = facts.Assume(settings...)
+		return err
+	})
+}
+
+// tables are the tests that hold whatever is not known: the ways to upload, the
+// faults and the attacks.
+var tables = []string{
+	"TestEveryWay", "TestAttacks", "TestCrossMatrix", "TestOneChangeIsRefused", "TestFaultTable",
+	"TestMultipartSurvives.*", "TestURLEndsWhenItSays",
+}
+
+// meeting are the tests, beside the themes of attacks, that meet the facts of an
+// area.
+var meeting = map[string][]string{
+	"access":    {"TestConfirm.*", "TestRefusedHeadIsNotAnAbsentObject", "TestMultipartMeetsAnotherObject"},
+	"callback":  {"TestCallbackReplays", "TestCallbackThatFailsIsRepaired", "TestFormWhoseCallbackIsLost"},
+	"copy":      {"TestVersionDeletedForGood"},
+	"delete":    {"TestVersionDeletedForGood", "TestSweepDeletesAndAborts"},
+	"form":      {"TestForm", "TestFormRefuses", "TestFormFieldsThatNobodyAskedFor"},
+	"meta":      {"TestForm", "TestPutIsStoredAndAnnounced"},
+	"multipart": {"TestMultipart", "TestMultipartMeetsAnotherObject", "TestMultipartRefusesIncompleteParts", "TestMultipartAbort", "TestUppyFindsItsReceiptByListing", "TestMultipartSurvivesFaultsOfAbortion"},
+	"sign":      {"TestOneChangeIsRefused", "TestURLEndsWhenItSays", "TestDownloadEndsWhenItSays"},
+	"trigger":   {"TestTrigger.*", "TestSweepAnnouncesWhatWasLost"},
+	"version":   {"TestVersionsByEveryWayToUpload", "TestVersionDeletedForGood", "TestDeletedVersions", "TestReceiptOutlivesVersioning"},
+}
+
+// areasOf are the areas of the facts that are assumed.
+func areasOf(a facts.Assumptions) []string {
+	areas := map[string]bool{}
+	for _, setting := range a.Settings() {
+		area, _, _ := strings.Cut(setting, ".")
+		areas[area] = true
+	}
+	return slices.Sorted(maps.Keys(areas))
+}
+
+// result is what became of the tests under one position.
+type result struct {
+	broken          []string // ways to upload
+	ways            int
+	tried, accepted int // attacks
+	faults          int
+}
+
+var (
+	attackLine = regexp.MustCompile(`(?m)^attacks tried (\d+), accepted (\d+)$`)
+	wayLine    = regexp.MustCompile(`(?m)^ *--- (PASS|FAIL): TestEveryWay/(.+) \(`)
+	faultLine  = regexp.MustCompile(`(?m)^ *--- PASS: Test(?:FaultTable/.*/(?:once|as_long_as_it_is_asked)|MultipartSurvives\w+/.+) \(`)
+)
+
+// try runs tests once more, in a process of their own, under what is assumed. A
+// process has one set of assumptions, so that no test can forget them.
+func try(t *testing.T, a facts.Assumptions, tests []string, flags ...string) result {
+	t.Helper()
+	program, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	args := append([]string{
+		"-test.v", "-test.timeout=15m", "-test.run=^(" + strings.Join(tests, "|") + ")$", "-functions=" + stacktest.Binaries(t),
+	}, flags...)
+	for _, setting := range a.Settings() {
+		args = append(args, "-assume="+setting)
+	}
+	out, err := exec.CommandContext(t.Context(), program, args...).CombinedOutput()
+	if err != nil {
+		t.Errorf("under %s: %v\n%s", a, err, failures(out))
+	}
+	var r result
+	for _, way := range wayLine.FindAllSubmatch(out, -1) {
+		if r.ways++; string(way[1]) == "FAIL" {
+			r.broken = append(r.broken, strings.ReplaceAll(string(way[2]), "_", " "))
+		}
+	}
+	r.faults = len(faultLine.FindAll(out, -1))
+	if m := attackLine.FindSubmatch(out); m != nil {
+		r.tried, _ = strconv.Atoi(string(m[1])) // digits
+		r.accepted, _ = strconv.Atoi(string(m[2]))
+	}
+	if r.ways != len(waysToUpload) || r.tried == 0 {
+		t.Errorf("under %s: %d ways and %d attacks were tried, want %d ways and some attacks", a, r.ways, r.tried, len(waysToUpload))
+	}
+	return r
+}
+
+// failures is the part of a test's output that a reader wants: all but the logs of
+// stacks, and but for what passed.
+func failures(out []byte) string {
+	const most = 16 << 10
+	var b strings.Builder
+	for line := range strings.Lines(string(out)) {
+		trimmed := strings.TrimSpace(line)
+		if strings.HasPrefix(trimmed, "{") || strings.HasPrefix(trimmed, "=== ") || strings.HasPrefix(trimmed, "--- PASS") {
+			continue
+		}
+		b.WriteString(line)
+	}
+	return b.String()[:min(most, b.Len())]
+}
+
+// TestWorstPosition runs the tables whole, with everything that is unknown at its
+// worst for us.
+func TestWorstPosition(t *testing.T) {
+	stacktest.EndToEnd(t)
+	if len(assumed.Settings()) > 0 {
+		t.Skip("everything is run under -assume as it is")
+	}
+	r := try(t, facts.AssumeWorst(), tables)
+	t.Logf("all at their worst: %d ways to upload, %d broken; %d attacks tried, %d accepted; %d faults", r.ways, len(r.broken), r.tried, r.accepted, r.faults)
+}
+
+// TestEachPosition changes one unknown fact at a time. Without -every it runs what
+// meets the fact.
+func TestEachPosition(t *testing.T) {
+	stacktest.EndToEnd(t)
+	if len(assumed.Settings()) > 0 {
+		t.Skip("everything is run under -assume as it is")
+	}
+	positions := facts.Positions()
+	results := make([]result, len(positions))
+	t.Run("one at a time", func(t *testing.T) {
+		for i, a := range positions {
+			t.Run(a.String(), func(t *testing.T) {
+				t.Parallel()
+				if *every {
+					results[i] = try(t, a, tables)
+					return
+				}
+				tests := []string{"TestEveryWay", "TestAttacks"}
+				for _, area := range areasOf(a) {
+					if len(meeting[area]) == 0 {
+						t.Errorf("no test is known to meet the facts of %s", area)
+					}
+					tests = append(tests, meeting[area]...)
+				}
+				results[i] = try(t, a, tests, "-brief")
+			})
+		}
+	})
+	compareWays(t, positions, results)
+}
+
+// compareWays holds the ways to upload that work against those in the table, and
+// with -every -update writes it.
+func compareWays(t *testing.T, positions []facts.Assumptions, results []result) {
+	t.Helper()
+	if *every && *update {
+		results = append(results, try(t, facts.AssumeWorst(), tables))
+		positions = append(positions, facts.AssumeWorst())
+		if t.Failed() {
+			return
+		}
+		if err := os.WriteFile(waysTable, renderWays(positions, results), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	table, err := os.ReadFile(waysTable)
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		t.Fatal(err)
+	}
+	for i, a := range positions {
+		if row := []byte(results[i].row(a)); !bytes.Contains(table, row) {
+			t.Errorf("%s has no row %q; \"-run TestEachPosition -every -update\" writes it anew", waysTable, row)
+		}
+	}
+}
+
+// row begins the row of a position: what does not depend on how much was run.
+func (r result) row(a facts.Assumptions) string {
+	return fmt.Sprintf("| %s | %d of %d | %d |", positionName(a), r.ways-len(r.broken), r.ways, r.accepted)
+}
+
+func positionName(a facts.Assumptions) string {
+	if settings := a.Settings(); len(settings) == 1 {
+		return "`" + settings[0] + "`"
+	}
+	return "all at their worst"
+}
+
+func renderWays(positions []facts.Assumptions, results []result) []byte {
+	var b bytes.Buffer
+	b.WriteString(`# Whatever OSS does
+
+Generated by TestEachPosition from what it sees, on the local stack: do not edit.
+` + "`go test ./scripts/e2e -run TestEachPosition -every -update -timeout 3h`" + ` writes it anew.
+
+Each row takes one fact that nobody knows otherwise than the stand-in does, the last all of
+them at their worst. Under each of them all attacks, faults and ways to upload are tried; the
+tests of every change try all of it at the worst, and of one at a time what meets the fact.
+The ways to upload are:
+
+`)
+	for _, way := range waysToUpload {
+		fmt.Fprintf(&b, "- %s\n", way.name)
+	}
+	b.WriteString("\n| taken to be | ways that work | attacks accepted | of attacks tried | faults that heal |\n|---|---|---|---|---|\n")
+	for i, r := range results {
+		fmt.Fprintf(&b, "%s %d | %d |\n", r.row(positions[i]), r.tried, r.faults)
+	}
+	return b.Bytes()
+}
