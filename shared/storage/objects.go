@@ -118,7 +118,7 @@ func (c *Client) Get(ctx context.Context, key string, limit int64) ([]byte, erro
 	const op = "GetObject"
 	res, err := c.oss.GetObject(ctx, &oss.GetObjectRequest{Bucket: &c.bucket, Key: &key}, attempts(2))
 	if err != nil {
-		return nil, classify(op, err)
+		return nil, c.unlessAbsent(ctx, key, "", classify(op, err))
 	}
 	defer res.Body.Close()
 	content, err := io.ReadAll(io.LimitReader(res.Body, limit+1))

@@ -164,8 +164,12 @@ func TestReasonsOfObjects(t *testing.T) {
 				t.Parallel() // the SDK waits before it tries again
 				c, got := serve(t, func(w http.ResponseWriter, r *http.Request) { fail(w, r, tt.status, tt.code) })
 				err := call(t.Context(), c)
-				if !errors.Is(err, tt.want) || len(*got) != tt.tries {
-					t.Errorf("error = %v after %d tries, want %v after %d", err, len(*got), tt.want, tt.tries)
+				tries := tt.tries
+				if name == "Get" && tt.want == storage.ErrDenied {
+					tries++ // a list, which may say that it is not there
+				}
+				if !errors.Is(err, tt.want) || len(*got) != tries {
+					t.Errorf("error = %v after %d tries, want %v after %d", err, len(*got), tt.want, tries)
 				}
 				if text := fmt.Sprint(err); strings.Contains(text, token) || strings.Contains(text, secret) {
 					t.Errorf("error %q holds a secret", text)

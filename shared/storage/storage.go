@@ -161,7 +161,7 @@ func twice(ctx context.Context, limit time.Duration) (context.Context, context.C
 }
 
 // Head asks for the object's metadata. It fails with ErrNotFound only when OSS
-// says that there is no such object.
+// says that there is no such object, or refuses to say and does not list it.
 func (c *Client) Head(ctx context.Context, key string) (Object, error) {
 	return c.HeadVersion(ctx, key, "")
 }
@@ -176,7 +176,7 @@ func (c *Client) HeadVersion(ctx context.Context, key, version string) (Object, 
 	}
 	res, err := c.oss.HeadObject(ctx, request, attempts(2))
 	if err != nil {
-		return Object{}, classify("HeadObject", err)
+		return Object{}, c.unlessAbsent(ctx, key, version, classify("HeadObject", err))
 	}
 	o := Object{
 		Size:               res.ContentLength,
@@ -197,6 +197,24 @@ func (c *Client) HeadVersion(ctx context.Context, key, version string) (Object, 
 		o.Metadata[strings.ToLower(name)] = value
 	}
 	return o, nil
+}
+
+// unlessAbsent is err, or ErrNotFound where OSS refused a call about an object that
+// a list shows not to be there.
+//
+// unconfirmed (access.head-without-list): without permission to list the bucket, or with one that
+// has a condition on the prefix, a HEAD of what is not there may be answered 403. So
+// nobody knows from a 403 whether there is an object. A list of the prefix tells.
+func (c *Client) unlessAbsent(ctx context.Context, key, version string, err error) error {
+	if !errors.Is(err, ErrDenied) || version != "" {
+		return err
+	}
+	res, listErr := c.oss.ListObjectsV2(ctx, &oss.ListObjectsV2Request{Bucket: &c.bucket, Prefix: &key, MaxKeys: 1}, attempts(1))
+	if listErr != nil || len(res.Contents) > 0 && oss.ToString(res.Contents[0].Key) == key {
+		return err // what was refused first says most
+	}
+	e, _ := errors.AsType[*Error](err)
+	return &Error{Op: e.Op, Reason: ErrNotFound, Status: e.Status, Code: e.Code, EC: e.EC, RequestID: e.RequestID}
 }
 
 // versionID is the id of a version that stays what it is. "null" is none: it is

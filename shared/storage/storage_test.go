@@ -145,7 +145,7 @@ func TestReasons(t *testing.T) {
 		{"no such object", head, 404, "NoSuchKey", storage.ErrNotFound, 1},
 		{"no such object, without a code", head, 404, "", storage.ErrNotFound, 1},
 		{"no such bucket is not an absent object", head, 404, "NoSuchBucket", storage.ErrUnavailable, 1},
-		{"a refused HEAD is not an absent object", head, 403, "AccessDenied", storage.ErrDenied, 1},
+		{"a refused HEAD is not an absent object", head, 403, "AccessDenied", storage.ErrDenied, 2},
 		{"HEAD fails twice", head, 500, "InternalError", storage.ErrUnavailable, 2},
 		{"throttled", head, 503, "ServiceUnavailable", storage.ErrThrottled, 2},
 		{"no such upload", list, 404, "NoSuchUpload", storage.ErrNoSuchUpload, 1},
@@ -174,6 +174,51 @@ func TestReasons(t *testing.T) {
 			var e *storage.Error
 			if !errors.As(err, &e) || e.Status != tt.status || tt.code != "" && e.Code != tt.code {
 				t.Errorf("error = %+v, want status %d and code %s", e, tt.status, tt.code)
+			}
+		})
+	}
+}
+
+// OSS may refuse to say that an object is not there. A list says it.
+func TestRefusedOfWhatIsNotThere(t *testing.T) {
+	calls := map[string]func(context.Context, *storage.Client) error{
+		"Head": func(ctx context.Context, c *storage.Client) error { _, err := c.Head(ctx, "u/a b"); return err },
+		"HeadVersion": func(ctx context.Context, c *storage.Client) error {
+			_, err := c.HeadVersion(ctx, "u/a b", "V")
+			return err
+		},
+		"Get": func(ctx context.Context, c *storage.Client) error { _, err := c.Get(ctx, "u/a b", 1); return err },
+	}
+	tests := []struct {
+		name, call string
+		listed     string // "" where listing is refused as well
+		want       error
+	}{
+		{"nothing is listed", "Head", "<ListBucketResult></ListBucketResult>", storage.ErrNotFound},
+		{"nothing is listed", "Get", "<ListBucketResult></ListBucketResult>", storage.ErrNotFound},
+		{"a longer key is listed", "Head", "<ListBucketResult><Contents><Key>u/a b.png</Key></Contents></ListBucketResult>", storage.ErrNotFound},
+		{"the key is listed", "Head", "<ListBucketResult><Contents><Key>u/a b</Key></Contents></ListBucketResult>", storage.ErrDenied},
+		{"the key is listed", "Get", "<ListBucketResult><Contents><Key>u/a b</Key></Contents></ListBucketResult>", storage.ErrDenied},
+		{"nothing may be listed", "Head", "", storage.ErrDenied},
+		{"a list shows no versions", "HeadVersion", "<ListBucketResult></ListBucketResult>", storage.ErrDenied},
+	}
+	for _, tt := range tests {
+		t.Run(tt.call+", "+tt.name, func(t *testing.T) {
+			c, got := serve(t, func(w http.ResponseWriter, r *http.Request) {
+				if r.URL.Query().Get("list-type") == "2" && tt.listed != "" {
+					w.Header().Set("Content-Type", "application/xml")
+					io.WriteString(w, tt.listed)
+					return
+				}
+				fail(w, r, 403, "AccessDenied")
+			})
+			err := calls[tt.call](t.Context(), c)
+			if failed, ok := errors.AsType[*storage.Error](err); !errors.Is(err, tt.want) || !ok || failed.Status != 403 {
+				t.Errorf("error = %v, want %v with the answer of the first call", err, tt.want)
+			}
+			asked := *got
+			if u, err := url.Parse(strings.TrimPrefix(asked[len(asked)-1], "GET ")); tt.call != "HeadVersion" && (err != nil || u.Query().Get("prefix") != "u/a b" || u.Query().Get("max-keys") != "1") {
+				t.Errorf("requests = %q, want a list of one key below the object's", asked)
 			}
 		})
 	}
