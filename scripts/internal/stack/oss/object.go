@@ -133,7 +133,7 @@ func writeContentHeaders(header http.Header, content content) {
 	}
 }
 
-// hideAbsent returns the refusal of a HEAD. It is err, unless err says that there is
+// hideAbsent returns the refusal of a call about one object. It is err, unless err says that there is
 // no such key and the caller may not list the bucket, which would say as much.
 //
 // unconfirmed (access.head-without-list): does a caller without list permission get 403 for a key that
@@ -189,7 +189,7 @@ func (c *call) getObjectMeta() error {
 func (c *call) getObject() error {
 	o, f, err := c.openObject()
 	if err != nil {
-		return err
+		return c.hideAbsent(err)
 	}
 	defer f.Close()
 	header := c.w.Header()
