@@ -3,6 +3,7 @@ package roles
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 )
 
 // Policy is a policy of RAM, of permissions or of trust: a list of statements
@@ -40,7 +41,9 @@ func allow(action []string, resource ...string) Statement {
 }
 
 func (s Statement) when(operator, key string, values ...string) Statement {
-	s.Condition = Conditions{operator: {key: values}}
+	conditions := Conditions{operator: {key: values}}
+	maps.Copy(conditions, s.Condition)
+	s.Condition = conditions
 	return s
 }
 

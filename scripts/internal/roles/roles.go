@@ -121,16 +121,18 @@ const (
 // The condition keeps URLs and credentials from plain http. One on the source
 // address would be on the browser's.
 func (d Deployment) Signing() Policy {
-	return Policy{d.signing(), d.securely(listParts, abort)}
+	return append(d.signing(), d.securely(listParts, abort))
 }
 
-// signing is that without credentials, which only the role can give.
-func (d Deployment) signing() Statement {
+// signing is that without credentials, which only the role can give. A session's
+// part of it is never the list.
+func (d Deployment) signing() Policy {
 	actions := []string{put, get, getVersion, getTags}
 	if d.Tags {
 		actions = append(actions, putTags)
 	}
-	return d.securely(actions...)
+	listing := allow([]string{list}, d.bucket()).when("StringLike", "oss:Prefix", d.Prefix+"*").when("Bool", "acs:SecureTransport", "true")
+	return Policy{d.securely(actions...), listing}
 }
 
 func (d Deployment) securely(actions ...string) Statement {
@@ -141,6 +143,7 @@ func (d Deployment) securely(actions ...string) Statement {
 // the log service.
 func (d Deployment) Permissions(function string) Policy {
 	announcing := Policy{
+		d.listing(),
 		allow([]string{get, getTags}, d.uploads()),
 		allow([]string{get}, d.own("")),
 		allow([]string{put}, d.own("_announced/"), d.own("_pending/")),
@@ -149,7 +152,7 @@ func (d Deployment) Permissions(function string) Policy {
 	switch function {
 	case Presign:
 		if d.UploadRole == "" {
-			return Policy{d.signing()}
+			return d.signing()
 		}
 		return Policy{assume(d.UploadRole)}
 	case Complete:
@@ -159,7 +162,7 @@ func (d Deployment) Permissions(function string) Policy {
 		}
 		return p
 	case Repair:
-		p := append(announcing, uploads, d.listing(),
+		p := append(announcing, uploads,
 			allow([]string{abort}, d.uploads()),
 			allow([]string{put}, d.own("_dead/"), d.own("_sweep/")),
 			allow([]string{remove}, d.own("_pending/")))
@@ -171,6 +174,8 @@ func (d Deployment) Permissions(function string) Policy {
 	return announcing
 }
 
+// listing is so that a role is told what is not there: OSS may answer 403 to
+// whoever may not list.
 func (d Deployment) listing() Statement {
 	return allow([]string{list}, d.bucket()).when("StringLike", "oss:Prefix", d.Prefix+"*", Own+d.Prefix+"*")
 }
