@@ -197,7 +197,7 @@ func (c *campaign) broken(t *testing.T) (breaches []string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(all) == 0 || len(c.silent) == 0 {
+	if !*brief && (len(all) == 0 || len(c.silent) == 0) {
 		t.Errorf("%d events, %d keys that must have none: the check says nothing", len(all), len(c.silent))
 	}
 	for _, e := range all {

@@ -452,6 +452,6 @@ func TestDownloadEndsWhenItSays(t *testing.T) {
 	if a := r.get(t, d.URL); a.Status != http.StatusOK {
 		t.Errorf("GET before expiresAt = %v, want 200", a)
 	}
-	<-time.After(time.Until(d.ExpiresAt)) // under two seconds
+	<-time.After(time.Until(refusedFrom(d.ExpiresAt))) // under three seconds
 	r.get(t, d.URL).wantStorageError(t, "GET at expiresAt", http.StatusForbidden, "AccessDenied")
 }
