@@ -140,9 +140,20 @@ func formRaids(t *testing.T, c *campaign) []attack {
 		"Content-Encoding": "gzip", "Cache-Control": "public", "Content-Disposition": "inline", "key": "uploads/somebody/x.png", "callback": "e30=",
 		"x-oss-content-type": "text/html", "x-oss-meta-ossupload-grant": "x", "x-oss-forbid-overwrite": "false",
 	} {
-		add("a second "+name+" before it", func(_ issuedForm, items []formItem) []formItem {
-			return itemFirst(items, formItem{name: name, value: value})
-		})
+		second := formItem{name: name, value: value}
+		add("a second "+name, func(_ issuedForm, items []formItem) []formItem { return itemTwice(items, second) })
+		if _, issued := probe.Fields[name]; !issued || assumed.Is("form.repeated-field", "refused") {
+			add("a second "+name+" behind it", func(_ issuedForm, items []formItem) []formItem { return itemBehind(items, second) })
+			continue
+		}
+		rows = append(rows, attack{"a second " + name + " where OSS does not take it", func(t *testing.T) string {
+			f := c.form(t, c.Ready.CallerToken, wish)
+			where := itemBehind
+			if assumed.Is("form.repeated-field", "last") {
+				where = itemFirst
+			}
+			return c.asGranted(t, c.post(t, f.URL, where(f.with(content), second)), f, content)
+		}, control})
 	}
 	for name, value := range smuggledMetadata {
 		add("metadata of one's own, "+name, func(_ issuedForm, items []formItem) []formItem {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/base64"
 	"encoding/json"
+	"fmt"
 	"maps"
 	"mime/multipart"
 	"net/http"
@@ -114,6 +115,40 @@ func itemFirst(items []formItem, item formItem) []formItem {
 func itemLast(items []formItem, name string) []formItem {
 	at := indexOfItem(items, name)
 	return append(withoutItem(items, name), items[at])
+}
+
+// itemBehind puts an item behind all other fields.
+func itemBehind(items []formItem, item formItem) []formItem {
+	return slices.Insert(slices.Clone(items), len(items)-1, item)
+}
+
+// itemTwice gives a field a second value, where OSS takes that one if it takes
+// either.
+func itemTwice(items []formItem, item formItem) []formItem {
+	if assumed.Is("form.repeated-field", "last") {
+		return itemBehind(items, item)
+	}
+	return itemFirst(items, item)
+}
+
+// asGranted is "" if an answer to a form is the receipt of what was granted, and the
+// object has no more than that.
+func (r *rig) asGranted(t *testing.T, a reply, f issuedForm, content []byte) string {
+	t.Helper()
+	if a.Status != http.StatusOK {
+		return fmt.Sprintf("answered %v, want the receipt", a)
+	}
+	r.told(t, a.receipt(t, "the form", f.Key, content))
+	header, stored, _ := storedIn(t, r.developer, r.Ready.Bucket, f.Key)
+	for _, name := range []string{"Content-Encoding", "Content-Disposition", "Cache-Control", "Expires", "X-Oss-Tagging-Count"} {
+		if header.Get(name) != "" {
+			return fmt.Sprintf("the object has %s %q", name, header.Get(name))
+		}
+	}
+	if got, want := header.Get("Content-Type"), f.Fields["x-oss-content-type"]; got != want || !bytes.Equal(stored, content) {
+		return fmt.Sprintf("the object is %q of type %q, want %q", stored, got, want)
+	}
+	return ""
 }
 
 func indexOfItem(items []formItem, name string) int {

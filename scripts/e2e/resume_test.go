@@ -57,10 +57,14 @@ func TestUppyFindsItsReceiptByListing(t *testing.T) {
 				if len(listed) != len(contents) {
 					t.Fatalf("listed %+v, want %d parts, or Uppy sends what is missing to an upload that has ended", listed, len(contents))
 				}
+				suffix := `-3"`
+				if assumed.Is("multipart.etag-suffix", "none") {
+					suffix = `"`
+				}
 				known := make([]sentPart, len(listed))
 				for i, p := range listed {
 					known[i] = sentPart{p.PartNumber, p.ETag}
-					if p.PartNumber != i+1 || p.Size != tt.sizes[i] || !strings.HasSuffix(p.ETag, `-3"`) {
+					if p.PartNumber != i+1 || p.Size != tt.sizes[i] || !strings.HasSuffix(p.ETag, suffix) {
 						t.Errorf("listed %+v, want part %d of %d bytes with the ETag of the object", p, i+1, tt.sizes[i])
 					}
 				}
