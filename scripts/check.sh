@@ -68,8 +68,8 @@ fi
 # The tests come last, so that the end of the output tells the outcome. Recipes,
 # receivers and browsers print which of them ran, and why the others did not; of
 # the rest, what failed or was skipped.
-printf '+ go test -v ./...\n'
-go test -v ./... | awk '
+printf '+ go test -v -timeout 20m ./...\n'
+go test -v -timeout 20m ./... | awk '
   /^=== / || /^PASS$/ || /"level"/ { next }
   /^ *--- PASS/ && !/Recipes|Receivers|Browser/ { next }
   { print }'
@@ -82,5 +82,6 @@ else
   # stack, which runs in the process of its tests, and not the programs that are
   # driven there.
   run go test -race -short ./...
-  run go test -race -timeout 20m ./scripts/e2e ./scripts/internal/stack ./scripts/local
+  skip "one unknown fact at a time under the detector" "the run without it has tried each"
+  run go test -race -timeout 20m -skip '^TestPositions$/^one_at_a_time$' ./scripts/e2e ./scripts/internal/stack ./scripts/local
 fi

@@ -23,10 +23,10 @@ var assumed facts.Assumptions
 
 var (
 	brief = flag.Bool("brief", false, "of the tables, run what meets the facts of -assume")
-	every = flag.Bool("every", false, "run the tables whole for every value of every unknown fact, which takes an hour; with -update, write "+waysTable)
+	every = flag.Bool("every", false, "run the tables whole for every value of every unknown fact, which takes an hour")
 )
 
-// waysTable is generated from what TestEachPosition sees with -every.
+// waysTable is generated from what TestPositions sees.
 const waysTable = "WAYS.md"
 
 func init() {
@@ -48,15 +48,15 @@ var tables = []string{
 // meeting are the tests, beside the themes of attacks, that meet the facts of an
 // area.
 var meeting = map[string][]string{
-	"access":    {"TestConfirm.*", "TestRefusedHeadIsNotAnAbsentObject", "TestMultipartMeetsAnotherObject"},
-	"callback":  {"TestCallbackReplays", "TestCallbackThatFailsIsRepaired", "TestFormWhoseCallbackIsLost"},
+	"access":    {"TestConfirm.*", "TestRefusedHeadIsNotAnAbsentObject", "TestMultipartMeetsAnotherObject", "TestFaultTable"},
+	"callback":  {"TestCallbackReplays", "TestCallbackThatFailsIsRepaired", "TestFormWhoseCallbackIsLost", "TestFaultTable"},
 	"copy":      {"TestVersionDeletedForGood"},
 	"delete":    {"TestVersionDeletedForGood", "TestSweepDeletesAndAborts"},
 	"form":      {"TestForm", "TestFormRefuses", "TestFormFieldsThatNobodyAskedFor"},
 	"meta":      {"TestForm", "TestPutIsStoredAndAnnounced"},
-	"multipart": {"TestMultipart", "TestMultipartMeetsAnotherObject", "TestMultipartRefusesIncompleteParts", "TestMultipartAbort", "TestUppyFindsItsReceiptByListing", "TestMultipartSurvivesFaultsOfAbortion"},
+	"multipart": {"TestMultipart", "TestMultipartMeetsAnotherObject", "TestMultipartRefusesIncompleteParts", "TestMultipartAbort", "TestUppyFindsItsReceiptByListing", "TestMultipartSurvivesFaultsOfAbortion", "TestFaultTable"},
 	"sign":      {"TestOneChangeIsRefused", "TestURLEndsWhenItSays", "TestDownloadEndsWhenItSays"},
-	"trigger":   {"TestTrigger.*", "TestSweepAnnouncesWhatWasLost"},
+	"trigger":   {"TestTrigger.*", "TestSweepAnnouncesWhatWasLost", "TestFaultTable"},
 	"version":   {"TestVersionsByEveryWayToUpload", "TestVersionDeletedForGood", "TestDeletedVersions", "TestReceiptOutlivesVersioning"},
 }
 
@@ -134,58 +134,57 @@ func failures(out []byte) string {
 	return b.String()[:min(most, b.Len())]
 }
 
-// TestWorstPosition runs the tables whole, with everything that is unknown at its
-// worst for us.
-func TestWorstPosition(t *testing.T) {
-	stacktest.EndToEnd(t)
-	if len(assumed.Settings()) > 0 {
-		t.Skip("everything is run under -assume as it is")
-	}
-	r := try(t, facts.AssumeWorst(), tables)
-	t.Logf("all at their worst: %d ways to upload, %d broken; %d attacks tried, %d accepted; %d faults", r.ways, len(r.broken), r.tried, r.accepted, r.faults)
-}
-
-// TestEachPosition changes one unknown fact at a time. Without -every it runs what
+// TestPositions runs the tables whole with everything that is unknown at its worst
+// for us. Then it changes one unknown fact at a time, and without -every runs what
 // meets the fact.
-func TestEachPosition(t *testing.T) {
+func TestPositions(t *testing.T) {
 	stacktest.EndToEnd(t)
-	if len(assumed.Settings()) > 0 {
+	if len(assumed.Settings()) > 0 || *brief {
 		t.Skip("everything is run under -assume as it is")
 	}
-	positions := facts.Positions()
-	results := make([]result, len(positions))
+	worst, positions := facts.AssumeWorst(), facts.Positions()
+	results := make([]result, len(positions)+1)
+	t.Run("all at their worst", func(t *testing.T) {
+		results[len(positions)] = try(t, worst, tables)
+	})
 	t.Run("one at a time", func(t *testing.T) {
 		for i, a := range positions {
 			t.Run(a.String(), func(t *testing.T) {
 				t.Parallel()
 				if *every {
 					results[i] = try(t, a, tables)
-					return
+				} else {
+					results[i] = try(t, a, testsThatMeet(t, a), "-brief")
 				}
-				tests := []string{"TestEveryWay", "TestAttacks"}
-				for _, area := range areasOf(a) {
-					if len(meeting[area]) == 0 {
-						t.Errorf("no test is known to meet the facts of %s", area)
-					}
-					tests = append(tests, meeting[area]...)
-				}
-				results[i] = try(t, a, tests, "-brief")
 			})
 		}
 	})
-	compareWays(t, positions, results)
+	compareWays(t, append(positions, worst), results)
 }
 
-// compareWays holds the ways to upload that work against those in the table, and
-// with -every -update writes it.
+// testsThatMeet are the ways to upload, and what meets the facts that are assumed.
+func testsThatMeet(t *testing.T, a facts.Assumptions) []string {
+	t.Helper()
+	tests := []string{"TestEveryWay", "TestAttacks"}
+	for _, area := range areasOf(a) {
+		if len(meeting[area]) == 0 {
+			t.Errorf("no test is known to meet the facts of %s", area)
+		}
+		tests = append(tests, meeting[area]...)
+	}
+	return tests
+}
+
+// compareWays holds what was seen against the table, or with -update writes it.
 func compareWays(t *testing.T, positions []facts.Assumptions, results []result) {
 	t.Helper()
-	if *every && *update {
-		results = append(results, try(t, facts.AssumeWorst(), tables))
-		positions = append(positions, facts.AssumeWorst())
-		if t.Failed() {
-			return
+	tried := func(r result) bool { return r.ways > 0 } // not left out by -run or -skip
+	for i, r := range results {
+		if tried(r) {
+			t.Logf("%s %d attacks tried, %d faults", r.row(positions[i]), r.tried, r.faults)
 		}
+	}
+	if *update && !t.Failed() && !slices.ContainsFunc(results, func(r result) bool { return !tried(r) }) {
 		if err := os.WriteFile(waysTable, renderWays(positions, results), 0o644); err != nil {
 			t.Fatal(err)
 		}
@@ -195,9 +194,9 @@ func compareWays(t *testing.T, positions []facts.Assumptions, results []result) 
 	if err != nil && !errors.Is(err, os.ErrNotExist) {
 		t.Fatal(err)
 	}
-	for i, a := range positions {
-		if row := []byte(results[i].row(a)); !bytes.Contains(table, row) {
-			t.Errorf("%s has no row %q; \"-run TestEachPosition -every -update\" writes it anew", waysTable, row)
+	for i, r := range results {
+		if tried(r) && !bytes.Contains(table, []byte(r.row(positions[i]))) {
+			t.Errorf("%s has no row %q; \"-run TestPositions -update\" writes it anew", waysTable, r.row(positions[i]))
 		}
 	}
 }
@@ -218,19 +217,18 @@ func renderWays(positions []facts.Assumptions, results []result) []byte {
 	var b bytes.Buffer
 	b.WriteString(`# Whatever OSS does
 
-Generated by TestEachPosition from what it sees, on the local stack: do not edit.
-` + "`go test ./scripts/e2e -run TestEachPosition -every -update -timeout 3h`" + ` writes it anew.
+Generated by TestPositions from what it sees, on the local stack: do not edit.
+` + "`go test ./scripts/e2e -run TestPositions -update`" + ` writes it anew.
 
 Each row takes one fact that nobody knows otherwise than the stand-in does, the last all of
-them at their worst. Under each of them all attacks, faults and ways to upload are tried; the
-tests of every change try all of it at the worst, and of one at a time what meets the fact.
-The ways to upload are:
+them at their worst. The last tries all attacks, faults and ways to upload; the others all ways,
+and the attacks and faults that meet the fact. ` + "`-every`" + ` tries all of them under each. The ways:
 
 `)
 	for _, way := range waysToUpload {
 		fmt.Fprintf(&b, "- %s\n", way.name)
 	}
-	b.WriteString("\n| taken to be | ways that work | attacks accepted | of attacks tried | faults that heal |\n|---|---|---|---|---|\n")
+	b.WriteString("\n| taken to be | ways that work | attacks accepted | of attacks tried | faults that were healed |\n|---|---|---|---|---|\n")
 	for i, r := range results {
 		fmt.Fprintf(&b, "%s %d | %d |\n", r.row(positions[i]), r.tried, r.faults)
 	}

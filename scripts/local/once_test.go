@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"ossupload/scripts/internal/client"
+	"ossupload/scripts/internal/facts"
 	"ossupload/scripts/internal/stack"
 	"ossupload/scripts/internal/stack/fault"
 	"ossupload/scripts/internal/stack/fc"
@@ -20,18 +21,25 @@ func TestRehearsalPasses(t *testing.T) {
 	for _, trigger := range []fc.Trigger{fc.TriggerAPIGateway, fc.TriggerHTTP} {
 		t.Run("behind the trigger "+string(trigger), func(t *testing.T) {
 			t.Parallel()
-			s := stacktest.Start(t, stack.Options{Trigger: trigger})
-			var out strings.Builder
-			if err := rehearse(t.Context(), s.Stack, &out); err != nil {
-				t.Errorf("rehearse() = %v, want nil", err)
-			}
-			t.Log("\n" + out.String())
-			for method, steps := range map[string]int{"put": 4, "form": 4, "url": 4, "multipart": 7} {
-				if got := strings.Count("\n"+out.String(), "\n"+method+" "); got != steps {
-					t.Errorf("rehearse() printed %d lines about %s, want %d", got, method, steps)
-				}
+			for _, assume := range []facts.Assumptions{{}, facts.AssumeWorst()} {
+				rehearsalPasses(t, stack.Options{Trigger: trigger, Assume: assume})
 			}
 		})
+	}
+}
+
+func rehearsalPasses(t *testing.T, o stack.Options) {
+	t.Helper()
+	s := stacktest.Start(t, o)
+	var out strings.Builder
+	if err := rehearse(t.Context(), s.Stack, &out); err != nil {
+		t.Errorf("rehearse() = %v, want nil", err)
+	}
+	t.Log("\n" + out.String())
+	for method, steps := range map[string]int{"put": 4, "form": 4, "url": 4, "multipart": 7} {
+		if got := strings.Count("\n"+out.String(), "\n"+method+" "); got != steps {
+			t.Errorf("rehearse() printed %d lines about %s, want %d", got, method, steps)
+		}
 	}
 }
 
