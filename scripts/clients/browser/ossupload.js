@@ -441,7 +441,7 @@ export class Upload {
 
   async #sendOne(as, crc, signal) {
     const file = this.#file
-    for (let attempt = 0, refused = 0; ; ) {
+    for (let attempt = 0, refused = 0, asked = 0; ; ) {
       if (this.#unsure) {
         // A lost answer may be a success, and asking is cheaper than sending.
         try {
@@ -450,13 +450,16 @@ export class Upload {
           if (signal.aborted) throw error
         }
       }
-      this.#grant ??= await this.#api(signal, 'POST', '/presign', {
-        ...this.#wish(),
-        as,
-        contentType: this.#options.contentType,
-        checksum: crc === undefined ? crc : { crc64: String(crc) },
-      })
-      const { method, url, headers, fields, uploadToken } = this.#grant
+      if (!this.#grant) {
+        asked = Date.now()
+        this.#grant = await this.#api(signal, 'POST', '/presign', {
+          ...this.#wish(),
+          as,
+          contentType: this.#options.contentType,
+          checksum: crc === undefined ? crc : { crc64: String(crc) },
+        })
+      }
+      const { method, url, headers, fields, uploadToken, expires } = this.#grant
       let body = file
       if (fields) {
         body = new FormData()
@@ -479,7 +482,9 @@ export class Upload {
         this.#stored = uploadToken
         return this.#confirm(signal)
       }
-      if (status === 403 && refused++ < 2) this.#grant = undefined // expired
+      // How OSS answers a form that has expired is not known: maybe 400.
+      const expired = status === 403 || (status === 400 && Date.now() - asked >= expires * 1000)
+      if (expired && refused++ < 2) this.#grant = undefined
       else if (!passing(status) || attempt >= this.#options.retries) throw failure(answer)
       await this.#again(attempt++, signal)
     }

@@ -288,6 +288,21 @@ describe('PUT', () => {
     assert.equal(sent('POST', '/presign').length, 2)
   })
 
+  test('what is refused with 400 is asked for again only after its end', async (t) => {
+    fastRetries(t)
+    for (const [expires, presigned] of [[0, 2], [900, 1]]) {
+      requests = []
+      const s = server()
+      let sends = 0
+      before(s, (r) => {
+        if (r.path === '/presign') return { status: 200, json: { method: 'PUT', url: 'https://oss.example/k?s=1', headers: {}, key: 'k', uploadToken: 'ut', expires } }
+        if (r.method === 'PUT' && ++sends === 1) return { status: 400, text: OSS_ERROR('InvalidArgument') }
+      })
+      await upload(fileOf(10), options).catch((e) => assert.equal(e.status, 400))
+      assert.equal(sent('POST', '/presign').length, presigned)
+    }
+  })
+
   test('a refusal that stays is an error without the URL in it', async (t) => {
     fastRetries(t)
     const s = server()
