@@ -45,7 +45,7 @@ var themes = []theme{
 	{"uploads by PUT", putAttacks, false, "access meta sign"},
 	{"uploads by form", formRaids, false, "callback form meta"},
 	{"uploads in parts", partAttacks, false, "multipart sign"},
-	{"swaps after the check", swapAttacks, false, "access multipart"},
+	{"swaps after the check", swapAttacks, false, "access multipart version"},
 	{"versions", versionAttacks, false, "copy delete version"},
 	{"downloads", downloadAttacks, false, "access sign"},
 	{"temporary credentials", stsAttacks, false, "access copy delete meta multipart sign"},
