@@ -18,6 +18,7 @@ import (
 	"testing"
 
 	"ossupload/scripts/internal/client"
+	"ossupload/scripts/internal/facts"
 	"ossupload/scripts/internal/stack"
 	"ossupload/scripts/internal/stack/fc"
 	"ossupload/scripts/internal/stacktest"
@@ -162,7 +163,7 @@ func startCallback(t *testing.T, callbackURL string, settings map[string]string)
 // behind serves the function on every path of a gateway.
 func (l *lone) behind(t *testing.T, trigger fc.Trigger) (address string) {
 	t.Helper()
-	server := httptest.NewServer(fc.NewGateway(trigger, []fc.Route{{Prefix: "", Function: l.function}}, nil))
+	server := httptest.NewServer(fc.NewGateway(trigger, []fc.Route{{Prefix: "", Function: l.function}}, facts.Assumptions{}, nil))
 	t.Cleanup(server.Close)
 	return server.URL
 }

@@ -47,6 +47,10 @@ type Client struct {
 	Token    string // of the caller; empty: none is sent
 	HTTP     *http.Client
 
+	// TokenHeader is the header that functions read tokens from, for gateways that
+	// take Authorization for themselves; empty: Authorization.
+	TokenHeader string
+
 	// Timeout bounds one request, without the time that its bytes take; 0 does
 	// not bound it.
 	Timeout time.Duration
@@ -218,6 +222,10 @@ func (c *Client) do(req *http.Request, from string, d time.Duration) (Answer, er
 		ctx, cancel := context.WithTimeout(parent, d)
 		defer cancel()
 		req = req.WithContext(ctx)
+	}
+	if token := req.Header.Values("Authorization"); from == Functions && c.TokenHeader != "" && token != nil {
+		req.Header.Del("Authorization")
+		req.Header[http.CanonicalHeaderKey(c.TokenHeader)] = token
 	}
 	req.Header.Set("User-Agent", cmp.Or(req.Header.Get("User-Agent"), "ossupload"))
 	res, err := c.HTTP.Do(req)

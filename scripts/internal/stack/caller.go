@@ -15,7 +15,7 @@ import (
 
 // Client is the stack's caller, who tries everything once.
 func (r Ready) Client(h *http.Client) *client.Client {
-	return &client.Client{Endpoint: r.Gateway, Token: r.CallerToken, HTTP: h}
+	return &client.Client{Endpoint: r.Gateway, Token: r.CallerToken, TokenHeader: r.TokenHeader, HTTP: h}
 }
 
 // Developer may do everything in storage. It is the SDK of OSS, which shares no

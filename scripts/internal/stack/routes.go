@@ -26,12 +26,12 @@ var functionRoutes = []struct{ prefix, function string }{
 // routes serves the gateway's address: below /_local/ the stack's own
 // endpoints, and everything else as the gateway would. It is dispatched by hand
 // because [http.ServeMux] redirects paths that a gateway leaves alone.
-func (s *Stack) routes(trigger fc.Trigger) http.Handler {
+func (s *Stack) routes(o Options) http.Handler {
 	var functions []fc.Route
 	for _, r := range functionRoutes {
-		functions = append(functions, fc.Route{Prefix: r.prefix, Function: s.groups[r.function]})
+		functions = append(functions, fc.Route{Prefix: r.prefix, Function: s.groups[r.function], Direct: r.function == "callback"})
 	}
-	gateway := fc.NewGateway(trigger, functions, s.log)
+	gateway := fc.NewGateway(o.Trigger, functions, o.Assume, s.log)
 	// Web pages may not set faults in a developer's stack behind their back.
 	own := http.NewCrossOriginProtection().Handler(http.HandlerFunc(s.serveOwn))
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/golang-jwt/jwt/v5"
+
+	"ossupload/scripts/internal/facts"
 )
 
 const (
@@ -68,6 +70,18 @@ func defaultSettings(at Ready, id Identity) Settings {
 		{"WEBHOOK_URL", at.Gateway + webhookPath},
 		{"WEBHOOK_SECRETS", "whsec_" + base64.StdEncoding.EncodeToString(id.WebhookSecret)},
 	}
+}
+
+// suited are the settings that a cloud asks for whose facts are these.
+func suited(a facts.Assumptions) map[string]string {
+	settings := map[string]string{}
+	if a.Is("gateway.authorization", "dropped") {
+		settings["AUTH_TOKEN_HEADER"] = "X-Caller-Token"
+	}
+	if a.Is("fc.cors-headers", "doubled") {
+		settings["CORS_ORIGINS"] = "" // Browsers refuse what is allowed twice.
+	}
+	return settings
 }
 
 // Override returns s with the values of overrides; names that s lacks follow

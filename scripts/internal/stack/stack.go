@@ -119,8 +119,9 @@ type Ready struct {
 	Region          string `json:"region"`
 	AccessKeyID     string `json:"accessKeyId"` // the developer's own, allowed everything
 	AccessKeySecret string `json:"accessKeySecret"`
-	CallerToken     string `json:"callerToken"` // empty if no secret is known to sign one with
-	STSCAFile       string `json:"stsCAFile"`   // certificates in PEM
+	CallerToken     string `json:"callerToken"`           // empty if no secret is known to sign one with
+	TokenHeader     string `json:"tokenHeader,omitempty"` // of the caller's token; Authorization if empty
+	STSCAFile       string `json:"stsCAFile"`             // certificates in PEM
 }
 
 // Stack is a running local stack. Its fields are set by [Start] and not to be
@@ -188,7 +189,7 @@ func Start(ctx context.Context, o Options) (_ *Stack, err error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := s.configure(l, data, o.Settings); err != nil {
+	if err := s.configure(l, data, o); err != nil {
 		return nil, err
 	}
 
@@ -207,13 +208,13 @@ func Start(ctx context.Context, o Options) (_ *Stack, err error) {
 	}); err != nil {
 		return nil, err
 	}
-	if err := s.startFunctions(ctx, binaries, o.Instances, logged); err != nil {
+	if err := s.startFunctions(ctx, binaries, o, logged); err != nil {
 		return nil, err
 	}
 	if err := s.startEvents(o, objects); err != nil {
 		return nil, err
 	}
-	s.serve(l.gateway, s.routes(o.Trigger))
+	s.serve(l.gateway, s.routes(o))
 	return s, nil
 }
 
@@ -262,7 +263,7 @@ func (s *Stack) binaries(ctx context.Context, given, temporary string) (string, 
 }
 
 // configure sets what a stack with these addresses and this data folder is.
-func (s *Stack) configure(l listeners, data string, overrides map[string]string) (err error) {
+func (s *Stack) configure(l listeners, data string, o Options) (err error) {
 	if s.Identity, s.CallbackKey, err = loadIdentity(data); err != nil {
 		return err
 	}
@@ -274,12 +275,13 @@ func (s *Stack) configure(l listeners, data string, overrides map[string]string)
 		AccessKeySecret: s.Identity.AccessKeySecret,
 		STSCAFile:       filepath.Join(data, "sts-ca.pem"),
 	}
-	s.Settings = defaultSettings(s.Ready, s.Identity).Override(overrides)
+	s.Settings = defaultSettings(s.Ready, s.Identity).Override(suited(o.Assume)).Override(o.Settings)
 	if s.Settings.Get("UPLOAD_ROLE_ARN") == "" {
 		// Without the role there are no credentials to hand out.
 		s.Settings = s.Settings.Override(map[string]string{"STS_ENABLED": ""})
 	}
 	s.Ready.Bucket, s.Ready.Region = s.Settings.Get("OSS_BUCKET"), s.Settings.Get("OSS_REGION")
+	s.Ready.TokenHeader = s.Settings.Get("AUTH_TOKEN_HEADER")
 	s.Ready.CallerToken, err = s.Settings.callerToken(time.Now())
 	s.Accounts.Add(ram.Credential{AccessKeyID: s.Identity.AccessKeyID, AccessKeySecret: s.Identity.AccessKeySecret})
 	return err
@@ -357,7 +359,7 @@ func (s *Stack) startSTS(l net.Listener) error {
 }
 
 // startFunctions runs every function, in as many instances.
-func (s *Stack) startFunctions(ctx context.Context, binaries string, instances int, logged io.Writer) error {
+func (s *Stack) startFunctions(ctx context.Context, binaries string, o Options, logged io.Writer) error {
 	for _, d := range deployed {
 		own, err := policy(s.deployment().Permissions(d.name))
 		if err != nil {
@@ -365,7 +367,7 @@ func (s *Stack) startFunctions(ctx context.Context, binaries string, instances i
 		}
 		role := &roleSession{store: s.Accounts, arn: rolePrefix + d.name, policy: own, now: time.Now}
 		output := functionOutput{to: logged, log: s.log.With("function", d.name)}
-		for range max(instances, 1) {
+		for range max(o.Instances, 1) {
 			f, err := fc.Start(ctx, fc.FunctionConfig{
 				Name:        d.name,
 				Binary:      Binary(binaries, d.program),

@@ -8,28 +8,29 @@ import (
 
 // apiGatewayRequest is the event of the classic API gateway.
 type apiGatewayRequest struct {
-	Path            string            `json:"path"` // decoded; whether the real one is, is not documented
+	Path            string            `json:"path"`
 	HTTPMethod      string            `json:"httpMethod"`
 	Headers         map[string]string `json:"headers"`
 	QueryParameters map[string]string `json:"queryParameters"`
 	PathParameters  map[string]string `json:"pathParameters"`
 	Body            string            `json:"body"`
-	IsBase64Encoded bool              `json:"isBase64Encoded"` // captured as a boolean; the document prints "true|false"
+	IsBase64Encoded any               `json:"isBase64Encoded"` // a bool or the text of one
 }
 
 func apiGatewayEvent(r *http.Request, body []byte, a Arrival) ([]byte, error) {
 	event := apiGatewayRequest{
-		Path:            r.URL.Path,
+		Path:            gatewayPath(r.URL, a.Assume),
 		HTTPMethod:      r.Method,
 		Headers:         map[string]string{},
-		QueryParameters: map[string]string{},
+		QueryParameters: TriggerAPIGateway.queryParameters(r.URL.RawQuery, a.Assume),
 		PathParameters:  map[string]string{},
 	}
 	// Every body but a GET's was captured as base64, JSON and forms too.
-	if r.Method != http.MethodGet && r.Method != http.MethodHead {
+	encoded := r.Method != http.MethodGet && r.Method != http.MethodHead
+	if encoded {
 		event.Body = base64.StdEncoding.EncodeToString(body)
-		event.IsBase64Encoded = true
 	}
+	event.IsBase64Encoded = gatewayFlag(encoded, a.Assume)
 
 	client := sourceIP(r)
 	forwardedFor := client
@@ -49,14 +50,11 @@ func apiGatewayEvent(r *http.Request, body []byte, a Arrival) ([]byte, error) {
 		switch strings.ToLower(name) {
 		case "connection", "keep-alive", "caclientip", "carequestid":
 		default:
-			event.Headers[name] = joinValues(values)
+			event.Headers[TriggerAPIGateway.headerName(name, a.Assume)] = TriggerAPIGateway.oneValue(values, a.Assume)
 		}
 	}
 	for name, value := range added {
-		event.Headers[name] = value
-	}
-	for name, values := range r.URL.Query() {
-		event.QueryParameters[name] = joinValues(values)
+		event.Headers[TriggerAPIGateway.headerName(name, a.Assume)] = value
 	}
 	return marshalEvent(event)
 }

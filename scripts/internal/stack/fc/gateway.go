@@ -12,6 +12,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"ossupload/scripts/internal/facts"
 )
 
 // Trigger is the kind of gateway in front of the functions.
@@ -38,6 +40,10 @@ func ParseTrigger(name string) (Trigger, error) {
 type Route struct {
 	Prefix   string
 	Function Invoker
+
+	// Direct is a function that is called past what stands before the others: by
+	// its own HTTP trigger, as OSS calls the callback.
+	Direct bool
 }
 
 // What the HTTP trigger accepts, of "HTTP triggers overview". The limits of
@@ -57,6 +63,8 @@ type Arrival struct {
 	RequestID string
 	Time      time.Time
 	AccountID string
+
+	Assume facts.Assumptions // how the event is written
 }
 
 // Response is a function's answer, ready to be sent.
@@ -93,15 +101,16 @@ func (t Trigger) ResponseFromPayload(payload []byte) (Response, error) {
 type gateway struct {
 	trigger Trigger
 	routes  []Route // longest prefix first
+	assume  facts.Assumptions
 	log     *slog.Logger
 }
 
 // NewGateway serves HTTP by invoking functions: each request becomes an event
-// of the trigger's shape for the function with the longest matching prefix. A
-// nil log discards. It is not to be mounted behind an [http.ServeMux], which
+// of the trigger's shape for the function with the longest matching prefix.
+// assume are the values of what is unknown. A nil log discards. It is not to be mounted behind an [http.ServeMux], which
 // would clean paths that the real gateways leave alone. It panics if the
 // trigger is not one of the constants.
-func NewGateway(trigger Trigger, routes []Route, log *slog.Logger) http.Handler {
+func NewGateway(trigger Trigger, routes []Route, assume facts.Assumptions, log *slog.Logger) http.Handler {
 	if _, err := ParseTrigger(string(trigger)); err != nil {
 		panic("fc: " + err.Error())
 	}
@@ -113,17 +122,20 @@ func NewGateway(trigger Trigger, routes []Route, log *slog.Logger) http.Handler 
 		routes[i].Prefix = strings.TrimRight(routes[i].Prefix, "/")
 	}
 	slices.SortStableFunc(routes, func(a, b Route) int { return len(b.Prefix) - len(a.Prefix) })
-	return &gateway{trigger: trigger, routes: routes, log: log}
+	return &gateway{trigger: trigger, routes: routes, assume: assume, log: log}
 }
 
 func (g *gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	arrival := Arrival{Time: time.Now()}
+	arrival := Arrival{Time: time.Now(), Assume: g.assume}
 	arrival.RequestID = newRequestID(arrival.Time)
 	w.Header().Set(g.requestIDHeader(), arrival.RequestID)
 
 	route, ok := g.route(r.URL.Path)
 	if !ok {
 		g.refuse(w, arrival, refusal{http.StatusNotFound, "NotFound", "no function serves this path", ""})
+		return
+	}
+	if g.preflight(w, r) {
 		return
 	}
 	arrival.AccountID = route.Function.accountID()
@@ -133,16 +145,11 @@ func (g *gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		g.refuse(w, arrival, *refused)
 		return
 	}
-	event, err := g.trigger.EventFromRequest(r, body, arrival)
+	response, err := g.call(g.pass(r, route), body, arrival, route.Function)
 	if err == nil {
-		var payload []byte
-		if payload, err = route.Function.invoke(r.Context(), arrival.RequestID, event); err == nil {
-			var response Response
-			if response, err = g.trigger.ResponseFromPayload(payload); err == nil {
-				send(w, response)
-				return
-			}
-		}
+		g.addCORS(&response, r)
+		send(w, response)
+		return
 	}
 	if r.Context().Err() != nil {
 		return // the client has left
@@ -150,6 +157,23 @@ func (g *gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	// The log names the route, for paths and queries can hold tokens.
 	g.log.Error("invocation failed", "route", route.Prefix, "requestId", arrival.RequestID, "err", err.Error())
 	g.refuse(w, arrival, g.refusalOf(err))
+}
+
+// call has a function answer a request.
+func (g *gateway) call(r *http.Request, body []byte, a Arrival, f Invoker) (Response, error) {
+	event, err := g.trigger.EventFromRequest(r, body, a)
+	if err != nil {
+		return Response{}, err
+	}
+	payload, err := f.invoke(r.Context(), a.RequestID, event)
+	if err != nil {
+		return Response{}, err
+	}
+	response, err := g.trigger.ResponseFromPayload(payload)
+	if err == nil {
+		err = g.limit(response)
+	}
+	return response, err
 }
 
 func (g *gateway) route(path string) (Route, bool) {
@@ -183,21 +207,24 @@ func (g *gateway) refusalOf(err error) refusal {
 	var reported *FunctionError
 	switch {
 	case errors.As(err, &reported) && !reported.Panic:
-		return refusal{http.StatusBadGateway, "FunctionError", reported.Error(), handled}
+		return refusal{g.failureStatus(http.StatusBadGateway), "FunctionError", reported.Error(), handled}
 	case errors.As(err, &reported):
-		return refusal{http.StatusBadGateway, "FunctionError", reported.Error(), unhandled}
+		return refusal{g.failureStatus(http.StatusBadGateway), "FunctionError", reported.Error(), unhandled}
 	case errors.Is(err, ErrTimeout):
-		return refusal{http.StatusGatewayTimeout, "FunctionTimeout", err.Error(), unhandled}
+		return refusal{g.failureStatus(http.StatusGatewayTimeout), "FunctionTimeout", err.Error(), unhandled}
 	case errors.Is(err, ErrBadResponse) && g.trigger == TriggerAPIGateway:
 		return refusal{http.StatusServiceUnavailable, "BadResponse", err.Error(), unhandled}
 	case errors.Is(err, ErrBadResponse):
 		return refusal{http.StatusBadGateway, "BadResponse", err.Error(), unhandled}
 	}
-	return refusal{http.StatusBadGateway, "FunctionUnavailable", err.Error(), unhandled}
+	return refusal{g.failureStatus(http.StatusBadGateway), "FunctionUnavailable", err.Error(), unhandled}
 }
 
 func (g *gateway) refuse(w http.ResponseWriter, a Arrival, why refusal) {
 	body, _ := json.Marshal(struct{ RequestId, Code, Message string }{a.RequestID, why.code, why.message})
+	if why.status == http.StatusOK {
+		body, _ = json.Marshal(map[string]string{"errorMessage": why.message})
+	}
 	w.Header().Set("Content-Type", "application/json")
 	if why.errorType != "" {
 		w.Header().Set("X-Fc-Error-Type", why.errorType)
@@ -249,9 +276,6 @@ func send(w http.ResponseWriter, response Response) {
 	w.WriteHeader(response.Status)
 	w.Write(response.Body)
 }
-
-// joinValues makes the one value per name that events have room for.
-func joinValues(values []string) string { return strings.Join(values, ",") }
 
 func sourceIP(r *http.Request) string {
 	host, _, err := net.SplitHostPort(r.RemoteAddr)

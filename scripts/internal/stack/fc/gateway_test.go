@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"ossupload/scripts/internal/facts"
 	"ossupload/scripts/internal/stack/fc"
 )
 
@@ -33,7 +34,7 @@ func TestGatewayRoundTrip(t *testing.T) {
 	for _, trigger := range triggers {
 		t.Run(string(trigger), func(t *testing.T) {
 			t.Parallel()
-			server := httptest.NewServer(fc.NewGateway(trigger, []fc.Route{{Prefix: "/", Function: f}}, nil))
+			server := httptest.NewServer(fc.NewGateway(trigger, []fc.Route{{Prefix: "/", Function: f}}, facts.Assumptions{}, nil))
 			t.Cleanup(server.Close)
 			for name, body := range map[string]string{
 				"binary":  string(everyByte),
@@ -79,7 +80,7 @@ func post(t *testing.T, url, body string) (*http.Response, string) {
 func TestGatewayEventIsTheInvocations(t *testing.T) {
 	t.Parallel()
 	f := start(t, func(cfg *fc.FunctionConfig) { cfg.AccountID = "123456" })
-	gateway := fc.NewGateway(fc.TriggerHTTP, []fc.Route{{Prefix: "", Function: f}}, nil)
+	gateway := fc.NewGateway(fc.TriggerHTTP, []fc.Route{{Prefix: "", Function: f}}, facts.Assumptions{}, nil)
 	recorder := httptest.NewRecorder()
 	gateway.ServeHTTP(recorder, httptest.NewRequest("GET", "//odd/../path", nil))
 
@@ -118,7 +119,7 @@ func TestGatewayRoutes(t *testing.T) {
 	gateway := fc.NewGateway(fc.TriggerHTTP, []fc.Route{
 		{Prefix: "/s3", Function: complete},
 		{Prefix: "/s3/callback/", Function: callback},
-	}, nil)
+	}, facts.Assumptions{}, nil)
 	for path, want := range map[string]string{
 		"/s3":                 "complete",
 		"/s3/":                "complete",
@@ -169,7 +170,7 @@ func TestGatewayFaults(t *testing.T) {
 			t.Run(c.mode+" behind "+string(trigger), func(t *testing.T) {
 				t.Parallel()
 				var log bytes.Buffer
-				gateway := fc.NewGateway(trigger, []fc.Route{{Prefix: "/s3", Function: f}}, slog.New(slog.NewJSONHandler(&log, nil)))
+				gateway := fc.NewGateway(trigger, []fc.Route{{Prefix: "/s3", Function: f}}, facts.Assumptions{}, slog.New(slog.NewJSONHandler(&log, nil)))
 				recorder := httptest.NewRecorder()
 				gateway.ServeHTTP(recorder, httptest.NewRequest("POST", "/s3/capability?mode="+c.mode, strings.NewReader(c.body)))
 				checkRefusal(t, recorder, want.status, want.code, want.errorType)
@@ -184,14 +185,14 @@ func TestGatewayFaults(t *testing.T) {
 	}
 	t.Run("an answer of the wrong types", func(t *testing.T) {
 		t.Parallel()
-		gateway := fc.NewGateway(fc.TriggerHTTP, []fc.Route{{Prefix: "", Function: f}}, nil)
+		gateway := fc.NewGateway(fc.TriggerHTTP, []fc.Route{{Prefix: "", Function: f}}, facts.Assumptions{}, nil)
 		recorder := httptest.NewRecorder()
 		gateway.ServeHTTP(recorder, httptest.NewRequest("POST", "/?mode=raw", strings.NewReader(badAnswer)))
 		checkRefusal(t, recorder, 502, "BadResponse", "UnhandledInvocationError")
 	})
 	t.Run("a process that exits", func(t *testing.T) {
 		t.Parallel()
-		gateway := fc.NewGateway(fc.TriggerHTTP, []fc.Route{{Prefix: "", Function: start(t, nil)}}, nil)
+		gateway := fc.NewGateway(fc.TriggerHTTP, []fc.Route{{Prefix: "", Function: start(t, nil)}}, facts.Assumptions{}, nil)
 		recorder := httptest.NewRecorder()
 		gateway.ServeHTTP(recorder, httptest.NewRequest("GET", "/?mode=exit", nil))
 		checkRefusal(t, recorder, 502, "FunctionUnavailable", "UnhandledInvocationError")
@@ -202,7 +203,7 @@ func TestGatewayFaults(t *testing.T) {
 		if err := stopped.Stop(); err != nil {
 			t.Fatal(err)
 		}
-		gateway := fc.NewGateway(fc.TriggerAPIGateway, []fc.Route{{Prefix: "", Function: stopped}}, nil)
+		gateway := fc.NewGateway(fc.TriggerAPIGateway, []fc.Route{{Prefix: "", Function: stopped}}, facts.Assumptions{}, nil)
 		recorder := httptest.NewRecorder()
 		gateway.ServeHTTP(recorder, httptest.NewRequest("GET", "/", nil))
 		checkRefusal(t, recorder, 502, "FunctionUnavailable", "UnhandledInvocationError")
@@ -246,7 +247,7 @@ func TestGatewayLimits(t *testing.T) {
 		return httptest.NewRequest("GET", "/"+strings.Repeat("a", bytes-len("/"+mode))+mode, nil)
 	}
 	for _, trigger := range triggers {
-		gateway := fc.NewGateway(trigger, []fc.Route{{Prefix: "", Function: f}}, nil)
+		gateway := fc.NewGateway(trigger, []fc.Route{{Prefix: "", Function: f}}, facts.Assumptions{}, nil)
 		for _, c := range []struct {
 			name    string
 			request *http.Request
@@ -283,7 +284,7 @@ func (brokenReader) Read([]byte) (int, error) { return 0, errors.New("connection
 func TestGatewayStopsWaitingForAClientThatLeft(t *testing.T) {
 	t.Parallel()
 	f := start(t, nil)
-	gateway := fc.NewGateway(fc.TriggerHTTP, []fc.Route{{Prefix: "", Function: f}}, nil)
+	gateway := fc.NewGateway(fc.TriggerHTTP, []fc.Route{{Prefix: "", Function: f}}, facts.Assumptions{}, nil)
 	returned := make(chan struct{})
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		defer close(returned)
@@ -314,5 +315,5 @@ func TestNewGatewayRefusesAnUnknownTrigger(t *testing.T) {
 			t.Error("NewGateway(lambda) returned, want a panic")
 		}
 	}()
-	fc.NewGateway("lambda", nil, nil)
+	fc.NewGateway("lambda", nil, facts.Assumptions{}, nil)
 }

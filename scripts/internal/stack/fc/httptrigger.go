@@ -52,8 +52,8 @@ func httpTriggerEvent(r *http.Request, body []byte, a Arrival) ([]byte, error) {
 		Version:         "v1",
 		RawPath:         r.URL.EscapedPath(),
 		Body:            string(body),
-		Headers:         map[string]string{"host": r.Host},
-		QueryParameters: map[string]string{},
+		Headers:         map[string]string{TriggerHTTP.headerName("Host", a.Assume): r.Host},
+		QueryParameters: TriggerHTTP.queryParameters(r.URL.RawQuery, a.Assume),
 		RequestContext: httpTriggerContext{
 			AccountID:    a.AccountID,
 			DomainName:   domain,
@@ -70,27 +70,21 @@ func httpTriggerEvent(r *http.Request, body []byte, a Arrival) ([]byte, error) {
 			TimeEpoch: strconv.FormatInt(a.Time.UnixMilli(), 10),
 		},
 	}
-	if len(body) > 0 && isBinary(r.Header, body) {
+	if len(body) > 0 && (allBase64(a.Assume) || isBinary(r.Header, body)) {
 		event.Body = base64.StdEncoding.EncodeToString(body)
 		event.IsBase64Encoded = true
 	}
 	for name, values := range r.Header {
-		// The case of names is not documented. Lower case here and canonical
-		// case in the other event make a function prove that it minds neither.
-		name = strings.ToLower(name)
-		if name != "connection" && name != "keep-alive" && !strings.HasPrefix(name, "x-fc-") {
-			event.Headers[name] = joinValues(values)
+		lower := strings.ToLower(name)
+		if lower != "connection" && lower != "keep-alive" && !strings.HasPrefix(lower, "x-fc-") {
+			event.Headers[TriggerHTTP.headerName(name, a.Assume)] = TriggerHTTP.oneValue(values, a.Assume)
 		}
-	}
-	for name, values := range r.URL.Query() {
-		event.QueryParameters[name] = joinValues(values)
 	}
 	return marshalEvent(event)
 }
 
-// isBinary reports whether the platform would encode the body. Which types it
-// takes for text is not documented; here they are those that are text by
-// definition, and nothing that is not UTF-8 passes as text.
+// isBinary reports whether the platform would encode the body if it tells
+// types apart. What passes as text is what is text by definition, and UTF-8.
 func isBinary(header http.Header, body []byte) bool {
 	if !utf8.Valid(body) || header.Get("Content-Encoding") != "" {
 		return true

@@ -16,8 +16,7 @@ const (
 	handlerName = "main" // the executable at the root of a go1 code package
 	qualifier   = "LATEST"
 
-	// maxPayload is room for an answer as large as the largest request; the
-	// platform's own limit is not documented.
+	// maxPayload is room for an answer as large as the largest request, and as text.
 	maxPayload = 64 << 20
 )
 

@@ -44,6 +44,13 @@ func TestPositions(t *testing.T) {
 	}
 }
 
+// elsewhere reports whether a fact is one that OSS has no part in: the stand-ins
+// of Function Compute and STS take its values.
+func elsewhere(id string) bool {
+	area, _, _ := strings.Cut(id, ".")
+	return slices.Contains([]string{"fc", "gateway", "sts", "credentials"}, area) || id == "trigger.cloudevent"
+}
+
 // Every value of every unknown fact is a position, the first without a word.
 func TestPositionsAreAll(t *testing.T) {
 	shown := map[string]position{}
@@ -54,7 +61,7 @@ func TestPositionsAreAll(t *testing.T) {
 		shown[p.fact] = p
 	}
 	for _, f := range facts.All() {
-		if f.Status != facts.Unknown {
+		if f.Status != facts.Unknown || elsewhere(f.ID) {
 			continue
 		}
 		p, ok := shown[f.ID]
