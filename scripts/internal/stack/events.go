@@ -2,11 +2,14 @@ package stack
 
 import (
 	"context"
+	"crypto/rand"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"sync"
 	"time"
 
+	"ossupload/scripts/internal/facts"
 	"ossupload/scripts/internal/stack/fc"
 	"ossupload/scripts/internal/stack/oss"
 )
@@ -28,7 +31,11 @@ func (s *Stack) startEvents(o Options, objects *oss.Server) error {
 		s.Triggered = queue
 		s.onClose(queue.Close)
 		objects.SetTrigger(&oss.Trigger{Prefix: s.Settings.prefix(), Deliver: func(event []byte) {
-			if err := queue.Send(event); err != nil {
+			event, err := wrapped(event, o.Assume)
+			if err == nil {
+				err = queue.Send(event)
+			}
+			if err != nil {
 				s.log.Error("an event of OSS's trigger is lost", "err", err.Error())
 			}
 		}})
@@ -38,6 +45,29 @@ func (s *Stack) startEvents(o Options, objects *oss.Server) error {
 		return s.startTimer(o.DeliverEvery)
 	}
 	return nil
+}
+
+// wrapped is OSS's event as the function gets it: as it is, or as EventBridge sends
+// it on.
+//
+//	{"specversion":"1.0","id":"…","source":"acs.oss","type":"oss:ObjectCreated:PutObject","data":{"eventName":…}}
+func wrapped(event []byte, a facts.Assumptions) ([]byte, error) {
+	// unconfirmed (trigger.cloudevent): which of them a bucket's trigger is.
+	if a.Is("trigger.cloudevent", "bare") {
+		return event, nil
+	}
+	var list struct{ Events []json.RawMessage }
+	if err := json.Unmarshal(event, &list); err != nil || len(list.Events) != 1 {
+		return nil, fmt.Errorf("wrapping an event of OSS: it holds %d events (%w)", len(list.Events), err)
+	}
+	var name struct{ EventName string }
+	if err := json.Unmarshal(list.Events[0], &name); err != nil {
+		return nil, fmt.Errorf("wrapping an event of OSS: %w", err)
+	}
+	return json.Marshal(map[string]any{
+		"specversion": "1.0", "id": rand.Text(), "source": "acs.oss", "type": "oss:" + name.EventName,
+		"datacontenttype": "application/json", "data": list.Events[0],
+	})
 }
 
 // startTimer has repair deliver what waits, again and again. The platform puts

@@ -68,10 +68,12 @@ func fire(t *testing.T, s *stacktest.Stack, payload any) string {
 
 // OSS's trigger finds an upload that neither callback nor client announced.
 func TestTriggerRepairs(t *testing.T) {
-	for _, keys := range []string{"plain", "encoded"} {
-		t.Run(keys+" keys", func(t *testing.T) {
+	for _, events := range []string{
+		"trigger.encoded-keys=plain", "trigger.encoded-keys=encoded", "trigger.cloudevent=CloudEvent",
+	} {
+		t.Run(events, func(t *testing.T) {
 			t.Parallel()
-			s := stacktest.Start(t, stack.Options{Assume: stacktest.Assume(t, "trigger.encoded-keys="+keys), TriggerTwice: true})
+			s := stacktest.Start(t, stack.Options{Assume: stacktest.Assume(t, events), TriggerTwice: true})
 			key := uploadUnannounced(t, s)
 			if err := s.Triggered.Drain(t.Context()); err != nil {
 				t.Fatal(err)

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"ossupload/scripts/internal/facts"
 	"ossupload/scripts/internal/stack/ram"
 )
 
@@ -79,5 +80,23 @@ func TestRoleCredentialsAreRenewedAtHalfTheirLife(t *testing.T) {
 	now = now.Add(time.Second)
 	if renewed, _, _ := role.credentials(); renewed == first {
 		t.Error("credentials() are the same after half of their life")
+	}
+}
+
+func TestRoleCredentialsMayLastToTheirEnd(t *testing.T) {
+	late, err := facts.Assume("credentials.fc-renewal=at their end")
+	if err != nil {
+		t.Fatal(err)
+	}
+	now := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+	role := &roleSession{store: ram.NewStore(), arn: rolePrefix + "repair", now: func() time.Time { return now }, assume: late}
+	first, _, _ := role.credentials()
+	now = now.Add(36*time.Hour - time.Second)
+	if again, _, _ := role.credentials(); again != first {
+		t.Error("credentials() changed before their last second")
+	}
+	now = now.Add(time.Second)
+	if renewed, _, _ := role.credentials(); renewed == first {
+		t.Error("credentials() are the same after their end")
 	}
 }

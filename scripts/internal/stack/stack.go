@@ -197,7 +197,7 @@ func Start(ctx context.Context, o Options) (_ *Stack, err error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := s.startSTS(l.sts); err != nil {
+	if err := s.startSTS(l.sts, o.Assume); err != nil {
 		return nil, err
 	}
 	if s.Hook, err = hook.New(hook.Config{
@@ -333,7 +333,7 @@ func (s *Stack) account(accessKeyID string) (oss.Account, bool) {
 
 // startSTS serves STS with the one role that functions may assume to sign, if
 // the settings have one, and writes the certificate that its clients trust.
-func (s *Stack) startSTS(l net.Listener) error {
+func (s *Stack) startSTS(l net.Listener, assume facts.Assumptions) error {
 	certificate, ca, err := sts.Certificate(time.Now(), rand.Reader)
 	if err != nil {
 		return err
@@ -353,7 +353,7 @@ func (s *Stack) startSTS(l net.Listener) error {
 			TrustedBy: s.signs,
 		})
 	}
-	server := sts.New(sts.Config{Store: s.Accounts, Roles: roles, Fault: s.Faults.Take, Log: s.log})
+	server := sts.New(sts.Config{Store: s.Accounts, Roles: roles, Fault: s.Faults.Take, Assume: assume, Log: s.log})
 	s.serve(tls.NewListener(l, &tls.Config{Certificates: []tls.Certificate{certificate}, MinVersion: tls.VersionTLS12}), server)
 	return nil
 }
@@ -365,7 +365,7 @@ func (s *Stack) startFunctions(ctx context.Context, binaries string, o Options, 
 		if err != nil {
 			return err
 		}
-		role := &roleSession{store: s.Accounts, arn: rolePrefix + d.name, policy: own, now: time.Now}
+		role := &roleSession{store: s.Accounts, arn: rolePrefix + d.name, policy: own, now: time.Now, assume: o.Assume}
 		output := functionOutput{to: logged, log: s.log.With("function", d.name)}
 		for range max(o.Instances, 1) {
 			f, err := fc.Start(ctx, fc.FunctionConfig{

@@ -1,12 +1,14 @@
 package sts
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/binary"
 	"fmt"
 	"regexp"
 	"strconv"
+	"strings"
 	"time"
 	"unicode/utf8"
 
@@ -57,12 +59,12 @@ func (s *Server) assumeRole(params map[string]string) (*assumeRoleAnswer, *apiEr
 	if refused != nil {
 		return nil, refused
 	}
-	// The right is judged before the role is looked up, so that a caller
-	// without it cannot find out which roles exist.
-	if !caller.Allows("sts:AssumeRole", want.roleARN) {
+	// The right is judged before it is told whether the role exists, so that a
+	// caller without it cannot find out which do.
+	role, ok := s.roles[s.roleName(want.roleARN)]
+	if !caller.Allows("sts:AssumeRole", cmp.Or(role.ARN, want.roleARN)) {
 		return nil, errNoPermission
 	}
-	role, ok := s.roles[want.roleARN]
 	if !ok {
 		return nil, errNoRole
 	}
@@ -72,6 +74,10 @@ func (s *Server) assumeRole(params map[string]string) (*assumeRoleAnswer, *apiEr
 	longest := role.MaxSessionDuration
 	if longest == 0 {
 		longest = defaultDuration
+	}
+	// unconfirmed (sts.chained-hour): whether a role may ask another for as much.
+	if caller.Role != "" && s.cfg.Assume.Is("sts.chained-hour", "an hour") {
+		longest = min(longest, time.Hour)
 	}
 	if want.duration > longest {
 		return nil, errDuration
@@ -104,6 +110,15 @@ func (s *Server) assumeRole(params map[string]string) (*assumeRoleAnswer, *apiEr
 	answer.Credentials.SecurityToken = credential.SecurityToken
 	answer.Credentials.Expiration = credential.Expires.Format(timestampLayout)
 	return answer, nil
+}
+
+// roleName is what roles are told apart by.
+func (s *Server) roleName(arn string) string {
+	// unconfirmed (sts.role-names): whether upper case counts.
+	if s.cfg.Assume.Is("sts.role-names", "without") {
+		return strings.ToLower(arn)
+	}
+	return arn
 }
 
 func readSession(params map[string]string) (session, *apiError) {

@@ -12,6 +12,7 @@ import (
 	"sync"
 	"time"
 
+	"ossupload/scripts/internal/facts"
 	"ossupload/scripts/internal/stack/fault"
 	"ossupload/scripts/internal/stack/ram"
 )
@@ -34,6 +35,8 @@ type Config struct {
 	// Fault returns the mode in which a call is to fail, or "". It is asked
 	// with the target "sts" and the operation "AssumeRole"; nil never fails.
 	Fault func(target, operation string) string
+	// Assume are the values of what is unknown about STS.
+	Assume facts.Assumptions
 	// Log gets one line for each call, without secrets; nil discards them.
 	Log *slog.Logger
 	// Timeout is how long a call that has to time out is held before its
@@ -72,7 +75,7 @@ func New(cfg Config) *Server {
 	}
 	s := &Server{cfg: cfg, roles: make(map[string]ram.Role), nonces: make(map[string]time.Time)}
 	for _, r := range cfg.Roles {
-		s.roles[r.ARN] = r
+		s.roles[s.roleName(r.ARN)] = r
 	}
 	return s
 }
