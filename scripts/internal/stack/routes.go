@@ -29,7 +29,10 @@ var functionRoutes = []struct{ prefix, function string }{
 func (s *Stack) routes(o Options) http.Handler {
 	var functions []fc.Route
 	for _, r := range functionRoutes {
-		functions = append(functions, fc.Route{Prefix: r.prefix, Function: s.groups[r.function], Direct: r.function == "callback"})
+		functions = append(functions, fc.Route{
+			Prefix: r.prefix, Function: s.groups[r.function], Direct: r.function == "callback",
+			NoOptions: o.Assume.Is("fc.cors-headers", "doubled"), // see suited
+		})
 	}
 	gateway := fc.NewGateway(o.Trigger, functions, o.Assume, s.log)
 	// Web pages may not set faults in a developer's stack behind their back.

@@ -72,7 +72,9 @@ func defaultSettings(at Ready, id Identity) Settings {
 	}
 }
 
-// suited are the settings that a cloud asks for whose facts are these.
+// suited are the settings that a cloud asks for whose facts are these. Where it
+// adds CORS headers to the function's, all of them are left to it: the settings
+// name no origin, and the triggers do not list OPTIONS.
 func suited(a facts.Assumptions) map[string]string {
 	settings := map[string]string{}
 	if a.Is("gateway.authorization", "dropped") {

@@ -101,10 +101,11 @@ func (g *gateway) pass(r *http.Request, route Route) *http.Request {
 }
 
 // preflight answers a preflight, and reports whether it did.
-func (g *gateway) preflight(w http.ResponseWriter, r *http.Request) bool {
+func (g *gateway) preflight(w http.ResponseWriter, r *http.Request, route Route) bool {
 	// unconfirmed (gateway.preflight): who answers it.
 	asked := r.Header.Get("Access-Control-Request-Method")
-	if g.assume.Is("gateway.preflight", "function") || r.Method != http.MethodOptions || asked == "" {
+	passed := g.assume.Is("gateway.preflight", "function") && !route.NoOptions
+	if passed || r.Method != http.MethodOptions || asked == "" {
 		return false
 	}
 	h := w.Header()
@@ -126,11 +127,6 @@ func (g *gateway) addCORS(response *Response, r *http.Request) {
 	switch {
 	case origin == "" || g.assume.Is("fc.cors-headers", "the function's"):
 	case g.assume.Is("fc.cors-headers", "replaced"):
-		for name := range response.Header {
-			if strings.HasPrefix(name, "Access-Control-") {
-				response.Header.Del(name)
-			}
-		}
 		setCORS(response.Header, origin)
 	default:
 		own := http.Header{}

@@ -106,6 +106,21 @@ func TestAnswersAssumed(t *testing.T) {
 	}
 }
 
+// A trigger that does not list OPTIONS answers preflights, and nothing else.
+func TestPreflightOfATriggerWithoutOptions(t *testing.T) {
+	t.Parallel()
+	gateway := fc.NewGateway(fc.TriggerHTTP, []fc.Route{{Function: start(t, nil), NoOptions: true}}, facts.Assumptions{}, nil)
+	for asked, want := range map[string]int{"POST": http.StatusOK, "": http.StatusCreated} {
+		r := httptest.NewRequest("OPTIONS", "/?mode=answer", nil)
+		r.Header.Set("Access-Control-Request-Method", asked)
+		w := httptest.NewRecorder()
+		gateway.ServeHTTP(w, r)
+		if w.Code != want {
+			t.Errorf("OPTIONS that asks for %q = %d, want %d", asked, w.Code, want)
+		}
+	}
+}
+
 // A function that OSS calls directly keeps its Authorization.
 func TestAuthorizationAssumed(t *testing.T) {
 	t.Parallel()

@@ -44,6 +44,10 @@ type Route struct {
 	// Direct is a function that is called past what stands before the others: by
 	// its own HTTP trigger, as OSS calls the callback.
 	Direct bool
+
+	// NoOptions is a function whose trigger does not list OPTIONS: the platform
+	// answers its preflights.
+	NoOptions bool
 }
 
 // What the HTTP trigger accepts, of "HTTP triggers overview". The limits of
@@ -135,7 +139,7 @@ func (g *gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		g.refuse(w, arrival, refusal{http.StatusNotFound, "NotFound", "no function serves this path", ""})
 		return
 	}
-	if g.preflight(w, r) {
+	if g.preflight(w, r, route) {
 		return
 	}
 	arrival.AccountID = route.Function.accountID()
