@@ -223,9 +223,9 @@ func (c *Client) do(req *http.Request, from string, d time.Duration) (Answer, er
 		defer cancel()
 		req = req.WithContext(ctx)
 	}
-	if token := req.Header.Values("Authorization"); from == Functions && c.TokenHeader != "" && token != nil {
+	if from == Functions && c.TokenHeader != "" && strings.HasPrefix(req.Header.Get("Authorization"), "Bearer ") {
+		req.Header[http.CanonicalHeaderKey(c.TokenHeader)] = req.Header.Values("Authorization")
 		req.Header.Del("Authorization")
-		req.Header[http.CanonicalHeaderKey(c.TokenHeader)] = token
 	}
 	req.Header.Set("User-Agent", cmp.Or(req.Header.Get("User-Agent"), "ossupload"))
 	res, err := c.HTTP.Do(req)
