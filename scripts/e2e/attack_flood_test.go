@@ -121,7 +121,7 @@ func floodAttacks(t *testing.T, c *campaign) []attack {
 		}, c.honestCallback},
 		{fmt.Sprintf("%d junk tokens", flood), func(t *testing.T) string {
 			breach := send(t, func(i int) (string, string, http.Header, []byte) {
-				header, token := bearer(c.Ready.CallerToken), forged(i)
+				header, token := c.bearer(c.Ready.CallerToken), forged(i)
 				switch i % 4 {
 				case 0:
 					return http.MethodGet, gateway + "/s3/multipart/" + token + "/1", header, nil
@@ -139,7 +139,7 @@ func floodAttacks(t *testing.T, c *campaign) []attack {
 		}, func(t *testing.T) string { return passed(m.ask(t, http.MethodGet, "/1", nil)) }},
 		{fmt.Sprintf("%d junk callers", flood), func(t *testing.T) string {
 			breach := send(t, func(i int) (string, string, http.Header, []byte) {
-				header := bearer(c.Ready.CallerToken[:len(c.Ready.CallerToken)-4] + fmt.Sprintf("%04d", i))
+				header := c.bearer(c.Ready.CallerToken[:len(c.Ready.CallerToken)-4] + fmt.Sprintf("%04d", i))
 				if i%2 == 0 {
 					return http.MethodPost, gateway + "/s3/multipart", header, []byte(`{"filename":"x","size":1}`)
 				}
@@ -163,7 +163,7 @@ func floodAttacks(t *testing.T, c *campaign) []attack {
 			return ""
 		}},
 		{"the listener behind uploads", nil, func(t *testing.T) string {
-			a := c.request(t, http.MethodPost, gateway+"/s3/multipart", bearer(c.Ready.CallerToken), []byte(`{"filename":"x","size":1}`))
+			a := c.request(t, http.MethodPost, gateway+"/s3/multipart", c.bearer(c.Ready.CallerToken), []byte(`{"filename":"x","size":1}`))
 			if outside.connections.Load() == 0 {
 				return fmt.Sprintf("answered %v, and nobody was called", a)
 			}

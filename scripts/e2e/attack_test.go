@@ -34,26 +34,26 @@ type theme struct {
 }
 
 var themes = []theme{
-	{"callbacks signed by OSS", callbackForgeries, false, "callback trigger"},
+	{"callbacks signed by OSS", callbackForgeries, false, "callback fc gateway trigger"},
 	{"URLs of public keys", keyURLAttacks, false, "callback"},
 	{"answers of key servers", keyServerAttacks, false, "callback"},
 	{"tokens on every route", tokenMatrix, true, ""},
-	{"credentials of callers", callerMatrix, true, ""},
+	{"credentials of callers", callerMatrix, true, "gateway"},
 	{"keys of other subjects", subjectMatrix, true, ""},
 	{"spellings of keys", keySpellings, false, "access sign"},
-	{"identity headers", headerAttacks, false, ""},
+	{"identity headers", headerAttacks, false, "fc gateway"},
 	{"uploads by PUT", putAttacks, false, "access meta sign"},
 	{"uploads by form", formRaids, false, "callback form meta"},
 	{"uploads in parts", partAttacks, false, "multipart sign"},
 	{"swaps after the check", swapAttacks, false, "access multipart version"},
 	{"versions", versionAttacks, false, "copy delete version"},
 	{"downloads", downloadAttacks, false, "access sign"},
-	{"temporary credentials", stsAttacks, false, "access copy delete meta multipart sign"},
+	{"temporary credentials", stsAttacks, false, "access copy credentials delete meta multipart sign sts"},
 	{"floods of junk", floodAttacks, false, ""},
 	{"claims of one's own token", claimAttacks, false, ""},
 	{"places of others", placeAttacks, false, "access trigger"},
 	{"objects held to grants", heldAttacks, false, "access form meta"},
-	{"requests of no client", clientAttacks, false, "form"},
+	{"requests of no client", clientAttacks, false, "fc form gateway"},
 }
 
 // tally is what became of a theme, behind both triggers.
@@ -87,6 +87,9 @@ func TestAttacks(t *testing.T) {
 	behind := triggers
 	if *brief {
 		behind = triggers[:1]
+		if slices.Contains(areasOf(assumed), "fc") {
+			behind = triggers[1:] // most of what is not known of FC is about its own trigger
+		}
 	}
 	var notes []string
 	for _, trigger := range behind {
@@ -151,6 +154,9 @@ func (c *campaign) run(t *testing.T, th theme) {
 		t.Error("the theme has no attacks")
 	}
 	for _, row := range rows {
+		if c.arrivesOnce(row) {
+			continue
+		}
 		if row.try != nil {
 			got.tried++
 			if breach := row.try(t); breach != "" {
@@ -167,6 +173,17 @@ func (c *campaign) run(t *testing.T, th theme) {
 			got.passed++
 		}
 	}
+}
+
+// sentTwice are attacks with a header that is good, and sent twice.
+var sentTwice = []string{
+	"the signature twice", "the same URL in two headers", "the owner's token twice", "the owner's token behind a stranger's",
+}
+
+// arrivesOnce reports whether a gateway makes of an attack what anybody may ask: it
+// hands the last of two headers on.
+func (c *campaign) arrivesOnce(row attack) bool {
+	return c.trigger == fc.TriggerAPIGateway && assumed.Is("gateway.repeated-values", "last") && slices.Contains(sentTwice, row.name)
 }
 
 // note adds a line to the report.

@@ -22,29 +22,27 @@ var platforms = []struct {
 	settings []string
 	triggers []fc.Trigger
 }{
-	{[]string{"fc.query-values=encoded"}, eitherTrigger},
-	{[]string{"fc.header-names=canonical"}, eitherTrigger[:1]},
-	{[]string{"fc.text-bodies=base64"}, eitherTrigger[:1]},
-	{[]string{"fc.cors-headers=replaced"}, eitherTrigger},
-	{[]string{"fc.cors-headers=doubled"}, eitherTrigger},
-	{[]string{"fc.failure-status=200"}, eitherTrigger[:1]},
-	{[]string{"fc.answer-limit=6 MB"}, eitherTrigger},
-	{[]string{"gateway.header-names=lower"}, eitherTrigger[1:]},
-	{[]string{"gateway.base64-flag=text"}, eitherTrigger[1:]},
-	{[]string{"gateway.path=encoded"}, eitherTrigger[1:]},
-	{[]string{"gateway.repeated-values=last"}, eitherTrigger[1:]},
-	{[]string{"gateway.authorization=dropped"}, eitherTrigger},
-	{[]string{"gateway.preflight=gateway"}, eitherTrigger},
-	{[]string{"credentials.fc-renewal=at their end", "sts.chained-hour=an hour", "sts.role-names=without"}, eitherTrigger[:1]},
+	{[]string{"fc.query-values=encoded"}, triggers},
+	{[]string{"fc.header-names=canonical"}, triggers[1:]},
+	{[]string{"fc.text-bodies=base64"}, triggers[1:]},
+	{[]string{"fc.cors-headers=replaced"}, triggers},
+	{[]string{"fc.cors-headers=doubled"}, triggers},
+	{[]string{"fc.failure-status=200"}, triggers[1:]},
+	{[]string{"fc.answer-limit=6 MB"}, triggers},
+	{[]string{"gateway.header-names=lower"}, triggers[:1]},
+	{[]string{"gateway.base64-flag=text"}, triggers[:1]},
+	{[]string{"gateway.path=encoded"}, triggers[:1]},
+	{[]string{"gateway.repeated-values=last"}, triggers[:1]},
+	{[]string{"gateway.authorization=dropped"}, triggers},
+	{[]string{"gateway.preflight=gateway"}, triggers},
+	{[]string{"credentials.fc-renewal=at their end", "sts.chained-hour=an hour", "sts.role-names=without"}, triggers[1:]},
 	{[]string{
 		"fc.query-values=encoded", "fc.header-names=canonical", "fc.text-bodies=base64", "fc.cors-headers=doubled",
 		"fc.failure-status=200", "fc.answer-limit=6 MB", "gateway.header-names=lower", "gateway.base64-flag=text",
 		"gateway.path=encoded", "gateway.repeated-values=last", "gateway.authorization=dropped", "gateway.preflight=gateway",
 		"credentials.fc-renewal=at their end", "sts.chained-hour=an hour", "sts.role-names=with case", "trigger.cloudevent=CloudEvent",
-	}, eitherTrigger},
+	}, triggers},
 }
-
-var eitherTrigger = []fc.Trigger{fc.TriggerHTTP, fc.TriggerAPIGateway}
 
 // onPlatforms runs a test on a stack for each of platforms.
 func onPlatforms(t *testing.T, test func(t *testing.T, r *rig)) {
@@ -178,7 +176,7 @@ func TestTwiceEncodedQueriesOpenNothing(t *testing.T) {
 	t.Parallel()
 	stacktest.EndToEnd(t)
 	for _, values := range []string{"decoded", "encoded"} {
-		for _, trigger := range eitherTrigger {
+		for _, trigger := range triggers {
 			t.Run(values+" behind the trigger "+string(trigger), func(t *testing.T) {
 				t.Parallel()
 				r := newRigOf(t, stack.Options{Trigger: trigger, Assume: stacktest.Assume(t, "fc.query-values="+values), NoTrigger: true})

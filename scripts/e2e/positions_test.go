@@ -49,16 +49,20 @@ var tables = []string{
 // meeting are the tests, beside the themes of attacks, that meet the facts of an
 // area.
 var meeting = map[string][]string{
-	"access":    {"TestConfirm.*", "TestRefusedHeadIsNotAnAbsentObject", "TestMultipartMeetsAnotherObject", "TestFaultTable"},
-	"callback":  {"TestCallbackReplays", "TestCallbackThatFailsIsRepaired", "TestFormWhoseCallbackIsLost", "TestFaultTable"},
-	"copy":      {"TestVersionDeletedForGood"},
-	"delete":    {"TestVersionDeletedForGood", "TestSweepDeletesAndAborts"},
-	"form":      {"TestForm", "TestFormRefuses", "TestFormFieldsThatNobodyAskedFor"},
-	"meta":      {"TestForm", "TestPutIsStoredAndAnnounced"},
-	"multipart": {"TestMultipart", "TestMultipartMeetsAnotherObject", "TestMultipartRefusesIncompleteParts", "TestMultipartAbort", "TestUppyFindsItsReceiptByListing", "TestMultipartSurvivesFaultsOfAbortion", "TestFaultTable"},
-	"sign":      {"TestOneChangeIsRefused", "TestURLEndsWhenItSays", "TestDownloadEndsWhenItSays"},
-	"trigger":   {"TestTrigger.*", "TestSweepAnnouncesWhatWasLost", "TestFaultTable"},
-	"version":   {"TestVersionsByEveryWayToUpload", "TestVersionDeletedForGood", "TestDeletedVersions", "TestReceiptOutlivesVersioning"},
+	"access":      {"TestConfirm.*", "TestRefusedHeadIsNotAnAbsentObject", "TestMultipartMeetsAnotherObject", "TestFaultTable"},
+	"callback":    {"TestCallbackReplays", "TestCallbackThatFailsIsRepaired", "TestFormWhoseCallbackIsLost", "TestFaultTable"},
+	"copy":        {"TestVersionDeletedForGood"},
+	"credentials": {"TestPutIsStoredAndAnnounced", "TestSTSUploads"},
+	"delete":      {"TestVersionDeletedForGood", "TestSweepDeletesAndAborts"},
+	"fc":          {"TestSessionUploads", "TestUploadClaimNarrows", "TestTwiceEncodedQueriesOpenNothing"},
+	"form":        {"TestForm", "TestFormRefuses", "TestFormFieldsThatNobodyAskedFor"},
+	"gateway":     {"TestSessionUploads", "TestUploadClaimNarrows"},
+	"meta":        {"TestForm", "TestPutIsStoredAndAnnounced"},
+	"multipart":   {"TestMultipart", "TestMultipartMeetsAnotherObject", "TestMultipartRefusesIncompleteParts", "TestMultipartAbort", "TestUppyFindsItsReceiptByListing", "TestMultipartSurvivesFaultsOfAbortion", "TestFaultTable"},
+	"sign":        {"TestOneChangeIsRefused", "TestURLEndsWhenItSays", "TestDownloadEndsWhenItSays"},
+	"sts":         {"TestSTSUploads"},
+	"trigger":     {"TestTrigger.*", "TestSweepAnnouncesWhatWasLost", "TestFaultTable"},
+	"version":     {"TestVersionsByEveryWayToUpload", "TestVersionDeletedForGood", "TestDeletedVersions", "TestReceiptOutlivesVersioning"},
 }
 
 // areasOf are the areas of the facts that are assumed.

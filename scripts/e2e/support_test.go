@@ -177,6 +177,17 @@ func bearer(token string) http.Header {
 	return http.Header{"Authorization": {"Bearer " + token}, "Content-Type": {"application/json"}}
 }
 
+// bearer are the headers of such a request where the client does not know of the
+// header that tokens travel in.
+func (r *rig) bearer(token string) http.Header {
+	header := bearer(token)
+	if name := r.Ready.TokenHeader; name != "" {
+		header.Set(name, header.Get("Authorization"))
+		header.Del("Authorization")
+	}
+	return header
+}
+
 // call asks a function as a caller. A body of type string is sent as it is,
 // nil is none, and anything else is sent as JSON.
 func (r *rig) call(t *testing.T, method, path, token string, in any) reply {
