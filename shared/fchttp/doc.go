@@ -30,7 +30,7 @@
 //     value could stand in a raw query and at least one holds an escape (%20),
 //     all are decoded, once; otherwise all are taken as they are. A decoded
 //     query of plain characters that is meant to hold the text "%20" is
-//     therefore read wrongly.
+//     therefore read wrongly. unconfirmed (fc.query-values)
 //   - Streaming. A request is complete before the handler starts, and an answer
 //     is sent when it returns.
 //   - Set-Cookie twice: answers hold each header once, values joined by a comma.

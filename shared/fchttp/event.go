@@ -138,7 +138,7 @@ func readGatewayLine(r *http.Request, event object) error {
 		return badEvent("path", "does not begin with a slash")
 	}
 	// Whether path arrives encoded is not documented. A question mark can only
-	// be part of a decoded one, as the query is elsewhere.
+	// be part of a decoded one, as the query is elsewhere. unconfirmed (gateway.path)
 	r.URL = &url.URL{Path: path}
 	if !strings.Contains(path, "?") {
 		if u, err := url.ParseRequestURI(path); err == nil {
@@ -272,6 +272,7 @@ func readBody(event object, maxBody int64) ([]byte, error) {
 
 // readEncoded reads isBase64Encoded, which the documentation of the API gateway
 // prints as a string and captured events hold as a boolean.
+// unconfirmed (gateway.base64-flag)
 func readEncoded(event object) (bool, error) {
 	value, err := event.field("isBase64Encoded")
 	if err != nil {

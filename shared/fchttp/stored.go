@@ -23,7 +23,7 @@ type StoredObject struct {
 //	             "oss": {"bucket": {"name"}, "object": {"key", "eTag"}, "xVars": {"x:u": …}}}]}
 //
 // An EventBridge trigger wraps one event of the same form in a CloudEvent, as its
-// data.
+// data. unconfirmed (trigger.cloudevent)
 type storedEvent struct {
 	EventName   string `json:"eventName"`
 	EventSource string `json:"eventSource"`

@@ -24,7 +24,7 @@ import (
 )
 
 // ContextLife is how long credentials of unknown age are used. They live 36 hours
-// and are replaced long before they expire.
+// and are replaced long before they expire. unconfirmed (credentials.fc-renewal)
 const ContextLife = 900 * time.Second
 
 // ErrNone is returned by a Source that has no credentials to give.
