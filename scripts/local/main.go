@@ -95,7 +95,7 @@ func parseFlags(args []string, stderr io.Writer) (o stack.Options, once bool, er
 	envFile := flags.String("env", "", "`file` of KEY=VALUE lines that override the settings of the functions")
 	flags.IntVar(&o.Instances, "instances", 1, "processes of each function; requests go to them in turn")
 	var assumed []string
-	flags.Func("assume", "`fact=value`: what OSS is taken to do where nobody knows; may be repeated, and \"worst\" is all at once", func(setting string) error {
+	flags.Func("assume", "`fact=value`: what OSS, FC and STS are taken to do where nobody knows; may be repeated, and \"worst\" is all at once", func(setting string) error {
 		assumed = append(assumed, setting)
 		return nil
 	})

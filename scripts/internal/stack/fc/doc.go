@@ -10,9 +10,9 @@
 //
 // It promises that an invocation ends: with a payload, with the error that the
 // function posted, with [ErrTimeout] or with [ErrExited]. It refuses what the
-// real gateways refuse, and where their conduct is not documented it is the
-// stricter of the likely ones towards a function: no header twice, no field of
-// an answer of the wrong type, header names in whatever case the shape has.
+// real gateways refuse. Where their conduct is not documented it takes one of the
+// likely ones, and a note says so with "unconfirmed (ID)", where ID names it in
+// package facts: Assumptions have a gateway do otherwise.
 //
 // [Async] is the queue of asynchronous invocations, and a [Group] several
 // instances of one function.
@@ -20,9 +20,8 @@
 // The known gaps: instances are not started by load, so there are no cold starts;
 // no initializer or pre-stop; asynchronous events do not outlive the program; a
 // function that has passed its timeout is left running, since ending the
-// process would take its other invocations along; and the HTTP trigger's own
-// CORS answers and forced Content-Disposition are left out, because a function
-// whose trigger lists OPTIONS behind a custom domain sees neither.
+// process would take its other invocations along; and the Content-Disposition
+// that default domains force is left out, because custom domains do not.
 //
 // The facts are those of the help centre's "Use an HTTP trigger to invoke a
 // function", "HTTP triggers overview" and "API Gateway triggers" and of the
