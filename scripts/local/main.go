@@ -31,6 +31,7 @@ import (
 	"syscall"
 	"time"
 
+	"ossupload/scripts/internal/envfile"
 	"ossupload/scripts/internal/facts"
 	"ossupload/scripts/internal/stack"
 	"ossupload/scripts/internal/stack/fc"
@@ -124,7 +125,7 @@ func parseFlags(args []string, stderr io.Writer) (o stack.Options, once bool, er
 		return refuse(err)
 	}
 	if *envFile != "" {
-		if o.Settings, err = readEnvFile(*envFile); err != nil {
+		if o.Settings, err = envfile.Read(*envFile); err != nil {
 			return refuse(err)
 		}
 	}

@@ -1,4 +1,4 @@
-package main
+package envfile_test
 
 import (
 	"maps"
@@ -6,9 +6,11 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"ossupload/scripts/internal/envfile"
 )
 
-func TestReadEnvFile(t *testing.T) {
+func TestRead(t *testing.T) {
 	tests := []struct {
 		name, text string
 		want       map[string]string
@@ -30,21 +32,21 @@ func TestReadEnvFile(t *testing.T) {
 			if err := os.WriteFile(path, []byte(tt.text), 0o600); err != nil {
 				t.Fatal(err)
 			}
-			got, err := readEnvFile(path)
+			got, err := envfile.Read(path)
 			if tt.fault == "" {
 				if err != nil || !maps.Equal(got, tt.want) {
-					t.Errorf("readEnvFile() = %q, %v, want %q", got, err, tt.want)
+					t.Errorf("Read() = %q, %v, want %q", got, err, tt.want)
 				}
 				return
 			}
 			if err == nil || !strings.Contains(err.Error(), tt.fault) {
-				t.Errorf("readEnvFile() = %v, want %q in it", err, tt.fault)
+				t.Errorf("Read() = %v, want %q in it", err, tt.fault)
 			} else if strings.Contains(err.Error(), "secret") {
-				t.Errorf("readEnvFile() = %v, which quotes the line", err)
+				t.Errorf("Read() = %v, which quotes the line", err)
 			}
 		})
 	}
-	if _, err := readEnvFile(filepath.Join(t.TempDir(), "none")); err == nil {
-		t.Error("readEnvFile(no file) = nil, want an error")
+	if _, err := envfile.Read(filepath.Join(t.TempDir(), "none")); err == nil {
+		t.Error("Read(no file) = nil, want an error")
 	}
 }

@@ -1,4 +1,5 @@
-package main
+// Package envfile reads files of settings, as commands take them with -env.
+package envfile
 
 import (
 	"fmt"
@@ -9,9 +10,9 @@ import (
 
 var settingName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
 
-// readEnvFile reads KEY=VALUE lines. Empty lines and those that begin with #
+// Read reads KEY=VALUE lines. Empty lines and those that begin with #
 // are skipped; a value is taken as it is, without quotes or substitution.
-func readEnvFile(path string) (map[string]string, error) {
+func Read(path string) (map[string]string, error) {
 	text, err := os.ReadFile(path)
 	if err != nil {
 		return nil, fmt.Errorf("reading settings: %w", err)
