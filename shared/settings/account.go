@@ -1,0 +1,17 @@
+package settings
+
+// Account is what a program needs that calls OSS and STS as a deployment would,
+// and is none: storage and role, and nothing about uploads.
+type Account struct {
+	Storage  Storage
+	Role     Role
+	Warnings []string
+}
+
+// LoadAccount reads what such a program needs.
+func LoadAccount(lookup Lookup) (Account, error) {
+	r := &reader{lookup: lookup}
+	a := Account{Storage: r.storage(), Role: r.role()}
+	a.Warnings = r.warns
+	return a, r.err()
+}
