@@ -1,0 +1,296 @@
+package probe
+
+import (
+	"context"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"ossupload/scripts/internal/facts"
+	"ossupload/scripts/internal/stack/oss"
+)
+
+// tryOne runs the probe of one fact, and wants nothing to be left behind.
+func tryOne(t *testing.T, target Target, id string) Finding {
+	t.Helper()
+	report, err := Run(t.Context(), target, id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(report.Leftovers) > 0 {
+		t.Errorf("%s left behind: %q", id, report.Leftovers)
+	}
+	if empty, err := Empty(t.Context(), target); err != nil || !empty {
+		t.Errorf("after %s: Empty() = %v, %v", id, empty, err)
+	}
+	return report.Findings[0]
+}
+
+// versioned are the probes that another bucket is for than one without versions.
+var versioned = map[string]oss.Versioning{}
+
+func TestKnownFactsHold(t *testing.T) {
+	for _, p := range All() {
+		f, _ := fact(p.Fact)
+		if f.Status == facts.Unknown {
+			continue
+		}
+		t.Run(p.Fact, func(t *testing.T) {
+			t.Parallel()
+			finding := tryOne(t, standIn{versioning: versioned[p.Fact]}.target(t), p.Fact)
+			if finding.Outcome != Holds {
+				t.Errorf("%s: %s: %s", p.Fact, finding.Outcome, finding.Saw)
+			}
+			if finding.Calls > p.Calls+len(p.Needs) || finding.Calls == 0 {
+				t.Errorf("%d calls, want 1 to %d", finding.Calls, p.Calls)
+			}
+		})
+	}
+}
+
+func TestUnknownFactsShowTheirValues(t *testing.T) {
+	for _, p := range All() {
+		f, _ := fact(p.Fact)
+		for _, value := range f.Values {
+			t.Run(p.Fact+"="+value, func(t *testing.T) {
+				t.Parallel()
+				target := standIn{assume: []string{p.Fact + "=" + value}, versioning: versioned[p.Fact]}.target(t)
+				finding := tryOne(t, target, p.Fact)
+				want := Differs
+				if value == f.Values[0] {
+					want = Holds
+				}
+				if finding.Value != value || finding.Outcome != want {
+					t.Errorf("%s %q by %s, want %s %q", finding.Outcome, finding.Value, finding.Saw, want, value)
+				}
+			})
+		}
+	}
+}
+
+// prober returns a run of a fact for tests of what probes are made of.
+func prober(t *testing.T, target Target) *run {
+	t.Helper()
+	r, err := newRun(target)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+// probing is a probe of a fact that does what a test wants.
+func probing(calls int, try func(context.Context, *run) Finding) Probe {
+	return Probe{Fact: "put.etag", Calls: calls, Try: try}
+}
+
+func TestCleanup(t *testing.T) {
+	for name, state := range map[string]oss.Versioning{"without versions": "", "enabled": oss.VersioningEnabled, "suspended": oss.VersioningSuspended} {
+		t.Run(name, func(t *testing.T) {
+			target := standIn{versioning: state}.target(t)
+			r := prober(t, target)
+			ctx, cancel := context.WithCancel(t.Context())
+			f := r.try(ctx, probing(20, func(ctx context.Context, r *run) Finding {
+				for _, name := range []string{"a", "a", "ü+ %2F/b"} {
+					r.put(ctx, r.key(name), "x", nil)
+				}
+				r.do(ctx, call{method: "DELETE", key: r.key("a")})
+				r.do(ctx, call{method: "POST", key: r.key("a b"), query: map[string]string{"uploads": ""}})
+				if empty, err := Empty(ctx, target); empty || err != nil {
+					t.Errorf("Empty() = %v, %v before the cleanup", empty, err)
+				}
+				cancel()
+				r.put(ctx, r.key("a"), "x", nil)
+				return found(true, "")
+			}))
+			if f.Outcome != NotTried || f.Saw != "PUT: interrupted" {
+				t.Errorf("finding = %s %q", f.Outcome, f.Saw)
+			}
+			if left := r.clean(ctx); len(left) > 0 {
+				t.Errorf("left behind: %q", left)
+			}
+			if empty, err := Empty(t.Context(), target); !empty || err != nil {
+				t.Errorf("Empty() = %v, %v after the cleanup", empty, err)
+			}
+		})
+	}
+}
+
+func TestLeftoversAreReported(t *testing.T) {
+	target := standIn{lie: func(h http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if r.Method == "DELETE" {
+				w.WriteHeader(http.StatusForbidden)
+				return
+			}
+			h.ServeHTTP(w, r)
+		})
+	}}.target(t)
+	r := prober(t, target)
+	r.try(t.Context(), probing(1, func(ctx context.Context, r *run) Finding {
+		r.put(ctx, r.key("a"), "x", nil)
+		return found(true, "")
+	}))
+	left := r.clean(t.Context())
+	if want := r.folder + "put.etag/a: answered 403"; len(left) != 1 || left[0] != want {
+		t.Errorf("leftovers = %q, want %q", left, want)
+	}
+}
+
+func TestPanicsAreNoFindings(t *testing.T) {
+	r := prober(t, standIn{}.target(t))
+	for want, try := range map[string]func(context.Context, *run) Finding{
+		"the probe failed with a string":                        func(context.Context, *run) Finding { panic("secret") },
+		"the probe failed: runtime error: index out of range [": func(_ context.Context, r *run) Finding { return []Finding{}[len(r.keys)] },
+		"a call that prepares it was answered 404 NoSuchKey 0026": func(ctx context.Context, r *run) Finding {
+			r.want(r.do(ctx, call{method: "GET", key: r.key("a")}))
+			return Finding{}
+		},
+	} {
+		if f := r.try(t.Context(), probing(1, try)); f.Outcome != NotTried || !strings.HasPrefix(f.Saw, want) {
+			t.Errorf("finding = %s %q, want %q", f.Outcome, f.Saw, want)
+		}
+	}
+}
+
+func TestBudget(t *testing.T) {
+	target := standIn{}.target(t)
+	put := func(ctx context.Context, r *run) Finding {
+		r.put(ctx, r.key("a"), strings.Repeat("x", 1000), nil)
+		r.put(ctx, r.key("b"), strings.Repeat("x", 1000), nil)
+		return found(true, "")
+	}
+	for _, tt := range []struct {
+		name         string
+		calls, probe int
+		bytes        int64
+		want         string
+	}{
+		{"enough", 2, 2, 2000, ""},
+		{"one call of the run too few", 1, 2, 2000, "PUT: the budget of calls is spent"},
+		{"one call of the probe too few", 2, 1, 2000, "PUT: the budget of calls is spent"},
+		{"a byte too few", 2, 2, 1999, "PUT: the budget of bytes is spent"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			target := target
+			target.MaxCalls, target.MaxBytes = tt.calls, tt.bytes
+			r := prober(t, target)
+			if f := r.try(t.Context(), probing(tt.probe, put)); f.Saw != tt.want {
+				t.Errorf("finding = %s %q, want %q", f.Outcome, f.Saw, tt.want)
+			}
+			// The cleanup has a budget of its own.
+			if left := r.clean(t.Context()); len(left) > 0 {
+				t.Errorf("left behind: %q", left)
+			}
+		})
+	}
+}
+
+func TestAnswersAreBounded(t *testing.T) {
+	web := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_, _ = w.Write(make([]byte, maxAnswer+1))
+	}))
+	defer web.Close()
+	r := prober(t, standIn{lie: func(http.Handler) http.Handler { return web.Config.Handler }}.target(t))
+	f := r.try(t.Context(), probing(1, func(ctx context.Context, r *run) Finding {
+		return found(r.do(ctx, call{method: "GET"}).ok(), "")
+	}))
+	if f.Outcome != NotTried {
+		t.Errorf("an answer of more than %d bytes: %s", maxAnswer, f.Outcome)
+	}
+}
+
+// TestFindingsHoldNoSecret has a server that answers every call with what it was
+// sent, as its code, its EC and its headers.
+func TestFindingsHoldNoSecret(t *testing.T) {
+	target := standIn{}.target(t)
+	parroted := standIn{lie: func(http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			echo := r.URL.String() + " " + r.Header.Get("Authorization") + " " + target.Credentials.AccessKeySecret
+			w.Header().Set("x-oss-ec", echo)
+			w.Header().Set("ETag", echo)
+			w.Header().Set("Location", echo)
+			w.WriteHeader(http.StatusForbidden)
+			_, _ = w.Write([]byte("<Error><Code>" + target.Credentials.AccessKeySecret + "</Code><EC>" + target.Credentials.AccessKeySecret + "</EC></Error>"))
+		})
+	}}.target(t)
+	report, err := Run(t.Context(), parroted)
+	if err != nil {
+		t.Fatal(err)
+	}
+	texts := slices.Clone(report.Leftovers)
+	for _, f := range report.Findings {
+		texts = append(texts, f.Value, f.Saw)
+	}
+	for _, text := range texts {
+		lower := strings.ToLower(text)
+		for _, secret := range []string{target.Credentials.AccessKeySecret, target.Expired.SecurityToken, "signature=", "security-token=", "http://", "https://"} {
+			if strings.Contains(lower, strings.ToLower(secret)) {
+				t.Errorf("%q holds %q", text, secret)
+			}
+		}
+	}
+}
+
+func TestEveryFactHasAProbe(t *testing.T) {
+	ids := map[string]bool{}
+	for _, p := range All() {
+		if ids[p.Fact] {
+			t.Errorf("%s has two probes", p.Fact)
+		}
+		ids[p.Fact] = true
+		if _, ok := fact(p.Fact); !ok || p.Calls <= 0 || p.Try == nil {
+			t.Errorf("probe %s is not complete, or of no fact", p.Fact)
+		}
+	}
+	for id, reason := range missing {
+		if _, ok := fact(id); !ok || ids[id] || reason == "" {
+			t.Errorf("%s is said to have no probe, because %q", id, reason)
+		}
+	}
+	for _, f := range facts.All() {
+		if area, _, _ := strings.Cut(f.ID, "."); !ids[f.ID] && missing[f.ID] == "" && !slices.Contains(laterAreas, area) {
+			t.Errorf("%s has no probe", f.ID)
+		}
+	}
+}
+
+// laterAreas are those whose probes are still to be written.
+var laterAreas = []string{
+	"sign", "access", "put", "head", "meta", "cors", "form", "endpoint", "ram",
+	"callback", "multipart", "copy", "delete", "version", "lifecycle", "trigger", "sts", "credentials", "fc", "gateway",
+}
+
+func TestTargetsAreChecked(t *testing.T) {
+	good := standIn{}.target(t)
+	for name, change := range map[string]func(*Target){
+		"no clock":                 func(t *Target) { t.Now = nil },
+		"no client":                func(t *Target) { t.HTTP = nil },
+		"no secret":                func(t *Target) { t.Credentials.AccessKeySecret = "" },
+		"no prefix":                func(t *Target) { t.Prefix = "" },
+		"a prefix without a slash": func(t *Target) { t.Prefix = "probes" },
+		"the whole bucket":         func(t *Target) { t.Prefix = "/" },
+		"no bucket":                func(t *Target) { t.Bucket = "" },
+		"no region":                func(t *Target) { t.Region = "" },
+		"a missing file of STS":    func(t *Target) { t.STSCAFile = "missing" },
+	} {
+		target := good
+		change(&target)
+		if _, err := Run(t.Context(), target); err == nil {
+			t.Errorf("%s: no error", name)
+		}
+	}
+	if _, err := Run(t.Context(), good, "put.nothing"); err == nil {
+		t.Error("a fact that there is not: no error")
+	}
+}
+
+func TestAssume(t *testing.T) {
+	target := standIn{}.target(t)
+	r := prober(t, target)
+	if s := r.assume(t.Context(), r.allowing("oss:GetObject")); s.SecurityToken == "" || time.Until(s.expiration) > 16*time.Minute {
+		t.Errorf("session = %v, until %v", s.Credentials, s.expiration)
+	}
+}

@@ -1,0 +1,140 @@
+package probe
+
+import (
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/tls"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"sync"
+	"testing"
+	"time"
+
+	"ossupload/scripts/internal/facts"
+	"ossupload/scripts/internal/stack/oss"
+	"ossupload/scripts/internal/stack/ram"
+	"ossupload/scripts/internal/stack/sts"
+	"ossupload/shared/signing"
+)
+
+const (
+	testRegion = "cn-hangzhou"
+	testBucket = "probed"
+	testRole   = "acs:ram::1234567890123456:role/probes"
+)
+
+// callbackKey is made once: it is the slowest thing in these tests.
+var callbackKey = sync.OnceValue(func() *rsa.PrivateKey {
+	key, err := rsa.GenerateKey(rand.Reader, 2048)
+	if err != nil {
+		panic(err)
+	}
+	return key
+})
+
+// standIn says what cloud is stood in for. The zero value is one with default
+// assumptions and a bucket without versions.
+type standIn struct {
+	assume     []string
+	versioning oss.Versioning
+	// lie wraps OSS in a handler that does otherwise.
+	lie func(http.Handler) http.Handler
+}
+
+// target starts the stand-ins and returns how they are probed.
+func (s standIn) target(t *testing.T) Target {
+	t.Helper()
+	assumptions, err := facts.Assume(s.assume...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	accounts := ram.NewStore()
+	owner := ram.Credential{AccessKeyID: "LTAI5tProbeOwner", AccessKeySecret: "secret-of-the-owner"}
+	second := ram.Credential{AccessKeyID: "LTAI5tProbeSecond", AccessKeySecret: "secret-of-the-second"}
+	expired := ram.Credential{AccessKeyID: "STS.ended", AccessKeySecret: "secret-of-the-ended",
+		SecurityToken: "CAISended+/==", Expires: time.Now().Add(-time.Minute)}
+	for _, c := range []ram.Credential{owner, second, expired} {
+		accounts.Add(c)
+	}
+
+	var handler http.Handler
+	web := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { handler.ServeHTTP(w, r) }))
+	t.Cleanup(web.Close)
+	server, err := oss.New(oss.Config{
+		Region: testRegion, Dir: t.TempDir(), Now: time.Now, Assume: assumptions,
+		CallbackKey: callbackKey(), CallbackKeyURL: web.URL + "/_local/callback_pub_key.pem",
+		Lookup: func(id string) (oss.Account, bool) {
+			c, ok := accounts.Lookup(id)
+			return oss.Account{AccessKeyID: c.AccessKeyID, AccessKeySecret: c.AccessKeySecret, SecurityToken: c.SecurityToken,
+				Expires: c.Expires, Allows: c.AllowsWhen}, ok
+		},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := server.CreateBucket(testBucket); err != nil {
+		t.Fatal(err)
+	}
+	if s.versioning != "" {
+		if err := server.SetVersioning(testBucket, s.versioning); err != nil {
+			t.Fatal(err)
+		}
+	}
+	handler = server
+	if s.lie != nil {
+		handler = s.lie(server)
+	}
+	endpoint, err := signing.ParseEndpoint(web.URL, signing.PathStyle)
+	if err != nil {
+		t.Fatal(err)
+	}
+	stsURL, caFile := startSTS(t, accounts)
+	receiver := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		w.Header().Set("Content-Length", "2")
+		_, _ = w.Write([]byte("{}"))
+	}))
+	t.Cleanup(receiver.Close)
+	return Target{
+		Region: testRegion, Endpoint: endpoint, Bucket: testBucket, Prefix: "probes/",
+		Credentials: keys(owner), Second: keys(second), Expired: keys(expired),
+		RoleARN: testRole, STSEndpoint: stsURL, STSCAFile: caFile,
+		CallbackURL: receiver.URL,
+		Now:         time.Now, HTTP: web.Client(),
+	}
+}
+
+func keys(c ram.Credential) signing.Credentials {
+	return signing.Credentials{AccessKeyID: c.AccessKeyID, AccessKeySecret: c.AccessKeySecret, SecurityToken: c.SecurityToken}
+}
+
+// certificate is made once.
+var certificate = sync.OnceValues(func() (tls.Certificate, []byte) {
+	c, ca, err := sts.Certificate(time.Now(), rand.Reader)
+	if err != nil {
+		panic(err)
+	}
+	return c, ca
+})
+
+func startSTS(t *testing.T, accounts *ram.Store) (url, caFile string) {
+	t.Helper()
+	policy, err := ram.ParsePolicy([]byte(`{"Version":"1","Statement":[{"Effect":"Allow","Action":"oss:*","Resource":"*"}]}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := httptest.NewUnstartedServer(sts.New(sts.Config{Store: accounts, Roles: []ram.Role{{
+		ARN: testRole, Policy: policy, TrustedBy: func(ram.Credential) bool { return true },
+	}}}))
+	c, ca := certificate()
+	server.TLS = &tls.Config{Certificates: []tls.Certificate{c}}
+	server.StartTLS()
+	t.Cleanup(server.Close)
+	caFile = filepath.Join(t.TempDir(), "ca.pem")
+	if err := os.WriteFile(caFile, ca, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return server.URL, caFile
+}
