@@ -3,6 +3,8 @@ package probe
 // areas are the probes, by area.
 var areas = [][]Probe{
 	signProbes,
+	accessProbes,
+	objectProbes,
 }
 
 // missing are the facts that no probe of this package tries, and why.

@@ -80,7 +80,7 @@ func (r *run) request(ctx context.Context, c call) *http.Request {
 	}
 	target := r.Endpoint.URL(bucket, c.key)
 	if len(query) > 0 {
-		// A subresource has no equals sign: OSS signs and reads it either way.
+		// An empty value stands as "name=", which is signed as the bare name.
 		target += "?" + strings.ReplaceAll(query.Encode(), "+", "%20")
 	}
 	request, err := http.NewRequestWithContext(ctx, c.method, target, strings.NewReader(c.body))

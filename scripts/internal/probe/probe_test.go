@@ -30,7 +30,9 @@ func tryOne(t *testing.T, target Target, id string) Finding {
 }
 
 // versioned are the probes that another bucket is for than one without versions.
-var versioned = map[string]oss.Versioning{}
+var versioned = map[string]oss.Versioning{
+	"put.forbid-overwrite-versioned": oss.VersioningEnabled,
+}
 
 func TestKnownFactsHold(t *testing.T) {
 	for _, p := range All() {
