@@ -5,6 +5,7 @@ var areas = [][]Probe{
 	signProbes,
 	accessProbes,
 	objectProbes,
+	formProbes,
 }
 
 // missing are the facts that no probe of this package tries, and why.
