@@ -1,6 +1,7 @@
 package oss
 
 import (
+	"encoding/xml"
 	"net/http"
 	"slices"
 	"strconv"
@@ -27,6 +28,28 @@ func DefaultCORS() []CORSRule {
 		AllowedHeaders: []string{"*"},
 		ExposeHeaders:  []string{"ETag", "x-oss-request-id", "x-oss-hash-crc64ecma", "x-oss-version-id", "Location"},
 	}}
+}
+
+// getBucketCORS shows the rules, which are the same of every bucket.
+func (c *call) getBucketCORS() error {
+	type rule struct {
+		AllowedOrigin []string
+		AllowedMethod []string
+		AllowedHeader []string
+		ExposeHeader  []string
+		MaxAgeSeconds int `xml:",omitempty"`
+	}
+	document := struct {
+		XMLName  xml.Name `xml:"CORSConfiguration"`
+		CORSRule []rule
+	}{}
+	for _, r := range c.s.cfg.CORS {
+		document.CORSRule = append(document.CORSRule, rule{r.AllowedOrigins, r.AllowedMethods, r.AllowedHeaders, r.ExposeHeaders, int(r.MaxAge / time.Second)})
+	}
+	if len(document.CORSRule) == 0 {
+		return errorf(http.StatusNotFound, codeNoSuchCORSConfiguration, "", "The CORS Configuration does not exist.")
+	}
+	return c.writeXML(document)
 }
 
 // preflight answers OPTIONS, which is unsigned: the first rule that allows

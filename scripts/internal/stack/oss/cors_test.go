@@ -1,9 +1,12 @@
 package oss
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/aliyun/alibabacloud-oss-go-sdk-v2/oss"
 )
 
 func TestPreflight(t *testing.T) {
@@ -65,4 +68,26 @@ func TestCORSOnAnswers(t *testing.T) {
 	if got := f.send("GET", f.web.URL+"/bucket/key", nil, ""); got.header.Get("Access-Control-Allow-Origin") != "" {
 		t.Error("an answer without Origin has CORS headers")
 	}
+}
+
+func TestGetBucketCORS(t *testing.T) {
+	get := func(rules []CORSRule) (*oss.GetBucketCorsResult, error) {
+		f := newFixture(t, func(c *Config) { c.CORS = rules })
+		return f.client(permanent).GetBucketCors(t.Context(), &oss.GetBucketCorsRequest{Bucket: oss.Ptr(testBucket)})
+	}
+	result := must[*oss.GetBucketCorsResult](t)(get([]CORSRule{
+		{AllowedOrigins: []string{"https://app.example", "https://*.example"}, AllowedMethods: []string{"PUT", "GET"}, AllowedHeaders: []string{"x-oss-*"}, ExposeHeaders: []string{"ETag"}, MaxAge: 10 * time.Minute},
+		{AllowedOrigins: []string{"*"}, AllowedMethods: []string{"GET"}},
+	}))
+	rules := result.CORSConfiguration.CORSRules
+	if len(rules) != 2 {
+		t.Fatalf("%d rules, want 2", len(rules))
+	}
+	first := rules[0]
+	got := fmt.Sprint(first.AllowedOrigins, first.AllowedMethods, first.AllowedHeaders, first.ExposeHeaders, *first.MaxAgeSeconds, rules[1].MaxAgeSeconds)
+	if want := "[https://app.example https://*.example] [PUT GET] [x-oss-*] [ETag] 600 <nil>"; got != want {
+		t.Errorf("rules = %s, want %s", got, want)
+	}
+	_, err := get([]CORSRule{})
+	wantServiceError(t, err, 404, codeNoSuchCORSConfiguration, "")
 }

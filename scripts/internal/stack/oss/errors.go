@@ -42,6 +42,7 @@ const (
 	codeMissingArgument         code = "MissingArgument"
 	codeMissingContentLength    code = "MissingContentLength"
 	codeNoSuchBucket            code = "NoSuchBucket"
+	codeNoSuchCORSConfiguration code = "NoSuchCORSConfiguration"
 	codeNoSuchKey               code = "NoSuchKey"
 	codeNoSuchLifecycle         code = "NoSuchLifecycle"
 	codeNoSuchOverwriteConfig   code = "NoSuchOverwriteConfiguration"

@@ -208,6 +208,7 @@ var routes = []route{
 	{method: "DELETE", level: onBucket, sub: "", operation: "DeleteBucket", action: "oss:DeleteBucket", serve: (*call).deleteBucket},
 	{method: "GET", level: onBucket, sub: "", operation: "ListObjects", action: "oss:ListObjects", serve: (*call).listObjects},
 	{method: "GET", level: onBucket, sub: "bucketInfo", operation: "GetBucketInfo", action: "oss:GetBucketInfo", serve: (*call).getBucketInfo},
+	{method: "GET", level: onBucket, sub: "cors", operation: "GetBucketCors", action: "oss:GetBucketCors", serve: (*call).getBucketCORS},
 	{method: "GET", level: onBucket, sub: "list-type", operation: "ListObjectsV2", action: "oss:ListObjects", serve: (*call).listObjectsV2},
 	{method: "GET", level: onBucket, sub: "uploads", operation: "ListMultipartUploads", action: "oss:ListMultipartUploads", serve: (*call).listMultipartUploads},
 	{method: "PUT", level: onBucket, sub: "versioning", operation: "PutBucketVersioning", action: "oss:PutBucketVersioning", serve: (*call).putBucketVersioning},
