@@ -6,6 +6,7 @@ var areas = [][]Probe{
 	accessProbes,
 	objectProbes,
 	formProbes,
+	endpointProbes,
 }
 
 // missing are the facts that no probe of this package tries, and why.

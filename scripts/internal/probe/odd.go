@@ -7,7 +7,6 @@ import (
 	"encoding/hex"
 	"maps"
 	"net/http"
-	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -145,10 +144,4 @@ func cloned(m map[string]string) map[string]string {
 }
 
 // hostOf is the host of a request to the bucket.
-func (r *run) hostOf() string {
-	u, err := url.Parse(r.Endpoint.URL(r.Bucket, "k"))
-	if err != nil {
-		stop("reading the endpoint failed")
-	}
-	return u.Host
-}
+func (r *run) hostOf() string { return r.request(context.Background(), call{method: "GET"}).URL.Host }

@@ -1,9 +1,11 @@
 package probe
 
 import (
+	"context"
 	"crypto/rand"
 	"crypto/rsa"
 	"crypto/tls"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -39,6 +41,9 @@ var callbackKey = sync.OnceValue(func() *rsa.PrivateKey {
 type standIn struct {
 	assume     []string
 	versioning oss.Versioning
+	region     string         // testRegion if empty
+	host       string         // the domain of its buckets; path style if empty
+	cors       []oss.CORSRule // those that are there by default if nil
 	// lie wraps OSS in a handler that does otherwise.
 	lie func(http.Handler) http.Handler
 }
@@ -49,6 +54,9 @@ func (s standIn) target(t *testing.T) Target {
 	assumptions, err := facts.Assume(s.assume...)
 	if err != nil {
 		t.Fatal(err)
+	}
+	if s.region == "" {
+		s.region = testRegion
 	}
 	accounts := ram.NewStore()
 	owner := ram.Credential{AccessKeyID: "LTAI5tProbeOwner", AccessKeySecret: "secret-of-the-owner"}
@@ -63,7 +71,7 @@ func (s standIn) target(t *testing.T) Target {
 	web := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { handler.ServeHTTP(w, r) }))
 	t.Cleanup(web.Close)
 	server, err := oss.New(oss.Config{
-		Region: testRegion, Dir: t.TempDir(), Now: time.Now, Assume: assumptions,
+		Region: s.region, Dir: t.TempDir(), Host: s.host, CORS: s.cors, Now: time.Now, Assume: assumptions,
 		CallbackKey: callbackKey(), CallbackKeyURL: web.URL + "/_local/callback_pub_key.pem",
 		Lookup: func(id string) (oss.Account, bool) {
 			c, ok := accounts.Lookup(id)
@@ -86,10 +94,7 @@ func (s standIn) target(t *testing.T) Target {
 	if s.lie != nil {
 		handler = s.lie(server)
 	}
-	endpoint, err := signing.ParseEndpoint(web.URL, signing.PathStyle)
-	if err != nil {
-		t.Fatal(err)
-	}
+	endpoint, client := s.endpoint(t, web)
 	stsURL, caFile := startSTS(t, accounts)
 	receiver := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
@@ -98,12 +103,32 @@ func (s standIn) target(t *testing.T) Target {
 	}))
 	t.Cleanup(receiver.Close)
 	return Target{
-		Region: testRegion, Endpoint: endpoint, Bucket: testBucket, Prefix: "probes/",
+		Region: s.region, Endpoint: endpoint, Bucket: testBucket, Prefix: "probes/",
 		Credentials: keys(owner), Second: keys(second), Expired: keys(expired),
 		RoleARN: testRole, STSEndpoint: stsURL, STSCAFile: caFile,
 		CallbackURL: receiver.URL,
-		Now:         time.Now, HTTP: web.Client(),
+		Now:         time.Now, HTTP: client,
 	}
+}
+
+// endpoint is where OSS is found, and by what client. A host of its own is reached
+// without a name server.
+func (s standIn) endpoint(t *testing.T, web *httptest.Server) (signing.Endpoint, *http.Client) {
+	t.Helper()
+	address, style, client := web.URL, signing.PathStyle, web.Client()
+	if s.host != "" {
+		address, style = "http://"+s.host, signing.VirtualHosted
+		transport := &http.Transport{DialContext: func(ctx context.Context, network, _ string) (net.Conn, error) {
+			return (&net.Dialer{}).DialContext(ctx, network, web.Listener.Addr().String())
+		}}
+		t.Cleanup(transport.CloseIdleConnections)
+		client = &http.Client{Transport: transport}
+	}
+	endpoint, err := signing.ParseEndpoint(address, style)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return endpoint, client
 }
 
 func keys(c ram.Credential) signing.Credentials {
