@@ -85,27 +85,9 @@ func putCovers(ctx context.Context, r *run) Finding {
 	id := element(initiated.body, "UploadId")
 	part := r.do(ctx, call{method: "PUT", key: key, query: map[string]string{"uploadId": id, "partNumber": "1"}, body: "x", as: as})
 	completed := r.do(ctx, call{method: "POST", key: key, query: map[string]string{"uploadId": id},
-		body: completion(part), as: as})
+		body: completion(uploaded{1, part.header.Get("ETag")}), as: as})
 	return found(put.ok() && form.ok() && initiated.ok() && part.ok() && completed.ok(),
 		"by oss:PutObject alone: PUT %v, form %v, initiate %v, part %v, completion %v", put, form, initiated, part, completed)
-}
-
-// completion is the document that completes an upload of these parts.
-func completion(parts ...reply) string {
-	var b strings.Builder
-	b.WriteString("<CompleteMultipartUpload>")
-	for i, part := range parts {
-		b.WriteString("<Part><PartNumber>" + string(rune('1'+i)) + "</PartNumber><ETag>" + part.header.Get("ETag") + "</ETag></Part>")
-	}
-	b.WriteString("</CompleteMultipartUpload>")
-	return b.String()
-}
-
-// initiate begins a multipart upload as a preparation.
-func (r *run) initiate(ctx context.Context, key string) (uploadID string) {
-	a := r.do(ctx, call{method: "POST", key: key, query: map[string]string{"uploads": ""}})
-	r.want(a, http.StatusOK)
-	return element(a.body, "UploadId")
 }
 
 func listPartsAction(ctx context.Context, r *run) Finding {

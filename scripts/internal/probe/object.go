@@ -38,13 +38,12 @@ func forbidOverwrite(ctx context.Context, r *run) Finding {
 	}
 	key := r.key("a")
 	id := r.initiate(ctx, key)
-	part := r.do(ctx, call{method: "PUT", key: key, query: map[string]string{"uploadId": id, "partNumber": "1"}, body: "x"})
-	r.want(part)
+	part := r.part(ctx, key, id, 1, "x", nil)
 	header := map[string]string{forbids: "true"}
 	r.put(ctx, key, "x", header)
 	put := r.do(ctx, call{method: "PUT", key: key, header: header})
 	form := r.post(ctx, r.form(signing.Form{Key: key, MaxSize: 10, Fields: header}, r.Credentials), "x")
-	completed := r.do(ctx, call{method: "POST", key: key, query: map[string]string{"uploadId": id}, header: header, body: completion(part)})
+	completed := r.complete(ctx, key, id, header, part)
 	holds := true
 	for _, a := range []reply{put, form, completed} {
 		holds = holds && a.status == http.StatusConflict && a.code == "FileAlreadyExists"
@@ -134,10 +133,8 @@ func headCRC(ctx context.Context, r *run) Finding {
 	const body = "123456789"
 	key := r.key("multipart")
 	r.put(ctx, r.key("put"), body, nil)
-	query := map[string]string{"uploadId": r.initiate(ctx, key)}
-	part := r.do(ctx, call{method: "PUT", key: key, query: map[string]string{"uploadId": query["uploadId"], "partNumber": "1"}, body: body})
-	r.want(part)
-	r.want(r.do(ctx, call{method: "POST", key: key, query: query, body: completion(part)}))
+	id := r.initiate(ctx, key)
+	r.want(r.complete(ctx, key, id, nil, r.part(ctx, key, id, 1, body, nil)))
 	want := strconv.FormatUint(crc64.Checksum([]byte(body), crc64.MakeTable(crc64.ECMA)), 10)
 	shows := func(key string) bool {
 		return r.do(ctx, call{method: "HEAD", key: key}).header.Get("x-oss-hash-crc64ecma") == want

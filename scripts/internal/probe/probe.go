@@ -47,9 +47,13 @@ type Target struct {
 	// STSCAFile is a file of further certificates to trust for STS, or empty.
 	STSCAFile string
 
-	// CallbackURL is where OSS can reach a receiver that answers 200 and an object
-	// of JSON to whatever comes. Optional.
+	// CallbackURL is where OSS can reach Receiver; what it asks for lies below.
+	// Both are optional.
 	CallbackURL string
+	Receiver    *Receiver
+	// CallbackKeyURLs are where keys of callbacks may come from; the URLs that OSS
+	// publishes if there are none.
+	CallbackKeyURLs []string
 
 	Now  func() time.Time
 	HTTP *http.Client // its Transport and nothing else is used
@@ -174,7 +178,7 @@ func (t Target) check() error {
 func (t Target) lacks(needs []Need) (Need, bool) {
 	for _, need := range needs {
 		switch {
-		case need == NeedCallback && t.CallbackURL == "",
+		case need == NeedCallback && (t.CallbackURL == "" || t.Receiver == nil),
 			need == NeedSecondKey && t.Second.AccessKeyID == "",
 			need == NeedExpired && t.Expired.AccessKeyID == "",
 			need == NeedRole && t.RoleARN == "":

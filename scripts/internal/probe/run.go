@@ -33,7 +33,8 @@ type run struct {
 	budget    *budget
 	folder    string // everything that is made lies below it; ends in a slash
 	fact      facts.Fact
-	state     *string  // of the bucket's versioning, once it was asked for
+	state     *string // of the bucket's versioning, once it was asked for
+	slowed    *slowUpload
 	keys      []string // that were given out, for a cleanup that may not list
 }
 

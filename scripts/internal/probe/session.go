@@ -98,9 +98,16 @@ func rpcEscape(s string) string {
 
 // allowing is a session policy that allows actions on all objects below the
 // run's folder.
-func (r *run) allowing(actions ...string) string {
+func (r *run) allowing(actions ...string) string { return r.sessionPolicy(actions, "/"+r.folder+"*") }
+
+// sessionPolicy is a session policy that allows actions on resources of the bucket, each
+// a slash and a key, or empty.
+func (r *run) sessionPolicy(actions []string, resources ...string) string {
+	for i := range resources {
+		resources[i] = "acs:oss:*:*:" + r.Bucket + resources[i]
+	}
 	text, err := json.Marshal(map[string]any{"Version": "1", "Statement": []any{map[string]any{
-		"Effect": "Allow", "Action": actions, "Resource": []string{"acs:oss:*:*:" + r.Bucket + "/" + r.folder + "*"},
+		"Effect": "Allow", "Action": actions, "Resource": resources,
 	}}})
 	if err != nil {
 		stop("writing a session policy failed")

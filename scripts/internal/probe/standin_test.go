@@ -22,9 +22,10 @@ import (
 )
 
 const (
-	testRegion = "cn-hangzhou"
-	testBucket = "probed"
-	testRole   = "acs:ram::1234567890123456:role/probes"
+	testRegion      = "cn-hangzhou"
+	testBucket      = "probed"
+	callbackKeyPath = "/_local/callback_pub_key.pem"
+	testRole        = "acs:ram::1234567890123456:role/probes"
 )
 
 // callbackKey is made once: it is the slowest thing in these tests.
@@ -46,6 +47,8 @@ type standIn struct {
 	cors       []oss.CORSRule // those that are there by default if nil
 	// lie wraps OSS in a handler that does otherwise.
 	lie func(http.Handler) http.Handler
+	// lieSTS and lieCallback do so with STS and with what receives callbacks.
+	lieSTS, lieCallback func(http.Handler) http.Handler
 }
 
 // target starts the stand-ins and returns how they are probed.
@@ -72,7 +75,7 @@ func (s standIn) target(t *testing.T) Target {
 	t.Cleanup(web.Close)
 	server, err := oss.New(oss.Config{
 		Region: s.region, Dir: t.TempDir(), Host: s.host, CORS: s.cors, Now: time.Now, Assume: assumptions,
-		CallbackKey: callbackKey(), CallbackKeyURL: web.URL + "/_local/callback_pub_key.pem",
+		CallbackKey: callbackKey(), CallbackKeyURL: web.URL + callbackKeyPath,
 		Lookup: func(id string) (oss.Account, bool) {
 			c, ok := accounts.Lookup(id)
 			return oss.Account{AccessKeyID: c.AccessKeyID, AccessKeySecret: c.AccessKeySecret, SecurityToken: c.SecurityToken,
@@ -90,24 +93,18 @@ func (s standIn) target(t *testing.T) Target {
 			t.Fatal(err)
 		}
 	}
-	handler = server
-	if s.lie != nil {
-		handler = s.lie(server)
-	}
+	handler = wrapped(server, s.lie)
 	endpoint, client := s.endpoint(t, web)
-	stsURL, caFile := startSTS(t, accounts)
-	receiver := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		w.Header().Set("Content-Type", "application/json")
-		w.Header().Set("Content-Length", "2")
-		_, _ = w.Write([]byte("{}"))
-	}))
-	t.Cleanup(receiver.Close)
+	stsURL, caFile := startSTS(t, accounts, assumptions, s.lieSTS)
+	receiver := &Receiver{}
+	callbacks := httptest.NewServer(wrapped(receiver, s.lieCallback))
+	t.Cleanup(callbacks.Close)
 	return Target{
 		Region: s.region, Endpoint: endpoint, Bucket: testBucket, Prefix: "probes/",
 		Credentials: keys(owner), Second: keys(second), Expired: keys(expired),
 		RoleARN: testRole, STSEndpoint: stsURL, STSCAFile: caFile,
-		CallbackURL: receiver.URL,
-		Now:         time.Now, HTTP: client,
+		CallbackURL: callbacks.URL, Receiver: receiver, CallbackKeyURLs: []string{web.URL + callbackKeyPath},
+		Now: time.Now, HTTP: client,
 	}
 }
 
@@ -144,15 +141,24 @@ var certificate = sync.OnceValues(func() (tls.Certificate, []byte) {
 	return c, ca
 })
 
-func startSTS(t *testing.T, accounts *ram.Store) (url, caFile string) {
+func wrapped(h http.Handler, lie func(http.Handler) http.Handler) http.Handler {
+	if lie == nil {
+		return h
+	}
+	return lie(h)
+}
+
+func startSTS(t *testing.T, accounts *ram.Store, assume facts.Assumptions, lie func(http.Handler) http.Handler) (url, caFile string) {
 	t.Helper()
-	policy, err := ram.ParsePolicy([]byte(`{"Version":"1","Statement":[{"Effect":"Allow","Action":"oss:*","Resource":"*"}]}`))
+	policy, err := ram.ParsePolicy([]byte(`{"Version":"1","Statement":[
+		{"Effect":"Allow","Action":"oss:*","Resource":"*"},
+		{"Effect":"Deny","Action":"oss:GetBucketInfo","Resource":"*"}]}`))
 	if err != nil {
 		t.Fatal(err)
 	}
-	server := httptest.NewUnstartedServer(sts.New(sts.Config{Store: accounts, Roles: []ram.Role{{
+	server := httptest.NewUnstartedServer(wrapped(sts.New(sts.Config{Store: accounts, Assume: assume, Roles: []ram.Role{{
 		ARN: testRole, Policy: policy, TrustedBy: func(ram.Credential) bool { return true },
-	}}}))
+	}}}), lie))
 	c, ca := certificate()
 	server.TLS = &tls.Config{Certificates: []tls.Certificate{c}}
 	server.StartTLS()
