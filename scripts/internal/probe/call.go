@@ -63,7 +63,11 @@ func (r *run) do(ctx context.Context, c call) reply {
 	if err != nil {
 		stop("signing a call failed")
 	}
-	return r.send(request)
+	answer := r.send(request)
+	if answer.trouble(c.as == nil) {
+		r.trouble = &answer
+	}
+	return answer
 }
 
 func ptr[T any](v T) *T { return &v }
@@ -135,6 +139,9 @@ func (r *run) sendBy(client *http.Client, request *http.Request) reply {
 	answer, err := exchange(client, request)
 	if err != nil {
 		stop("%s: %s", request.Method, reason(err))
+	}
+	if answer.trouble(false) {
+		r.trouble = &answer
 	}
 	return answer
 }

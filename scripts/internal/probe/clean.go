@@ -17,6 +17,9 @@ const (
 	cleanupBytes = 32 << 20
 )
 
+// ErrDenied means that the credentials may not look below a prefix.
+var ErrDenied = errors.New("denied")
+
 // Empty reports whether there is nothing below the prefix of a target: no object,
 // no version, no delete marker and no multipart upload.
 func Empty(ctx context.Context, t Target) (bool, error) {
@@ -90,6 +93,9 @@ func (r *run) list(ctx context.Context, l listing, prefix string) (things []thin
 		answer, err := r.quietly(ctx, call{method: "GET", query: query})
 		if err != nil {
 			return nil, fmt.Errorf("listing %s: %w", l.name, err)
+		}
+		if answer.status == http.StatusForbidden {
+			return nil, fmt.Errorf("listing %s: %w: answered %v", l.name, ErrDenied, answer)
 		}
 		if answer.status != http.StatusOK {
 			return nil, fmt.Errorf("listing %s: answered %v", l.name, answer)

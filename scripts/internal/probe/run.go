@@ -33,6 +33,7 @@ type run struct {
 	budget    *budget
 	folder    string // everything that is made lies below it; ends in a slash
 	fact      facts.Fact
+	trouble   *reply  // an answer to the probe at work that no fact is about
 	state     *string // of the bucket's versioning, once it was asked for
 	slowed    *slowUpload
 	keys      []string // that were given out, for a cleanup that may not list
@@ -141,6 +142,7 @@ func (r *run) try(ctx context.Context, p Probe) (f Finding) {
 	start := r.Now()
 	before, _ := r.budget.spent()
 	r.fact, _ = fact(p.Fact)
+	r.trouble = nil
 	defer func() {
 		switch thrown := recover().(type) {
 		case nil:
@@ -151,6 +153,9 @@ func (r *run) try(ctx context.Context, p Probe) (f Finding) {
 		default:
 			// What was thrown may hold anything.
 			f = notTried("the probe failed with a %T", thrown)
+		}
+		if f.Outcome == Differs && r.trouble != nil {
+			f = troubled(*r.trouble)
 		}
 		after, _ := r.budget.spent()
 		f.Fact, f.Calls, f.Took = p.Fact, after-before, r.Now().Sub(start)
@@ -239,6 +244,14 @@ func found(holds bool, format string, args ...any) Finding {
 		f.Outcome = Holds
 	}
 	return f
+}
+
+// troubled is the finding of a probe that met trouble.
+func troubled(a reply) Finding {
+	if a.status == http.StatusForbidden {
+		return notTried("denied: the credentials were answered %v", a)
+	}
+	return notTried("the service failed: it answered %v", a)
 }
 
 func notTried(format string, args ...any) Finding {
