@@ -141,15 +141,22 @@ func Run(ctx context.Context, t Target) (probe.Report, error) {
 	return report, nil
 }
 
-func newRun(t Target) (*run, error) {
+func (t Target) check() error {
 	u, err := url.Parse(t.Endpoint)
 	switch {
 	case t.HTTP == nil || t.Now == nil:
-		return nil, errors.New("probing functions: HTTP and Now are required")
-	case err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http" || u.User != nil || u.RawQuery != "" || u.Fragment != "":
-		return nil, errors.New("probing functions: the endpoint is not a base URL of http or https")
+		return errors.New("probing functions: HTTP and Now are required")
+	case err != nil || u.Host == "" || !slices.Contains([]string{"http", "https"}, u.Scheme) || u.String() != u.Scheme+"://"+u.Host+u.EscapedPath():
+		return errors.New("probing functions: the endpoint is not a base URL of http or https")
 	case t.Parallel < 0 || t.Parallel > MaxParallel:
-		return nil, fmt.Errorf("probing functions: %d parallel requests are not 0 to %d", t.Parallel, MaxParallel)
+		return fmt.Errorf("probing functions: %d parallel requests are not 0 to %d", t.Parallel, MaxParallel)
+	}
+	return nil
+}
+
+func newRun(t Target) (*run, error) {
+	if err := t.check(); err != nil {
+		return nil, err
 	}
 	t.Endpoint = strings.TrimSuffix(t.Endpoint, "/")
 	if t.Origin == "" {
