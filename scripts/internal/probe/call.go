@@ -175,9 +175,10 @@ func exchange(client *http.Client, request *http.Request) (reply, error) {
 	return answer, nil
 }
 
-// plain is a code as it may be published: a server may say what it likes.
+// plain is a code as it may be published: a server may say what it likes. The
+// longest code of OSS has 35 characters, a signature 64.
 func plain(code string) string {
-	if len(code) > 64 || strings.Trim(code, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-.") != "" {
+	if len(code) > 48 || strings.Trim(code, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-.") != "" {
 		return "(odd)"
 	}
 	return code

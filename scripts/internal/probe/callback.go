@@ -2,6 +2,7 @@ package probe
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/netip"
@@ -9,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"ossupload/shared/api"
 	"ossupload/shared/osscallback"
 	"ossupload/shared/signing"
 )
@@ -101,7 +103,16 @@ func (r *run) signed(ctx context.Context) (a arrival, err error) {
 	if err != nil {
 		stop("the URLs of callback keys are not ones: %v", err)
 	}
-	return a, verifier.Verify(ctx, osscallback.Message{URIs: []string{configured, a.uri}, Header: a.header, Body: []byte(a.body)})
+	err = verifier.Verify(ctx, osscallback.Message{URIs: []string{configured, a.uri}, Header: a.header, Body: []byte(a.body)})
+	var reason *api.Error
+	switch {
+	case errors.Is(err, osscallback.ErrKeyFetch):
+		stop("the key of callbacks could not be fetched")
+	case errors.As(err, &reason):
+		// The error itself quotes what the callback said.
+		return a, errors.New(reason.Log)
+	}
+	return a, err
 }
 
 func callbackSignature(ctx context.Context, r *run) Finding {

@@ -31,7 +31,7 @@ func Empty(ctx context.Context, t Target) (bool, error) {
 		return false, err
 	}
 	for _, list := range listings {
-		things, err := r.list(ctx, list, t.Prefix)
+		things, err := r.list(ctx, list, t.Prefix, 1)
 		if err != nil {
 			return false, fmt.Errorf("looking below prefix %q: %w", t.Prefix, err)
 		}
@@ -80,8 +80,9 @@ var (
 	listings = []listing{uploads, objects, versions}
 )
 
-// list returns what is below a prefix.
-func (r *run) list(ctx context.Context, l listing, prefix string) (things []thing, err error) {
+// list returns what is below a prefix, up to the end of the page with which there
+// are enough.
+func (r *run) list(ctx context.Context, l listing, prefix string, enough int) (things []thing, err error) {
 	more := map[string]string{}
 	for {
 		query := map[string]string{"prefix": prefix, "encoding-type": "url"}
@@ -105,7 +106,7 @@ func (r *run) list(ctx context.Context, l listing, prefix string) (things []thin
 			return nil, fmt.Errorf("listing %s: %w", l.name, err)
 		}
 		things = append(things, page...)
-		if element(answer.body, "IsTruncated") != "true" {
+		if len(things) >= enough || element(answer.body, "IsTruncated") != "true" {
 			return things, nil
 		}
 		for name, parameter := range l.next {
@@ -149,8 +150,12 @@ func readPage(document string) ([]thing, error) {
 // The error holds no URL.
 func (r *run) quietly(ctx context.Context, c call) (answer reply, err error) {
 	defer func() {
-		if thrown, ok := recover().(interruption); ok {
+		switch thrown := recover().(type) {
+		case nil:
+		case interruption:
 			err = errors.New(thrown.finding.Saw)
+		default:
+			panic(thrown)
 		}
 	}()
 	return r.do(ctx, c), nil
@@ -167,7 +172,7 @@ func (r *run) clean(ctx context.Context) (leftovers []string) {
 	cleaner.budget = &budget{calls: cleanupCalls, bytes: cleanupBytes}
 	cleaner.client = metered(r.HTTP.Transport, cleaner.budget)
 	for _, l := range cleaner.toClean(ctx) {
-		things, err := cleaner.list(ctx, l, r.folder)
+		things, err := cleaner.list(ctx, l, r.folder, cleanupCalls)
 		if err != nil {
 			leftovers = append(leftovers, r.redact(fmt.Sprintf("unknown below %s: %v", r.folder, err)))
 			if l.name != uploads.name {

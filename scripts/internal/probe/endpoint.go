@@ -63,7 +63,7 @@ func exposeETag(ctx context.Context, r *run) Finding {
 	inRule := slices.ContainsFunc(rule.ExposeHeader, isETag)
 	inAnswer := slices.ContainsFunc(strings.Split(a.header.Get("Access-Control-Expose-Headers"), ","), isETag)
 	return found(inRule == inAnswer && a.header.Get("Access-Control-Allow-Origin") != "",
-		"ETag is exposed: by the rule %s, by the answer %s", whether(inRule), whether(inAnswer))
+		"ETag is exposed: by the rule %v, by the answer %v", inRule, inAnswer)
 }
 
 // preflight asks without a signature, for what the first rule allows and for a

@@ -195,7 +195,7 @@ func formRepeatedField(ctx context.Context, r *run) Finding {
 	case "first", "last":
 		value = kept
 	}
-	return seen(value, "a field that is given twice: %v; what a HEAD shows is one of the two: %s", a, whether(value != ""))
+	return seen(value, "a field that is given twice: %v; what a HEAD shows is one of the two: %v", a, value != "")
 }
 
 func formAfterFile(ctx context.Context, r *run) Finding {
@@ -209,5 +209,5 @@ func formAfterFile(ctx context.Context, r *run) Finding {
 	if applied {
 		value = ""
 	}
-	return seen(value, "a field after the file: %v; it is applied: %s", a, whether(applied))
+	return seen(value, "a field after the file: %v; it is applied: %v", a, applied)
 }

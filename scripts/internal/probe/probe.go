@@ -34,8 +34,6 @@ type Target struct {
 	Prefix      string
 	Credentials signing.Credentials
 
-	// Second is another access key of the same account. Optional.
-	Second signing.Credentials
 	// Expired are STS credentials that have ended. Optional.
 	Expired signing.Credentials
 
@@ -76,7 +74,6 @@ type Need string
 // What probes need. The text is what a report says.
 const (
 	NeedCallback   Need = "a callback URL that OSS can reach"
-	NeedSecondKey  Need = "a second access key"
 	NeedExpired    Need = "STS credentials that have ended"
 	NeedRole       Need = "a role to assume"
 	NeedVersioning Need = "a bucket with versioning, enabled or suspended"
@@ -106,16 +103,16 @@ const (
 
 // Finding is what a probe found.
 type Finding struct {
-	Fact    string  `json:"fact"`
-	Outcome Outcome `json:"outcome"`
+	Fact    string
+	Outcome Outcome
 	// Value is which of the values of an unknown fact was seen; empty if it was none
 	// of them.
-	Value string `json:"value,omitempty"`
+	Value string
 	// Saw is what the finding rests on, or why there is none.
-	Saw string `json:"saw,omitempty"`
+	Saw string
 	// Calls is how many were made, Took how long they took.
-	Calls int           `json:"calls"`
-	Took  time.Duration `json:"took"`
+	Calls int
+	Took  time.Duration
 }
 
 // Assume is the setting by which the stand-in does as was seen, "fact=value", or
@@ -129,11 +126,11 @@ func (f Finding) Assume() string {
 
 // Report is what a run found.
 type Report struct {
-	Findings []Finding `json:"findings"`
-	Calls    int       `json:"calls"` // without those of the cleanup
-	Bytes    int64     `json:"bytes"` // of bodies, both ways
+	Findings []Finding
+	Calls    int   // without those of the cleanup
+	Bytes    int64 // of bodies, both ways
 	// Leftovers is what could not be removed, and why.
-	Leftovers []string `json:"leftovers,omitempty"`
+	Leftovers []string
 }
 
 // All returns the probes, by fact.
@@ -152,8 +149,14 @@ func Find(fact string) (Probe, bool) {
 }
 
 // Missing tells why a fact has no probe in this package; it is empty for the
-// others.
-func Missing(fact string) string { return missing[fact] }
+// others. What is about Function Compute and gateways takes a deployed function.
+func Missing(fact string) string {
+	switch area, _, _ := strings.Cut(fact, "."); area {
+	case "fc", "gateway":
+		return deployed
+	}
+	return missing[fact]
+}
 
 func (t Target) check() error {
 	switch {
@@ -179,7 +182,6 @@ func (t Target) lacks(needs []Need) (Need, bool) {
 	for _, need := range needs {
 		switch {
 		case need == NeedCallback && (t.CallbackURL == "" || t.Receiver == nil),
-			need == NeedSecondKey && t.Second.AccessKeyID == "",
 			need == NeedExpired && t.Expired.AccessKeyID == "",
 			need == NeedRole && t.RoleARN == "":
 			return need, true

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"net/http"
 	"os"
+	"regexp"
 	"runtime"
 	"slices"
 	"strings"
@@ -37,6 +38,7 @@ type run struct {
 	state     *string // of the bucket's versioning, once it was asked for
 	slowed    *slowUpload
 	keys      []string // that were given out, for a cleanup that may not list
+	secrets   []string // that no finding may hold
 }
 
 // Run tries facts in this order, or all if none is named, and removes what it
@@ -90,6 +92,8 @@ func newRun(t Target) (*run, error) {
 		b.bytes = DefaultBytes
 	}
 	r := &run{Target: t, presigner: presigner, budget: b, folder: t.Prefix + "probe-" + strings.ToLower(rand.Text()) + "/"}
+	r.keepSecret(t.Credentials)
+	r.keepSecret(t.Expired)
 	r.client = metered(t.HTTP.Transport, b)
 	r.stsClient = r.client
 	if t.STSCAFile != "" {
@@ -258,23 +262,25 @@ func notTried(format string, args ...any) Finding {
 	return Finding{Outcome: NotTried, Saw: fmt.Sprintf(format, args...)}
 }
 
+// keepSecret has findings not hold what these credentials sign with.
+func (r *run) keepSecret(c signing.Credentials) {
+	for _, secret := range []string{c.AccessKeySecret, c.SecurityToken} {
+		if secret != "" {
+			r.secrets = append(r.secrets, secret)
+		}
+	}
+}
+
+// signatures finds what only a signature, or a URL that has one, looks like.
+var signatures = regexp.MustCompile(`(?i)[0-9a-f]{64}|\S*(signature|security-token)=\S*`)
+
 // redact takes out of text what may not be published. Findings do not hold it:
 // this is for the day when one does.
 func (r *run) redact(text string) string {
-	for _, c := range []signing.Credentials{r.Credentials, r.Second, r.Expired} {
-		for _, secret := range []string{c.AccessKeySecret, c.SecurityToken} {
-			if secret != "" {
-				text = strings.ReplaceAll(text, secret, "(secret)")
-			}
-		}
+	for _, secret := range r.secrets {
+		text = strings.ReplaceAll(text, secret, "(left out)")
 	}
-	words := strings.Fields(text)
-	for i, word := range words {
-		if lower := strings.ToLower(word); strings.Contains(lower, "signature=") || strings.Contains(lower, "security-token=") || len(word) > 120 {
-			words[i] = "(left out)"
-		}
-	}
-	return strings.Join(words, " ")
+	return signatures.ReplaceAllString(text, "(left out)")
 }
 
 // reason is an error of a call without what it may quote: URLs with signatures.

@@ -88,7 +88,9 @@ func (r *run) assumeRole(ctx context.Context, params map[string]string) (session
 	}
 	answer.code = plain(document.Code)
 	c := document.Credentials
-	return session{signing.Credentials{AccessKeyID: c.AccessKeyID, AccessKeySecret: c.AccessKeySecret, SecurityToken: c.SecurityToken}, c.Expiration}, answer
+	s := session{signing.Credentials{AccessKeyID: c.AccessKeyID, AccessKeySecret: c.AccessKeySecret, SecurityToken: c.SecurityToken}, c.Expiration}
+	r.keepSecret(s.Credentials)
+	return s, answer
 }
 
 // rpcEscape encodes every byte but RFC 3986's unreserved characters.

@@ -21,7 +21,7 @@ var signProbes = []Probe{
 	{Fact: "sign.oss-headers", Calls: 5, Try: signedHeaders},
 	{Fact: "sign.other-headers", Calls: 5, Try: otherHeaders},
 	{Fact: "sign.week", Calls: 2, Try: week},
-	{Fact: "sign.skew", Calls: 2, Try: skew},
+	{Fact: "sign.skew", Calls: 3, Try: skew},
 	{Fact: "sign.shorter-life", Calls: 1, Needs: []Need{NeedExpired}, Try: shorterLife},
 	{Fact: "sign.payload-hash", Calls: 2, Try: payloadHash},
 	{Fact: "sign.unsorted-headers", Calls: 3, Try: unsortedHeaders},
@@ -106,9 +106,9 @@ func otherHeaders(ctx context.Context, r *run) Finding {
 	p := r.presign(signing.Request{Method: "PUT", Key: r.key("a")})
 	var answers []reply
 	holds := true
-	for name, value := range map[string]string{"Content-Encoding": "gzip", "Content-Disposition": "attachment",
-		"Cache-Control": "no-cache", "Expires": "Thu, 01 Dec 2044 16:00:00 GMT"} {
-		a := r.use(ctx, p, "", map[string]string{name: value})
+	for _, header := range []map[string]string{{"Content-Encoding": "gzip"}, {"Content-Disposition": "attachment"},
+		{"Cache-Control": "no-cache"}, {"Expires": "Thu, 01 Dec 2044 16:00:00 GMT"}} {
+		a := r.use(ctx, p, "", header)
 		answers, holds = append(answers, a), holds && a.ok()
 	}
 	named := p
@@ -126,10 +126,11 @@ func week(ctx context.Context, r *run) Finding {
 
 func skew(ctx context.Context, r *run) Finding {
 	c := call{method: "PUT", key: r.key("a")}
+	// By the server's clock: ours may differ from it.
+	now := date(r.put(ctx, c.key, "", nil))
 	at := func(ahead time.Duration) reply {
-		return r.send(r.sign(ctx, c, odd{expires: time.Hour, date: r.Now().Add(ahead)}))
+		return r.send(r.sign(ctx, c, odd{expires: time.Hour, date: now.Add(ahead)}))
 	}
-	// A minute is left for clocks that differ.
 	inside, outside := at(14*time.Minute), at(16*time.Minute)
 	return found(inside.ok() && !outside.ok(), "14 minutes before its date: %v; 16 minutes: %v", inside, outside)
 }
@@ -179,10 +180,7 @@ func instantOfExpiry(ctx context.Context, r *run) Finding {
 	c := call{method: "PUT", key: r.key("a")}
 	before := r.put(ctx, c.key, "", nil)
 	for range 6 {
-		second, err := http.ParseTime(before.header.Get("Date"))
-		if err != nil {
-			stop("an answer has no date")
-		}
+		second := date(before)
 		a := r.send(r.sign(ctx, c, odd{expires: time.Minute, date: second.Add(-time.Minute)}))
 		if a.header.Get("Date") == before.header.Get("Date") {
 			value := "refused"
@@ -194,6 +192,15 @@ func instantOfExpiry(ctx context.Context, r *run) Finding {
 		before = r.put(ctx, c.key, "", nil)
 	}
 	return notTried("no call was answered in the second in which it was made")
+}
+
+// date is when the server made an answer.
+func date(a reply) time.Time {
+	t, err := http.ParseTime(a.header.Get("Date"))
+	if err != nil {
+		stop("an answer has no date")
+	}
+	return t
 }
 
 func tooEarly(ctx context.Context, r *run) Finding {

@@ -63,10 +63,9 @@ func (s standIn) target(t *testing.T) Target {
 	}
 	accounts := ram.NewStore()
 	owner := ram.Credential{AccessKeyID: "LTAI5tProbeOwner", AccessKeySecret: "secret-of-the-owner"}
-	second := ram.Credential{AccessKeyID: "LTAI5tProbeSecond", AccessKeySecret: "secret-of-the-second"}
 	expired := ram.Credential{AccessKeyID: "STS.ended", AccessKeySecret: "secret-of-the-ended",
 		SecurityToken: "CAISended+/==", Expires: time.Now().Add(-time.Minute)}
-	for _, c := range []ram.Credential{owner, second, expired} {
+	for _, c := range []ram.Credential{owner, expired} {
 		accounts.Add(c)
 	}
 
@@ -101,7 +100,7 @@ func (s standIn) target(t *testing.T) Target {
 	t.Cleanup(callbacks.Close)
 	return Target{
 		Region: s.region, Endpoint: endpoint, Bucket: testBucket, Prefix: "probes/",
-		Credentials: keys(owner), Second: keys(second), Expired: keys(expired),
+		Credentials: keys(owner), Expired: keys(expired),
 		RoleARN: testRole, STSEndpoint: stsURL, STSCAFile: caFile,
 		CallbackURL: callbacks.URL, Receiver: receiver, CallbackKeyURLs: []string{web.URL + callbackKeyPath},
 		Now: time.Now, HTTP: client,
