@@ -146,8 +146,13 @@ func (r *run) sendBy(client *http.Client, request *http.Request) reply {
 	return answer
 }
 
+// exchange makes a call, and finishes it also if its context ends meanwhile: what a
+// call that was left alone makes could appear after the cleanup.
 func exchange(client *http.Client, request *http.Request) (reply, error) {
-	ctx, cancel := context.WithTimeout(request.Context(), callTimeout)
+	if err := request.Context().Err(); err != nil {
+		return reply{}, err
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(request.Context()), callTimeout)
 	defer cancel()
 	response, err := client.Do(request.WithContext(ctx))
 	if err != nil {

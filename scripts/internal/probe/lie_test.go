@@ -275,6 +275,7 @@ func TestMainland(t *testing.T) {
 
 // A whole run at a stranger's endpoint: another region, and buckets as subdomains.
 func TestStrangersCloud(t *testing.T) {
+	t.Parallel()
 	target := standIn{region: "eu-central-1", host: "oss-eu-central-1.stranger.example"}.target(t)
 	target.Prefix = "some/where/"
 	report, err := Run(t.Context(), target)
