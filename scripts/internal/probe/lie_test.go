@@ -278,7 +278,7 @@ func TestStrangersCloud(t *testing.T) {
 	t.Parallel()
 	target := standIn{region: "eu-central-1", host: "oss-eu-central-1.stranger.example"}.target(t)
 	target.Prefix = "some/where/"
-	report, err := Run(t.Context(), target)
+	report, err := Run(t.Context(), target, quick()...)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -2,7 +2,6 @@ package probe
 
 import (
 	"context"
-	"maps"
 	"net/http"
 	"net/http/httptest"
 	"regexp"
@@ -95,6 +94,17 @@ func TestUnknownFactsShowTheirValues(t *testing.T) {
 	}
 }
 
+// quick are the facts whose probes do not wait.
+func quick() []string {
+	var ids []string
+	for _, p := range All() {
+		if p.Fact != "callback.once" && p.Fact != "callback.timeout-ec" {
+			ids = append(ids, p.Fact)
+		}
+	}
+	return ids
+}
+
 // prober returns a run of a fact for tests of what probes are made of.
 func prober(t *testing.T, target Target) *run {
 	t.Helper()
@@ -108,87 +118,6 @@ func prober(t *testing.T, target Target) *run {
 // probing is a probe of a fact that does what a test wants.
 func probing(calls int, try func(context.Context, *run) Finding) Probe {
 	return Probe{Fact: "put.etag", Calls: calls, Try: try}
-}
-
-func TestCleanup(t *testing.T) {
-	for name, state := range map[string]oss.Versioning{"without versions": "", "enabled": oss.VersioningEnabled, "suspended": oss.VersioningSuspended} {
-		t.Run(name, func(t *testing.T) {
-			target := standIn{versioning: state}.target(t)
-			r := prober(t, target)
-			ctx, cancel := context.WithCancel(t.Context())
-			f := r.try(ctx, probing(20, func(ctx context.Context, r *run) Finding {
-				for _, name := range []string{"a", "a", "ü+ %2F/b"} {
-					r.put(ctx, r.key(name), "x", nil)
-				}
-				r.do(ctx, call{method: "DELETE", key: r.key("a")})
-				r.do(ctx, call{method: "POST", key: r.key("a b"), query: map[string]string{"uploads": ""}})
-				if empty, err := Empty(ctx, target); empty || err != nil {
-					t.Errorf("Empty() = %v, %v before the cleanup", empty, err)
-				}
-				cancel()
-				r.put(ctx, r.key("a"), "x", nil)
-				return found(true, "")
-			}))
-			if f.Outcome != NotTried || f.Saw != "PUT: interrupted" {
-				t.Errorf("finding = %s %q", f.Outcome, f.Saw)
-			}
-			if left := r.clean(ctx); len(left) > 0 {
-				t.Errorf("left behind: %q", left)
-			}
-			if empty, err := Empty(t.Context(), target); !empty || err != nil {
-				t.Errorf("Empty() = %v, %v after the cleanup", empty, err)
-			}
-		})
-	}
-}
-
-// A call that is under way when the context ends is finished, since what it makes
-// must be there when the cleanup looks.
-func TestInterruptedCallsAreFinished(t *testing.T) {
-	ctx, cancel := context.WithCancel(t.Context())
-	target := standIn{lie: func(h http.Handler) http.Handler {
-		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			if r.Method == "PUT" {
-				cancel()
-				select {
-				case <-r.Context().Done(): // the client has gone
-				case <-time.After(50 * time.Millisecond):
-				}
-			}
-			h.ServeHTTP(w, r)
-		})
-	}}.target(t)
-	r := prober(t, target)
-	f := r.try(ctx, probing(1, func(ctx context.Context, r *run) Finding {
-		return found(r.do(ctx, call{method: "PUT", key: r.key("a")}).ok(), "a PUT")
-	}))
-	if f.Outcome != Holds {
-		t.Errorf("finding = %s %q", f.Outcome, f.Saw)
-	}
-	if left := r.clean(ctx); len(left) > 0 {
-		t.Errorf("left behind: %q", left)
-	}
-}
-
-func TestLeftoversAreReported(t *testing.T) {
-	target := standIn{lie: func(h http.Handler) http.Handler {
-		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			if r.Method == "DELETE" {
-				w.WriteHeader(http.StatusForbidden)
-				return
-			}
-			h.ServeHTTP(w, r)
-		})
-	}}.target(t)
-	r := prober(t, target)
-	r.try(t.Context(), probing(1, func(ctx context.Context, r *run) Finding {
-		r.put(ctx, r.key("a"), "x", nil)
-		return found(true, "")
-	}))
-	left := r.clean(t.Context())
-	if want := r.folder + "put.etag/a: answered 403"; len(left) != 1 || left[0] != want {
-		t.Errorf("leftovers = %q, want %q", left, want)
-	}
 }
 
 func TestPanicsAreNoFindings(t *testing.T) {
@@ -277,7 +206,7 @@ func TestFindingsHoldNoSecret(t *testing.T) {
 		}
 	}
 	for _, refuses := range []bool{true, false} {
-		report, err := Run(t.Context(), standIn{lie: parrot(refuses).wrap}.target(t))
+		report, err := Run(t.Context(), standIn{lie: parrot(refuses).wrap}.target(t), quick()...)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -311,106 +240,28 @@ func TestRedact(t *testing.T) {
 	}
 }
 
-// Where nothing may be listed, what the probes may have made is deleted by name,
-// and that more may be left is said.
-func TestCleanupWithoutLists(t *testing.T) {
-	stored := map[string]bool{}
-	target := standIn{lie: lie(func(r *http.Request, answer *httptest.ResponseRecorder) {
-		switch r.Method {
-		case "GET":
-			answer.Code = http.StatusForbidden
-		case "PUT":
-			stored[r.URL.Path] = true
-		case "DELETE":
-			delete(stored, r.URL.Path)
-		}
-	}).wrap}.target(t)
-	r := prober(t, target)
-	r.try(t.Context(), probing(2, func(ctx context.Context, r *run) Finding {
-		r.put(ctx, r.key("a"), "x", nil)
-		r.put(ctx, r.key("b"), "x", nil)
-		return found(true, "")
-	}))
-	if len(stored) != 2 {
-		t.Errorf("stored: %v, want two objects", stored)
-	}
-	left := r.clean(t.Context())
-	if len(stored) > 0 {
-		t.Errorf("still stored: %v", stored)
-	}
-	if len(left) != 2 || !strings.HasPrefix(left[0], "unknown below "+r.folder+": listing multipart uploads: denied") ||
-		!strings.Contains(left[1], "listing versions") {
-		t.Errorf("leftovers = %q, want what could not be listed", left)
-	}
-	if _, err := Empty(t.Context(), target); err == nil {
-		t.Error("Empty() of what may not be listed: no error")
-	}
-}
-
-func TestEmptyReadsOnePage(t *testing.T) {
-	lists := 0
-	target := standIn{lie: lie(func(r *http.Request, answer *httptest.ResponseRecorder) {
-		if r.URL.Query().Has("list-type") {
-			lists++
-			answer.Body.Reset()
-			answer.Body.WriteString("<ListBucketResult><IsTruncated>true</IsTruncated><NextContinuationToken>a</NextContinuationToken><Contents><Key>probes/a</Key></Contents></ListBucketResult>")
-		}
-	}).wrap}.target(t)
-	if empty, err := Empty(t.Context(), target); empty || err != nil || lists != 1 {
-		t.Errorf("Empty() = %v, %v after %d lists, want false after one", empty, err, lists)
-	}
-}
-
-// More than one page is removed.
-func TestCleanupOfPages(t *testing.T) {
-	target := standIn{versioning: oss.VersioningEnabled}.target(t)
-	for _, l := range []listing{uploads, versions, objects} {
-		l.query = maps.Clone(l.query)
-		for name := range l.query {
-			if strings.HasPrefix(name, "max-") {
-				l.query[name] = "2"
-			}
-		}
-		r := prober(t, target)
-		r.try(t.Context(), probing(5, func(ctx context.Context, r *run) Finding {
-			for _, name := range []string{"a", "b + c", "c/%", "d", "ü"} {
-				if l.name == uploads.name {
-					r.initiate(ctx, r.key(name))
-				} else {
-					r.put(ctx, r.key(name), "x", nil)
-				}
-			}
-			return found(true, "")
-		}))
-		r.budget.begin(3)
-		if things, err := r.list(t.Context(), l, r.folder, 100); err != nil || len(things) != 5 {
-			t.Errorf("%d %s are listed by twos, want 5: %v", len(things), l.name, err)
-		}
-		if left := r.clean(t.Context()); len(left) > 0 {
-			t.Errorf("left behind: %q", left)
-		}
-	}
-}
-
 func TestEveryFactHasAProbe(t *testing.T) {
+	for _, f := range facts.All() {
+		if _, ok := Find(f.ID); ok == (Missing(f.ID) != "") {
+			t.Errorf("%s has a probe: %v; why it has none: %q", f.ID, ok, Missing(f.ID))
+		}
+	}
+}
+
+func TestProbesAreSound(t *testing.T) {
 	ids := map[string]bool{}
 	for _, p := range All() {
+		if _, ok := fact(p.Fact); !ok || p.Calls <= 0 || p.Try == nil {
+			t.Errorf("probe %s is not complete, or of no fact", p.Fact)
+		}
 		if ids[p.Fact] {
 			t.Errorf("%s has two probes", p.Fact)
 		}
 		ids[p.Fact] = true
-		if _, ok := fact(p.Fact); !ok || p.Calls <= 0 || p.Try == nil {
-			t.Errorf("probe %s is not complete, or of no fact", p.Fact)
-		}
 	}
-	for id, reason := range missing {
-		if _, ok := fact(id); !ok || ids[id] || reason == "" {
-			t.Errorf("%s is said to have no probe, because %q", id, reason)
-		}
-	}
-	for _, f := range facts.All() {
-		if !ids[f.ID] && Missing(f.ID) == "" {
-			t.Errorf("%s has no probe", f.ID)
+	for id := range missing {
+		if _, ok := fact(id); !ok {
+			t.Errorf("%q, which is said to have no probe, is no fact", id)
 		}
 	}
 }
