@@ -1,0 +1,161 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+
+	"ossupload/scripts/internal/facts"
+	"ossupload/scripts/internal/probe"
+)
+
+// trials are runs of probes: one in the bucket of the settings, and one in each
+// bucket with versions, of what needs them.
+type trials struct {
+	facts   []string // all that the report is about
+	targets []probe.Target
+	probes  [][]string // of each target
+	random  bool       // nobody chose the prefix
+}
+
+// outcome is what trials found.
+type outcome struct {
+	findings []probe.Finding
+	calls    int
+	bytes    int64
+	left     []string // in words that may name bucket and keys
+}
+
+// newTrials chooses what to try. A fact that there is not is an error; one that no
+// probe tries is told to be not tried.
+func newTrials(t probe.Target, o options) (*trials, error) {
+	t.Prefix = o.prefix
+	if t.Prefix == "" {
+		t.Prefix = randomPrefix()
+	}
+	all := &trials{facts: slices.Clone(o.facts), random: o.prefix == ""}
+	if len(o.facts) == 0 {
+		for _, f := range facts.All() {
+			all.facts = append(all.facts, f.ID)
+		}
+	}
+	var ordinary, versions []string
+	for _, id := range all.facts {
+		if !slices.ContainsFunc(facts.All(), func(f facts.Fact) bool { return f.ID == id }) {
+			return nil, fmt.Errorf("there is no fact %q", id)
+		}
+		p, ok := probe.Find(id)
+		if !ok {
+			continue
+		}
+		ordinary = append(ordinary, id)
+		if needsVersions(p) {
+			versions = append(versions, id)
+		}
+	}
+	all.add(t, ordinary)
+	for _, bucket := range o.versioned {
+		t.Bucket = bucket
+		all.add(t, versions)
+	}
+	if len(all.targets) == 0 {
+		return nil, errors.New("none of these facts has a probe")
+	}
+	return all, nil
+}
+
+func (t *trials) add(target probe.Target, ids []string) {
+	if len(ids) > 0 {
+		t.targets, t.probes = append(t.targets, target), append(t.probes, ids)
+	}
+}
+
+func needsVersions(p probe.Probe) bool {
+	return slices.ContainsFunc(p.Needs, func(n probe.Need) bool {
+		return n == probe.NeedVersioning || n == probe.NeedEnabled || n == probe.NeedSuspended
+	})
+}
+
+// announce says what will be done. It fails if the targets are not complete.
+func (t *trials) announce(w io.Writer) error {
+	var sum probe.Plan
+	for i, target := range t.targets {
+		p, err := target.Plan(t.probes[i]...)
+		if err != nil {
+			return err
+		}
+		sum.Facts, sum.Calls, sum.Bytes = max(sum.Facts, p.Facts), sum.Calls+p.Calls, sum.Bytes+p.Bytes
+	}
+	announce(w, t.targets, sum)
+	return nil
+}
+
+// errInUse means that something lies where everything is going to be removed.
+var errInUse = errors.New("something lies below it already: choose another with -prefix, or none")
+
+// run tries all facts, and tells all of them. It makes nothing if something lies
+// below the prefix of a target, or if that cannot be seen below one that was chosen
+// by hand.
+func (t *trials) run(ctx context.Context) (outcome, error) {
+	var all outcome
+	found := map[string]probe.Finding{}
+	for _, target := range t.targets {
+		if err := mayUse(ctx, target, t.random); err != nil {
+			return outcome{}, fmt.Errorf("looking below the prefix %s of the bucket %s: %w", target.Prefix, target.Bucket, err)
+		}
+	}
+	for i, target := range t.targets {
+		why, err := probe.Denied(ctx, target)
+		if err != nil {
+			return outcome{}, err
+		}
+		if why != "" {
+			for _, id := range t.probes[i] {
+				keep(found, probe.Finding{Fact: id, Outcome: probe.NotTried, Saw: why})
+			}
+			continue
+		}
+		report, err := probe.Run(ctx, target, t.probes[i]...)
+		if err != nil {
+			return outcome{}, err
+		}
+		for _, f := range report.Findings {
+			keep(found, f)
+		}
+		all.calls, all.bytes, all.left = all.calls+report.Calls, all.bytes+report.Bytes, append(all.left, report.Leftovers...)
+	}
+	for _, id := range t.facts {
+		f, ok := found[id]
+		if !ok {
+			f = probe.Finding{Fact: id, Outcome: probe.NotTried, Saw: cmp.Or(probe.Missing(id), "there is no probe for it")}
+		}
+		all.findings = append(all.findings, f)
+	}
+	return all, nil
+}
+
+// keep remembers a finding. A bucket where a fact could be tried counts more than
+// one where it could not, and one where it differs more than one where it holds.
+func keep(found map[string]probe.Finding, f probe.Finding) {
+	rank := []probe.Outcome{probe.NotTried, probe.Holds, probe.Differs}
+	before, ok := found[f.Fact]
+	if !ok || slices.Index(rank, f.Outcome) > slices.Index(rank, before.Outcome) {
+		found[f.Fact] = f
+	}
+}
+
+// mayUse fails if something lies below the prefix of a target. Where that may not
+// be listed, a prefix that nobody can have thought of is taken to be free.
+func mayUse(ctx context.Context, t probe.Target, random bool) error {
+	empty, err := probe.Empty(ctx, t)
+	switch {
+	case err == nil && !empty:
+		return errInUse
+	case errors.Is(err, probe.ErrDenied) && random:
+		return nil
+	}
+	return err
+}
