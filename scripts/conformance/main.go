@@ -24,6 +24,12 @@
 // versions is tried in the buckets of -versioned-bucket, which may be given for one
 // where they are enabled and for one where they are suspended.
 //
+// Deployed functions, and the gateway before them, are tried with -function URL:
+// what arrives of a request, who answers a preflight, how long cold starts take. With
+// a caller's token, CALLER_TOKEN in FILE (and AUTH_TOKEN_HEADER as it is deployed),
+// an object of five bytes is uploaded, which stays, to see whether its callback
+// arrives; and the clocks of instances are read, before and after they froze.
+//
 // The exit status is 0 if all that was tried holds, 1 if something differs, 2 for
 // wrong flags or settings, and 3 if it could not run, was interrupted or left
 // something behind. ("go run" itself makes 1 of each of them.)
@@ -37,10 +43,12 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"slices"
 	"syscall"
 	"time"
 
 	"ossupload/scripts/internal/envfile"
+	"ossupload/scripts/internal/probe/function"
 )
 
 func main() {
@@ -86,6 +94,9 @@ type options struct {
 	facts, versioned            []string
 	json, yes                   bool
 	callbackListen, callbackURL string
+	function                    string
+	coldStarts                  int
+	freeze                      time.Duration
 	timeout                     time.Duration
 }
 
@@ -102,6 +113,9 @@ func parseFlags(args []string, stderr io.Writer) (options, error) {
 	flags.Func("versioned-bucket", "`bucket` with versioning, enabled or suspended, for what needs it; may be repeated", appendTo(&o.versioned))
 	flags.StringVar(&o.callbackListen, "callback-listen", "", "`address` at which to take callbacks; nobody takes them if it is empty")
 	flags.StringVar(&o.callbackURL, "callback-url", "", "`URL` by which OSS reaches -callback-listen")
+	flags.StringVar(&o.function, "function", "", "base `URL` of deployed functions, which are tried as well")
+	flags.IntVar(&o.coldStarts, "cold-starts", 5, "requests that are made of the functions at once; 0 leaves it out")
+	flags.DurationVar(&o.freeze, "freeze", time.Minute, "how long the functions are left alone, so that their instances freeze")
 	flags.BoolVar(&o.json, "json", false, "print the report as JSON")
 	flags.BoolVar(&o.yes, "yes", false, "do not ask")
 	flags.DurationVar(&o.timeout, "timeout", 20*time.Minute, "stop, and clean up, after so long")
@@ -116,6 +130,8 @@ func parseFlags(args []string, stderr io.Writer) (options, error) {
 		return o, fmt.Errorf("%w: -env is required", errUsage)
 	case o.callbackURL != "" && o.callbackListen == "":
 		return o, fmt.Errorf("%w: -callback-url needs -callback-listen", errUsage)
+	case o.coldStarts < 0 || o.coldStarts > function.MaxParallel:
+		return o, fmt.Errorf("%w: -cold-starts must be 0 to %d", errUsage, function.MaxParallel)
 	case o.timeout <= 0:
 		return o, fmt.Errorf("%w: -timeout must be more than nothing", errUsage)
 	}
@@ -146,9 +162,9 @@ func run(ctx context.Context, args []string, c console) error {
 		}
 		defer stop()
 		a.target.Receiver, a.target.CallbackURL = receiver, at
-		a.secret = secretsOf(a.target)
+		a.secret = append(a.secret, secretsOf(a.target)...)
 	}
-	trials, err := newTrials(a.target, o)
+	trials, err := newTrials(a, o)
 	if err != nil {
 		return fmt.Errorf("%w: %w", errUsage, err)
 	}
@@ -180,13 +196,11 @@ func permission(o options, c console, t *trials) error {
 
 // tell prints the report and makes an error of it.
 func tell(ctx context.Context, c console, o options, a account, tried outcome) error {
-	secret := a.secret
-	for _, bucket := range o.versioned {
-		secret = append(secret, bucket)
-	}
-	r := newReport(tried.findings, newScrubber(append(secret, o.prefix)...))
+	secret := slices.Concat(a.secret, o.versioned, []string{o.prefix, o.function}, hostOf(o.function))
+	r := newReport(tried.findings, newScrubber(secret...))
 	r.Region, r.Date = a.target.Region, a.target.Now().UTC().Truncate(time.Second)
 	r.Role, r.Callbacks, r.Versioned = a.target.RoleARN != "", a.target.Receiver != nil, len(o.versioned) > 0
+	r.Functions = o.function != ""
 	r.Calls, r.Bytes, r.Left = tried.calls, tried.bytes, len(tried.left)
 	write := r.writeTable
 	if o.json {
@@ -194,6 +208,9 @@ func tell(ctx context.Context, c console, o options, a account, tried outcome) e
 	}
 	if err := write(c.out); err != nil {
 		return fmt.Errorf("writing the report: %w", err)
+	}
+	for _, stays := range tried.stays {
+		fmt.Fprintln(c.err, "stays:", stays)
 	}
 	for _, left := range tried.left {
 		fmt.Fprintln(c.err, "left behind:", left)

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"maps"
 	"net/http"
 	"os"
@@ -225,6 +226,28 @@ func TestInterrupted(t *testing.T) {
 	}
 }
 
+// A cloud that does not answer any more ends the run, and is cleaned up when it does.
+func TestOutOfTime(t *testing.T) {
+	c := newCloud(t)
+	c.before = func(_ http.ResponseWriter, r *http.Request) bool {
+		if r.Method == http.MethodPut && strings.Contains(r.URL.RawQuery, "partNumber=2") {
+			// A server notices that the command gives up once it has read the body.
+			_, _ = io.Copy(io.Discard, r.Body)
+			<-r.Context().Done()
+			return true
+		}
+		return false
+	}
+	e := c.run("-yes", "-json", "-env", c.env(nil), "-fact", "multipart.least-part", "-fact", "put.etag", "-timeout", "2s")
+	r := e.report(t)
+	if e.status != 3 || r.NotTried != 2 || r.Left != 0 || !strings.Contains(e.stderr, "out of time") {
+		t.Errorf("status %d, report %+v, stderr %q", e.status, r, e.stderr)
+	}
+	if left := c.left(); len(left) > 0 {
+		t.Errorf("left behind: %q", left)
+	}
+}
+
 // What the credentials may not do is no finding about the cloud.
 func TestDenied(t *testing.T) {
 	t.Run("everything", func(t *testing.T) {
@@ -333,6 +356,9 @@ func TestUsage(t *testing.T) {
 		"a stranger's flag":    {[]string{"-environment"}, "flag provided but not defined"},
 		"an argument":          {[]string{"-env", env, "put.etag"}, "unexpected argument"},
 		"a URL alone":          {[]string{"-env", env, "-callback-url", "http://a.example.com"}, "needs -callback-listen"},
+		"too many requests":    {[]string{"-env", env, "-cold-starts", "21"}, "-cold-starts must be 0 to 20"},
+		"a URL that is none":   {[]string{"-yes", "-env", env, "-function", "functions"}, "-function: "},
+		"nothing to try":       {[]string{"-yes", "-env", env, "-fact", "trigger.vars"}, "none of these facts is tried like this"},
 		"nobody to ask":        {[]string{"-env", env}, "say -yes"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -368,7 +394,7 @@ func TestAsks(t *testing.T) {
 		if made := c.requests.Load() > before; made != (want == 0) {
 			t.Errorf("%q: calls were made: %v", answer, made)
 		}
-		for _, text := range []string{"the bucket " + theirBucket, theirHost, "below mine/", "1 facts will be tried, by at most ", " CNY for 10,000 requests", "prices differ", "go on? [y/N]"} {
+		for _, text := range []string{"the bucket " + theirBucket, theirHost, "below mine/", "Facts to try: 1, by at most ", " CNY for 10,000 requests", "prices differ", "go on? [y/N]"} {
 			if !strings.Contains(stderr.String(), text) {
 				t.Errorf("it says\n%s\nwithout %q", &stderr, text)
 			}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"ossupload/scripts/internal/probe"
+	"ossupload/scripts/internal/probe/function"
 )
 
 // Prices in CNY, as of the standard storage class in regions of mainland China.
@@ -38,6 +39,9 @@ func announce(w io.Writer, targets []probe.Target, p probe.Plan) {
 		fmt.Fprintf(w, "Small objects will be stored in, and removed from, the bucket %s (%s)\nat %s://%s, below %s, where nothing may be yet.\n",
 			t.Bucket, t.Region, t.Endpoint.Scheme, t.Endpoint.Host, t.Prefix)
 	}
+	if len(targets) == 0 {
+		return
+	}
 	if t := targets[0]; t.RoleARN != "" {
 		fmt.Fprintf(w, "The role %s will be assumed.\n", t.RoleARN)
 	}
@@ -45,11 +49,20 @@ func announce(w io.Writer, targets []probe.Target, p probe.Plan) {
 		fmt.Fprintf(w, "OSS will be asked to call %s.\n", t.CallbackURL)
 	}
 	minutes := (time.Duration(p.Calls)*pause+waits).Truncate(time.Minute)/time.Minute + 1
-	fmt.Fprintf(w, `%d facts will be tried, by at most %d calls with %d MB, cleanup included, in about %d min.
+	fmt.Fprintf(w, `Facts to try: %d, by at most %d calls with %d MB, cleanup included, in about %d min.
 No setting of a bucket is changed.
 That costs at most %.3f CNY, at %.2f CNY for 10,000 requests, %.2f for a GB that is stored for a month, and %.2f
 for a GB that goes out: prices differ by region and change, see those of your account.
 `, p.Facts, p.Calls, p.Bytes>>20, minutes, cost(p)+0.0005, priceRequests, priceStorage, priceTraffic)
+}
+
+// announceFunctions says what deployed functions will be asked.
+func announceFunctions(w io.Writer, t function.Target) {
+	fmt.Fprintf(w, "The functions at %s will be asked at most %d times", t.Endpoint, t.MaxCalls())
+	if t.Token != "" {
+		fmt.Fprintf(w, ", with %v in between when they are left alone;\nan object of five bytes will be uploaded, and stays", t.Pause)
+	}
+	fmt.Fprintln(w, ".")
 }
 
 // confirmed asks whether to go on. Nothing but yes is an answer.

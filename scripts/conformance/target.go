@@ -27,7 +27,11 @@ type account struct {
 	target   probe.Target
 	warnings []string
 	secret   []string // what no report may hold
+	caller   caller
 }
+
+// caller is who asks deployed functions.
+type caller struct{ token, header, origin string }
 
 // readAccount reads settings and credentials of one set of values. Credentials come
 // from nowhere else, so that none of another account is used by mistake.
@@ -69,7 +73,13 @@ func readAccount(values map[string]string) (account, error) {
 	for name, value := range values {
 		environ = append(environ, name+"="+value)
 	}
-	return account{target: t, warnings: append(a.Warnings, settings.Unknown(environ)...), secret: secretsOf(t)}, nil
+	who := caller{token: get("CALLER_TOKEN"), header: get("AUTH_TOKEN_HEADER")}
+	if origin, _, _ := strings.Cut(get("CORS_ORIGINS"), ","); origin != "*" {
+		who.origin = strings.TrimSpace(origin)
+	}
+	return account{
+		target: t, warnings: append(a.Warnings, settings.Unknown(environ)...), secret: append(secretsOf(t), who.token, who.origin), caller: who,
+	}, nil
 }
 
 // transport keeps no connection to a host that a later probe may want anew, and
@@ -96,12 +106,19 @@ func secretsOf(t probe.Target) []string {
 		secrets = append(secrets, parts[3]) // the account
 	}
 	for _, at := range []string{"https://" + t.Endpoint.Host, t.STSEndpoint, t.CallbackURL} {
-		u, err := url.Parse(at)
-		if err == nil && !strings.HasSuffix(u.Hostname(), ".aliyuncs.com") {
-			secrets = append(secrets, u.Host, u.Hostname()) // a domain of somebody's own
-		}
+		secrets = append(secrets, hostOf(at)...)
 	}
 	return secrets
+}
+
+// hostOf is the host of a URL, with its port and without, if it is somebody's own
+// and not one of OSS's.
+func hostOf(at string) []string {
+	u, err := url.Parse(at)
+	if err != nil || strings.HasSuffix(u.Hostname(), ".aliyuncs.com") {
+		return nil
+	}
+	return []string{u.Host, u.Hostname()}
 }
 
 // randomPrefix is where nothing can be.

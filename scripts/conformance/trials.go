@@ -10,15 +10,20 @@ import (
 
 	"ossupload/scripts/internal/facts"
 	"ossupload/scripts/internal/probe"
+	"ossupload/scripts/internal/probe/function"
 )
 
-// trials are runs of probes: one in the bucket of the settings, and one in each
-// bucket with versions, of what needs them.
+// trials are runs of probes: one of deployed functions, one in the bucket of the
+// settings, and one in each bucket with versions, of what needs them.
 type trials struct {
 	facts   []string // all that the report is about
 	targets []probe.Target
 	probes  [][]string // of each target
 	random  bool       // nobody chose the prefix
+
+	everything bool // no fact was named
+
+	functions *function.Target // nil: none
 }
 
 // outcome is what trials found.
@@ -27,16 +32,18 @@ type outcome struct {
 	calls    int
 	bytes    int64
 	left     []string // in words that may name bucket and keys
+	stays    []string // what was said to stay
 }
 
 // newTrials chooses what to try. A fact that there is not is an error; one that no
 // probe tries is told to be not tried.
-func newTrials(t probe.Target, o options) (*trials, error) {
+func newTrials(a account, o options) (*trials, error) {
+	t := a.target
 	t.Prefix = o.prefix
 	if t.Prefix == "" {
 		t.Prefix = randomPrefix()
 	}
-	all := &trials{facts: slices.Clone(o.facts), random: o.prefix == ""}
+	all := &trials{facts: slices.Clone(o.facts), random: o.prefix == "", everything: len(o.facts) == 0}
 	if len(o.facts) == 0 {
 		for _, f := range facts.All() {
 			all.facts = append(all.facts, f.ID)
@@ -61,8 +68,9 @@ func newTrials(t probe.Target, o options) (*trials, error) {
 		t.Bucket = bucket
 		all.add(t, versions)
 	}
-	if len(all.targets) == 0 {
-		return nil, errors.New("none of these facts has a probe")
+	all.addFunctions(a, o)
+	if len(all.targets) == 0 && all.functions == nil {
+		return nil, errors.New("none of these facts is tried like this")
 	}
 	return all, nil
 }
@@ -70,6 +78,19 @@ func newTrials(t probe.Target, o options) (*trials, error) {
 func (t *trials) add(target probe.Target, ids []string) {
 	if len(ids) > 0 {
 		t.targets, t.probes = append(t.targets, target), append(t.probes, ids)
+	}
+}
+
+// addFunctions has functions probed where a URL names some, unless other facts are
+// asked for.
+func (t *trials) addFunctions(a account, o options) {
+	asked := slices.ContainsFunc(t.facts, func(id string) bool { return slices.Contains(function.Facts(), id) })
+	if o.function == "" || !asked {
+		return
+	}
+	t.functions = &function.Target{
+		Endpoint: o.function, Token: a.caller.token, TokenHeader: a.caller.header, Origin: a.caller.origin,
+		Parallel: o.coldStarts, Pause: o.freeze, HTTP: a.target.HTTP, Now: a.target.Now,
 	}
 }
 
@@ -90,6 +111,9 @@ func (t *trials) announce(w io.Writer) error {
 		sum.Facts, sum.Calls, sum.Bytes = max(sum.Facts, p.Facts), sum.Calls+p.Calls, sum.Bytes+p.Bytes
 	}
 	announce(w, t.targets, sum)
+	if t.functions != nil {
+		announceFunctions(w, *t.functions)
+	}
 	return nil
 }
 
@@ -102,6 +126,9 @@ var errInUse = errors.New("something lies below it already: choose another with 
 func (t *trials) run(ctx context.Context) (outcome, error) {
 	var all outcome
 	found := map[string]probe.Finding{}
+	if err := t.runFunctions(ctx, &all, found); err != nil {
+		return outcome{}, err
+	}
 	for _, target := range t.targets {
 		if err := mayUse(ctx, target, t.random); err != nil {
 			return outcome{}, fmt.Errorf("looking below the prefix %s of the bucket %s: %w", target.Prefix, target.Bucket, err)
@@ -122,10 +149,7 @@ func (t *trials) run(ctx context.Context) (outcome, error) {
 		if err != nil {
 			return outcome{}, err
 		}
-		for _, f := range report.Findings {
-			keep(found, f)
-		}
-		all.calls, all.bytes, all.left = all.calls+report.Calls, all.bytes+report.Bytes, append(all.left, report.Leftovers...)
+		all.add(found, report)
 	}
 	for _, id := range t.facts {
 		f, ok := found[id]
@@ -135,6 +159,41 @@ func (t *trials) run(ctx context.Context) (outcome, error) {
 		all.findings = append(all.findings, f)
 	}
 	return all, nil
+}
+
+// runFunctions tries deployed functions, if any are named.
+func (t *trials) runFunctions(ctx context.Context, all *outcome, found map[string]probe.Finding) error {
+	if t.functions == nil {
+		return nil
+	}
+	report, err := function.Run(ctx, *t.functions)
+	if err != nil {
+		return fmt.Errorf("%w: -function: %w", errUsage, err)
+	}
+	all.add(found, report)
+	// An upload is its owner's, and not ours to remove.
+	all.stays, all.left = report.Leftovers, nil
+	if t.everything {
+		t.also(report.Findings)
+	}
+	return nil
+}
+
+// also has the report tell of what is no fact of the design.
+func (t *trials) also(findings []probe.Finding) {
+	for _, f := range findings {
+		if !slices.Contains(t.facts, f.Fact) {
+			t.facts = append(t.facts, f.Fact)
+		}
+	}
+}
+
+// add takes what one run found.
+func (o *outcome) add(found map[string]probe.Finding, report probe.Report) {
+	for _, f := range report.Findings {
+		keep(found, f)
+	}
+	o.calls, o.bytes, o.left = o.calls+report.Calls, o.bytes+report.Bytes, append(o.left, report.Leftovers...)
 }
 
 // keep remembers a finding. A bucket where a fact could be tried counts more than
