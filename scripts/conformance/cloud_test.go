@@ -24,6 +24,7 @@ import (
 	standin "ossupload/scripts/internal/stack/oss"
 	"ossupload/scripts/internal/stack/ram"
 	"ossupload/scripts/internal/stack/sts"
+	"ossupload/scripts/internal/stacktest"
 )
 
 // Of a stranger's cloud: nothing here is as the local stack has it, and nothing
@@ -59,6 +60,7 @@ var callbackKey = sync.OnceValues(func() (*rsa.PrivateKey, error) { return rsa.G
 
 func newCloud(t *testing.T, assume ...string) *cloud {
 	t.Helper()
+	stacktest.EndToEnd(t)
 	key, err := callbackKey()
 	if err != nil {
 		t.Fatal(err)

@@ -67,6 +67,9 @@ func (r *run) do(ctx context.Context, c call) reply {
 	if answer.trouble(c.as == nil) {
 		r.trouble = &answer
 	}
+	if _, initiates := c.query["uploads"]; initiates && c.method == http.MethodPost && answer.ok() {
+		r.begun = append(r.begun, thing{key: c.key, uploadID: element(answer.body, "UploadId")})
+	}
 	return answer
 }
 

@@ -163,8 +163,8 @@ func (r *run) quietly(ctx context.Context, c call) (answer reply, err error) {
 
 // clean removes all that the run made, also if ctx has ended, and returns what it
 // could not. In a bucket with versioning versions are removed, and delete markers
-// like them; where that may not be listed, the keys that the run gave out are
-// deleted one by one.
+// like them; where that may not be listed, the uploads that the run began are
+// aborted and the keys that it gave out deleted one by one.
 func (r *run) clean(ctx context.Context) (leftovers []string) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanupTime)
 	defer cancel()
@@ -175,9 +175,7 @@ func (r *run) clean(ctx context.Context) (leftovers []string) {
 		things, err := cleaner.list(ctx, l, r.folder, cleanupCalls)
 		if err != nil {
 			leftovers = append(leftovers, r.redact(fmt.Sprintf("unknown below %s: %v", r.folder, err)))
-			if l.name != uploads.name {
-				things = cleaner.given()
-			}
+			things = r.given(l)
 		}
 		for _, t := range things {
 			if err := cleaner.remove(ctx, t); err != nil {
@@ -198,8 +196,11 @@ func (r *run) toClean(ctx context.Context) []listing {
 	return []listing{uploads, versions}
 }
 
-// given are the keys that probes may have used.
-func (r *run) given() []thing {
+// given is what probes may have made, as far as is known without a list.
+func (r *run) given(l listing) []thing {
+	if l.name == uploads.name {
+		return r.begun
+	}
 	var things []thing
 	for _, key := range r.keys {
 		things = append(things, thing{key: key})

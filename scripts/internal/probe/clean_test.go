@@ -103,18 +103,21 @@ func TestCleanupWithoutLists(t *testing.T) {
 			answer.Code = http.StatusForbidden
 		case "PUT":
 			stored[r.URL.Path] = true
+		case "POST":
+			stored[r.URL.Path+element(answer.Body.String(), "UploadId")] = true
 		case "DELETE":
-			delete(stored, r.URL.Path)
+			delete(stored, r.URL.Path+r.URL.Query().Get("uploadId"))
 		}
 	}).wrap}.target(t)
 	r := prober(t, target)
-	r.try(t.Context(), probing(2, func(ctx context.Context, r *run) Finding {
+	r.try(t.Context(), probing(3, func(ctx context.Context, r *run) Finding {
 		r.put(ctx, r.key("a"), "x", nil)
 		r.put(ctx, r.key("b"), "x", nil)
+		r.initiate(ctx, r.key("c"))
 		return found(true, "")
 	}))
-	if len(stored) != 2 {
-		t.Errorf("stored: %v, want two objects", stored)
+	if len(stored) != 3 {
+		t.Errorf("stored: %v, want two objects and an upload", stored)
 	}
 	left := r.clean(t.Context())
 	if len(stored) > 0 {

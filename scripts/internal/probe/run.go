@@ -38,6 +38,7 @@ type run struct {
 	state     *string // of the bucket's versioning, once it was asked for
 	slowed    *slowUpload
 	keys      []string // that were given out, for a cleanup that may not list
+	begun     []thing  // multipart uploads, for the same
 	secrets   []string // that no finding may hold
 }
 
