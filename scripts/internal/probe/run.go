@@ -37,6 +37,7 @@ type run struct {
 	trouble   *reply  // an answer to the probe at work that no fact is about
 	state     *string // of the bucket's versioning, once it was asked for
 	slowed    *slowUpload
+	arrive    bool     // callbacks do, as was seen
 	keys      []string // that were given out, for a cleanup that may not list
 	begun     []thing  // multipart uploads, for the same
 	secrets   []string // that no finding may hold
@@ -171,6 +172,9 @@ func (r *run) try(ctx context.Context, p Probe) (f Finding) {
 	}
 	r.budget.begin(p.Calls + len(p.Needs)) // a need may take a call to see
 	r.needVersioning(ctx, p.Needs)
+	if slices.Contains(p.Needs, NeedCallback) {
+		r.needArrivals(ctx)
+	}
 	return r.judge(p.Try(ctx, r))
 }
 
