@@ -94,6 +94,37 @@ func TestUnknownFactsShowTheirValues(t *testing.T) {
 	}
 }
 
+// A cloud may differ in everything at once: no probe relies on another fact to have
+// its first value.
+func TestWorstOfAllAtOnce(t *testing.T) {
+	t.Parallel()
+	var worst []string
+	for _, f := range facts.All() {
+		if f.Status == facts.Unknown {
+			worst = append(worst, f.ID+"="+f.Worst)
+		}
+	}
+	for _, state := range []oss.Versioning{"", oss.VersioningEnabled, oss.VersioningSuspended} {
+		target := standIn{assume: worst, versioning: state}.target(t)
+		report, err := Run(t.Context(), target, quick()...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, finding := range report.Findings {
+			f, _ := fact(finding.Fact)
+			if f.Status == facts.Unknown && versioned[finding.Fact] == state && finding.Value != f.Worst {
+				t.Errorf("%s: %s %q by %s, want %q", finding.Fact, finding.Outcome, finding.Value, finding.Saw, f.Worst)
+			}
+			if f.Status != facts.Unknown && versioned[finding.Fact] == state && untriable[finding.Fact] == "" && finding.Outcome != Holds {
+				t.Errorf("%s: %s by %s", finding.Fact, finding.Outcome, finding.Saw)
+			}
+		}
+		if len(report.Leftovers) > 0 {
+			t.Errorf("left behind: %q", report.Leftovers)
+		}
+	}
+}
+
 // quick are the facts whose probes do not wait.
 func quick() []string {
 	var ids []string
@@ -233,6 +264,9 @@ func TestRedact(t *testing.T) {
 		if got, want := r.redact("seen: "+secret+" by all"), "seen: (left out) by all"; got != want {
 			t.Errorf("redact() = %q, want %q", got, want)
 		}
+	}
+	if got := plain(strings.Repeat("0a", 32)); got != "(odd)" {
+		t.Errorf("a signature as a code prints as %q", got)
 	}
 	const sound = "a PUT: 403 AccessIdAndSecurityTokenNotMatch 0002-00000040, a signature of zeros"
 	if got := r.redact(sound); got != sound {
