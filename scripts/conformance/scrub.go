@@ -26,11 +26,26 @@ func newScrubber(names ...string) scrubber {
 	var s scrubber
 	for _, name := range names {
 		if name = strings.TrimSpace(name); name != "" {
-			s.names = append(s.names, regexp.MustCompile(`(?i)(^|[^A-Za-z0-9])`+regexp.QuoteMeta(name)+`($|[^A-Za-z0-9])`))
+			s.names = append(s.names, asWord(name))
 		}
 	}
 	return s
 }
+
+// asWord finds a name in either case, and not within a longer word: an end of it
+// that is a sign is an end anywhere.
+func asWord(name string) *regexp.Regexp {
+	before, after := "()", "()"
+	if wordly.MatchString(name[:1]) {
+		before = "(^|[^A-Za-z0-9])"
+	}
+	if wordly.MatchString(name[len(name)-1:]) {
+		after = "($|[^A-Za-z0-9])"
+	}
+	return regexp.MustCompile("(?i)" + before + regexp.QuoteMeta(name) + after)
+}
+
+var wordly = regexp.MustCompile("[A-Za-z0-9]")
 
 var (
 	// long also spans what encodings make of a token's characters: %2B for +.

@@ -3,7 +3,7 @@ package main
 import "testing"
 
 func TestScrub(t *testing.T) {
-	s := newScrubber("photos", "photos.oss-cn-hangzhou.aliyuncs.com", "", " ", "sEcret+/key")
+	s := newScrubber("photos", "photos.oss-cn-hangzhou.aliyuncs.com", "", " ", "sEcret+/key", "in/here/")
 	for text, want := range map[string]string{
 		"answered 403 AccessKeyIdAndSecurityTokenNotMatch": "answered 403 AccessKeyIdAndSecurityTokenNotMatch",
 		"EC 0002-00000232.":                           "EC 0002-00000232.",
@@ -16,6 +16,7 @@ func TestScrub(t *testing.T) {
 		"secret sEcret+/key, sEcret%2B":               "secret […], sEcret%2B",
 		"ab12cd34ef56ab78 in hex":                     "[…] in hex",
 		"two\nlines\t\x00and \xff":                    "two lines \x00and �",
+		"below in/here/it, not in/heresy":             "below […]it, not in/heresy",
 		"204":                                         "204",
 		"":                                            "",
 	} {
