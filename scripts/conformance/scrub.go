@@ -52,8 +52,8 @@ var (
 	long  = regexp.MustCompile(`[A-Za-z0-9+/=_.%~-]{16,}`)
 	digit = regexp.MustCompile(`[0-9]`)
 	// known are what is long, has digits and tells nothing: the codes of OSS's error
-	// pages and times.
-	known = regexp.MustCompile(`^([0-9]{4}-[0-9]{8}|[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:.]+Z?)\.?$`)
+	// pages, names of its headers, and times.
+	known = regexp.MustCompile(`^([0-9]{4}-[0-9]{8}|x-oss-[a-z0-9-]{1,20}|[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:.]+Z?)\.?$`)
 )
 
 // text returns s without secrets, in one line.

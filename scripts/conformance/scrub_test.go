@@ -17,6 +17,8 @@ func TestScrub(t *testing.T) {
 		"ab12cd34ef56ab78 in hex":                     "[…] in hex",
 		"two\nlines\t\x00and \xff":                    "two lines \x00and �",
 		"below in/here/it, not in/heresy":             "below […]it, not in/heresy",
+		"x-oss-hash-crc64ecma: true":                  "x-oss-hash-crc64ecma: true",
+		"x-oss-signature=0a1b2c3d4e5f":                "[…]",
 		"204":                                         "204",
 		"":                                            "",
 	} {
