@@ -183,23 +183,29 @@ func (c *cloud) put(key string) {
 	}
 }
 
-// left is what is in the bucket: keys, and those of uploads in parts.
+// left is what is in the buckets: keys of versions and delete markers, and those of
+// uploads in parts.
 func (c *cloud) left() []string {
 	c.t.Helper()
 	var left []string
-	objects, err := c.owner().ListObjectsV2(c.t.Context(), &oss.ListObjectsV2Request{Bucket: oss.Ptr(theirBucket), MaxKeys: 1000})
-	if err != nil {
-		c.t.Fatal(err)
-	}
-	for _, o := range objects.Contents {
-		left = append(left, oss.ToString(o.Key))
-	}
-	uploads, err := c.owner().ListMultipartUploads(c.t.Context(), &oss.ListMultipartUploadsRequest{Bucket: oss.Ptr(theirBucket), MaxUploads: 1000})
-	if err != nil {
-		c.t.Fatal(err)
-	}
-	for _, u := range uploads.Uploads {
-		left = append(left, "upload of "+oss.ToString(u.Key))
+	for _, bucket := range []string{theirBucket, theirVersioned, theirSuspended} {
+		versions, err := c.owner().ListObjectVersions(c.t.Context(), &oss.ListObjectVersionsRequest{Bucket: &bucket, MaxKeys: 1000})
+		if err != nil {
+			c.t.Fatal(err)
+		}
+		for _, v := range versions.ObjectVersions {
+			left = append(left, oss.ToString(v.Key))
+		}
+		for _, m := range versions.ObjectDeleteMarkers {
+			left = append(left, "delete marker of "+oss.ToString(m.Key))
+		}
+		uploads, err := c.owner().ListMultipartUploads(c.t.Context(), &oss.ListMultipartUploadsRequest{Bucket: &bucket, MaxUploads: 1000})
+		if err != nil {
+			c.t.Fatal(err)
+		}
+		for _, u := range uploads.Uploads {
+			left = append(left, "upload of "+oss.ToString(u.Key))
+		}
 	}
 	return left
 }
