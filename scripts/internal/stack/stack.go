@@ -104,6 +104,10 @@ type Options struct {
 	// waits in the outbox; zero means never.
 	DeliverEvery time.Duration
 
+	// Around, if not nil, is given what answers at the gateway's address, and
+	// answers instead.
+	Around func(http.Handler) http.Handler
+
 	// Log takes the log of the stack and of the functions, as lines of JSON. nil
 	// discards it.
 	Log io.Writer
@@ -214,7 +218,11 @@ func Start(ctx context.Context, o Options) (_ *Stack, err error) {
 	if err := s.startEvents(o, objects); err != nil {
 		return nil, err
 	}
-	s.serve(l.gateway, s.routes(o))
+	gateway := s.routes(o)
+	if o.Around != nil {
+		gateway = o.Around(gateway)
+	}
+	s.serve(l.gateway, gateway)
 	return s, nil
 }
 

@@ -100,8 +100,9 @@ func Binaries(t *testing.T) string {
 }
 
 // Start runs a stack until the end of the test. Unless the options say
-// otherwise, it listens on free ports, shares the functions of [Binaries], and
-// logs to the test's output.
+// otherwise, it listens on free ports, shares the functions of [Binaries],
+// logs to the test's output, and holds every call of the functions against the
+// contract.
 func Start(t *testing.T, o Options) *Stack {
 	t.Helper()
 	EndToEnd(t)
@@ -110,6 +111,9 @@ func Start(t *testing.T, o Options) *Stack {
 	}
 	if o.Log == nil {
 		o.Log = t.Output()
+	}
+	if o.Around == nil {
+		o.Around = contract(t)
 	}
 	s, err := stack.Start(t.Context(), o)
 	if err != nil {
