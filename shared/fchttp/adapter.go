@@ -30,6 +30,11 @@ type Adapter struct {
 	// error makes the platform try again. A nil Stored makes such events an
 	// invocation error.
 	Stored func(ctx context.Context, objects []StoredObject) error
+
+	// Record logs each event a second time, with its shape and without its values,
+	// as one of the program Name; see package redact.
+	Record bool
+	Name   string
 }
 
 // Invoke handles one event. requestID is the platform's id of the invocation.
@@ -49,25 +54,35 @@ func (a *Adapter) Invoke(ctx context.Context, requestID string, event []byte) (j
 	switch k {
 	case gatewayEvent, triggerEvent:
 		r, fault := newRequest(k, fields, a.maxBody())
-		return a.serve(c, r.WithContext(ctx), fault, start)
+		out, err = a.serve(c, r.WithContext(ctx), fault, start)
+	default:
+		out, err = a.run(ctx, c, k, fields, start)
+	}
+	if a.Record {
+		a.record(ctx, c, k, event, err != nil, a.now().Sub(start))
+	}
+	return out, err
+}
+
+// run handles an event that is no request.
+func (a *Adapter) run(ctx context.Context, c *call, k kind, event object, start time.Time) (out json.RawMessage, err error) {
+	name := "timer"
+	switch k {
 	case timerEvent:
-		out, err = a.runTimer(ctx, fields)
+		out, err = a.runTimer(ctx, event)
 	case storedObjectEvent:
-		out, err = a.runStored(ctx, fields)
+		name = "trigger"
+		out, err = a.runStored(ctx, event)
 	default:
 		err = errUnknownEvent
 	}
 	took := slog.Int64("durationMs", a.now().Sub(start).Milliseconds())
 	if err != nil {
-		attrs := append([]slog.Attr{slog.String("requestId", requestID), took}, errorAttrs(err)...)
+		attrs := append([]slog.Attr{slog.String("requestId", c.requestID), took}, errorAttrs(err)...)
 		a.log().LogAttrs(ctx, slog.LevelError, "failed", attrs...)
 		return nil, err
 	}
-	name := "timer"
-	if k == storedObjectEvent {
-		name = "trigger"
-	}
-	a.log().LogAttrs(ctx, slog.LevelInfo, name, slog.String("requestId", requestID), took)
+	a.log().LogAttrs(ctx, slog.LevelInfo, name, slog.String("requestId", c.requestID), took)
 	return out, nil
 }
 
@@ -91,6 +106,7 @@ func (a *Adapter) serve(c *call, r *http.Request, fault error, start time.Time) 
 	}
 	answer := w.finish()
 	answer.seal(c.requestID, cors)
+	c.status = answer.status
 	out, err := answer.event(method)
 	c.log(ctx, a.log(), method, answer.status, a.now().Sub(start))
 	return out, err

@@ -20,6 +20,7 @@ import (
 // runs without an Adapter, collects nothing.
 type call struct {
 	requestID string
+	status    int // of the answer, once there is one
 
 	mu      sync.Mutex // a handler may leave goroutines behind
 	route   string
@@ -65,6 +66,16 @@ func (c *call) setFailure(answer *api.Error, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.failure = &failure{answer, err}
+}
+
+// code is what the client was told, if it was refused.
+func (c *call) code() string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.failure == nil {
+		return ""
+	}
+	return string(c.failure.answer.Code)
 }
 
 // log writes the one line of a request. The route is a pattern, because paths

@@ -18,7 +18,8 @@
 // What it promises: every request is answered, also when the handler panics;
 // every answer forbids caching and sniffing and carries the request id; a body
 // is never larger than Adapter.MaxBody; exactly one line is logged, which holds
-// no path, query, header or body.
+// no path, query, header or body. With Adapter.Record a second one holds the shape
+// of the event.
 //
 // What it cannot give, because the events do not carry it:
 //
@@ -37,5 +38,6 @@
 //   - Request.RemoteAddr is the address that the gateway reports, without a
 //     port. It is informative and no ground for a decision.
 //
-// It imports rawjson, to take events apart without decoding bodies twice.
+// It imports rawjson, to take events apart without decoding bodies twice, and
+// redact, for events that are recorded.
 package fchttp

@@ -22,6 +22,11 @@ const (
 	storedObjectEvent
 )
 
+// String is how a recorded event names its trigger.
+func (k kind) String() string {
+	return [...]string{"unknown", "apigateway", "http", "timer", "oss"}[k]
+}
+
 var (
 	errUnknownEvent = errors.New(`unknown event: want an API gateway event (with httpMethod and path), ` +
 		`an HTTP trigger event (with version "v1", rawPath and requestContext.http), ` +
