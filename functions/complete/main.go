@@ -46,14 +46,17 @@ func run(log *slog.Logger) error {
 	if err != nil {
 		return err
 	}
-	adapter := &fchttp.Adapter{Handler: h.routes(), CORSOrigins: s.CORSOrigins, Timer: h.timer, Stored: h.stored, Log: log, Now: time.Now}
+	adapter := &fchttp.Adapter{
+		Handler: h.routes(), CORSOrigins: s.CORSOrigins, Timer: h.timer, Stored: h.stored,
+		Record: s.RecordEvents, Name: "complete", Log: log, Now: time.Now,
+	}
 	fc.Start(func(ctx context.Context, event []byte) (json.RawMessage, error) {
 		invocation, _ := fccontext.FromContext(ctx)
 		given := invocation.Credentials
 		ctx = rolecreds.NewContext(ctx, rolecreds.Credentials{
 			AccessKeyID: given.AccessKeyId, AccessKeySecret: given.AccessKeySecret, SecurityToken: given.SecurityToken,
 		})
-		return adapter.Invoke(ctx, invocation.RequestID, event)
+		return adapter.Invoke(fchttp.WithPlatform(ctx, invocation), invocation.RequestID, event)
 	})
 	return nil // fc.Start does not return.
 }

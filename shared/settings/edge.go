@@ -2,6 +2,7 @@ package settings
 
 import (
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -63,10 +64,9 @@ func (r *reader) corsOrigins() []string {
 func (r *reader) webhook() Webhook {
 	const leastSecret = 24 // bytes, as Standard Webhooks has it
 	w := Webhook{
-		URL:       r.secureURL("WEBHOOK_URL"),
-		Events:    r.events(),
-		RetryFor:  r.duration("WEBHOOK_RETRY_FOR", 72*time.Hour, time.Hour, 168*time.Hour),
-		LogEvents: r.boolean("LOG_EVENTS"),
+		URL:      r.secureURL("WEBHOOK_URL"),
+		Events:   r.events(),
+		RetryFor: r.duration("WEBHOOK_RETRY_FOR", 72*time.Hour, time.Hour, 168*time.Hour),
 	}
 	if w.URL == "" {
 		return w
@@ -82,6 +82,21 @@ func (r *reader) webhook() Webhook {
 		w.Secrets = append(w.Secrets, r.key("WEBHOOK_SECRETS", encoded, key, leastSecret))
 	}
 	return w
+}
+
+// logEvents reads what may be logged: the events of uploads as a whole, or those of
+// the platform without their values.
+func (r *reader) logEvents() (whole, redacted bool) {
+	const name = "LOG_EVENTS"
+	v := r.text(name, "false")
+	if v == "redacted" {
+		return false, true
+	}
+	whole, err := strconv.ParseBool(v)
+	if err != nil {
+		r.fault(name, "%q is not redacted, true or false", v)
+	}
+	return whole, false
 }
 
 func (r *reader) events() []string {

@@ -25,19 +25,20 @@ type Lookup func(name string) (value string, ok bool)
 
 // Presign is what functions/presign needs.
 type Presign struct {
-	Storage     Storage
-	Policy      grant.Policy
-	MaxExpires  time.Duration // of whatever is signed
-	TokenKeys   []uploadtoken.Key
-	Place       uploadtoken.Place   // bucket and prefix of this deployment
-	Former      []uploadtoken.Place // of whose stored grants may be read
-	Role        Role
-	CallbackURL string
-	Caller      callerauth.Config
-	STSEnabled  bool
-	PublicURL   string // base of session endpoints; empty: none are issued
-	CORSOrigins []string
-	Warnings    []string
+	Storage      Storage
+	Policy       grant.Policy
+	MaxExpires   time.Duration // of whatever is signed
+	TokenKeys    []uploadtoken.Key
+	Place        uploadtoken.Place   // bucket and prefix of this deployment
+	Former       []uploadtoken.Place // of whose stored grants may be read
+	Role         Role
+	CallbackURL  string
+	Caller       callerauth.Config
+	STSEnabled   bool
+	PublicURL    string // base of session endpoints; empty: none are issued
+	CORSOrigins  []string
+	RecordEvents bool // log the events of the platform, redacted
+	Warnings     []string
 }
 
 // Callback is what functions/callback needs.
@@ -50,6 +51,7 @@ type Callback struct {
 	CallbackKeyURLs []string // empty: the published ones
 	ReceiptSecret   []byte   // empty: receipts carry no token
 	Webhook         Webhook
+	RecordEvents    bool // log the events of the platform, redacted
 	Warnings        []string
 }
 
@@ -67,6 +69,7 @@ type Complete struct {
 	CORSOrigins   []string
 	ReceiptSecret []byte
 	Webhook       Webhook
+	RecordEvents  bool // log the events of the platform, redacted
 	Warnings      []string
 }
 
@@ -85,6 +88,7 @@ func LoadPresign(lookup Lookup) (Presign, error) {
 		PublicURL:   strings.TrimSuffix(r.secureURL("PUBLIC_URL"), "/"),
 		CORSOrigins: r.corsOrigins(),
 	}
+	_, s.RecordEvents = r.logEvents()
 	s.STSEnabled = r.stsEnabled(s.Role)
 	s.Policy.URLUnsized = r.boolean("UPLOAD_URL_UNSIZED")
 	s.Policy.Bucket = s.Storage.Bucket
@@ -105,6 +109,7 @@ func LoadCallback(lookup Lookup) (Callback, error) {
 		ReceiptSecret: r.receiptSecret(),
 		Webhook:       r.webhook(),
 	}
+	s.Webhook.LogEvents, s.RecordEvents = r.logEvents()
 	s.CallbackKeyURLs = r.callbackKeyURLs()
 	s.Place = uploadtoken.Place{Bucket: s.Storage.Bucket, Prefix: r.prefix()}
 	r.warnOfCallback(s.CallbackURL, s.Storage)
@@ -128,6 +133,7 @@ func LoadComplete(lookup Lookup) (Complete, error) {
 		ReceiptSecret: r.receiptSecret(),
 		Webhook:       r.webhook(),
 	}
+	s.Webhook.LogEvents, s.RecordEvents = r.logEvents()
 	s.Policy.MaxOpen = r.integer("UPLOAD_MAX_OPEN", 0, 0, 1_000_000)
 	s.Policy.Bucket = s.Storage.Bucket
 	s.Place = uploadtoken.Place{Bucket: s.Storage.Bucket, Prefix: s.Policy.Prefix}

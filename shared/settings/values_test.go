@@ -1,6 +1,7 @@
 package settings_test
 
 import (
+	"errors"
 	"maps"
 	"reflect"
 	"strings"
@@ -117,6 +118,38 @@ func TestNotification(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// The events of the platform and those of uploads are never logged at once.
+func TestLogEvents(t *testing.T) {
+	for value, want := range map[string]struct{ whole, redacted bool }{
+		"": {}, "false": {}, "0": {}, "true": {whole: true}, "redacted": {redacted: true},
+	} {
+		env := environment()
+		env["LOG_EVENTS"] = value
+		p, errP := settings.LoadPresign(lookup(env))
+		c, errC := settings.LoadCallback(lookup(env))
+		m, errM := settings.LoadComplete(lookup(env))
+		if err := errors.Join(errP, errC, errM); err != nil {
+			t.Fatal(err)
+		}
+		if p.RecordEvents != want.redacted || c.RecordEvents != want.redacted || m.RecordEvents != want.redacted ||
+			c.Webhook.LogEvents != want.whole || m.Webhook.LogEvents != want.whole {
+			t.Errorf("LOG_EVENTS=%s records in presign %v, callback %v, complete %v, and logs %v, %v, want %+v", value,
+				p.RecordEvents, c.RecordEvents, m.RecordEvents, c.Webhook.LogEvents, m.Webhook.LogEvents, want)
+		}
+	}
+	for _, value := range []string{"Redacted", "redacted,true", "all", "yes"} {
+		env := environment()
+		env["LOG_EVENTS"] = value
+		_, errP := settings.LoadPresign(lookup(env))
+		_, errM := settings.LoadComplete(lookup(env))
+		for _, err := range []error{errP, errM} {
+			if err == nil || strings.Count(err.Error(), "LOG_EVENTS:") != 1 {
+				t.Errorf("LOG_EVENTS=%s: %v, want one fault", value, err)
+			}
+		}
 	}
 }
 
