@@ -129,6 +129,10 @@ func TestNoSecretIsLogged(t *testing.T) {
 				r.logged.mu.Lock()
 				defer r.logged.mu.Unlock()
 				text := r.logged.text.String()
+				const leastRecorded = 500
+				if events := strings.Count(text, `"msg":"event"`); events < leastRecorded {
+					t.Errorf("%d events are recorded, want at least %d", events, leastRecorded)
+				}
 				const leastSecrets, leastLines = 100, 100
 				if lines := strings.Count(text, "\n"); len(v.secrets) < leastSecrets || lines < leastLines {
 					t.Errorf("%d secrets and %d lines of log, want at least %d and %d: the search says nothing", len(v.secrets), lines, leastSecrets, leastLines)
@@ -152,7 +156,7 @@ func TestNoSecretIsLogged(t *testing.T) {
 			t.Cleanup(backend.Close)
 			secretURL := backend.URL + "/hook/a-path-that-is-a-secret?key=and-so-is-this-query"
 			v.keep("the webhook's URL", secretURL)
-			r = newRig(t, trigger, map[string]string{"WEBHOOK_URL": secretURL})
+			r = newRig(t, trigger, map[string]string{"WEBHOOK_URL": secretURL, "LOG_EVENTS": "redacted"})
 			l := &life{rig: r, vault: v}
 			l.start(t)
 			l.uploads(t)
