@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/netip"
 	"strings"
+	"sync"
 	"time"
 	"unicode/utf8"
 )
@@ -57,35 +58,37 @@ const (
 )
 
 func charset(s string) chars {
+	table := kinds()
 	var set chars
 	for i := range len(s) {
-		set |= kindOf(s[i])
+		set |= table[s[i]]
 	}
 	return set
 }
 
-func kindOf(c byte) chars {
-	switch {
-	case c >= utf8.RuneSelf:
-		return beyond
-	case c < ' ' || c == 0x7f:
-		return control
-	}
-	for _, group := range groups {
-		if strings.IndexByte(group.members, c) >= 0 {
-			return group.kind
+// kinds are the kinds of all bytes.
+var kinds = sync.OnceValue(func() *[256]chars {
+	var table [256]chars
+	for c := range table {
+		switch {
+		case c >= utf8.RuneSelf:
+			table[c] = beyond
+		case c < ' ' || c == 0x7f:
+			table[c] = control
+		default:
+			table[c] = sign
 		}
 	}
-	return sign
-}
-
-var groups = [...]struct {
-	kind    chars
-	members string
-}{
-	{lowerHex, "abcdef"}, {digit, "0123456789"}, {letter, "ghijklmnopqrstuvwxyzGHIJKLMNOPQRSTUVWXYZ"}, {upperHex, "ABCDEF"},
-	{dash, "-_"}, {slash, "+/="}, {dot, "."}, {blank, " "},
-}
+	for kind, members := range map[chars]string{
+		lowerHex: "abcdef", digit: "0123456789", letter: "ghijklmnopqrstuvwxyzGHIJKLMNOPQRSTUVWXYZ", upperHex: "ABCDEF",
+		dash: "-_", slash: "+/=", dot: ".", blank: " ",
+	} {
+		for _, c := range []byte(members) {
+			table[c] = kind
+		}
+	}
+	return &table
+})
 
 const alphanumeric = digit | lowerHex | upperHex | letter
 
@@ -154,10 +157,10 @@ func wellKnown(s string) string {
 // dotted are the lengths of two to four parts between dots: hosts, file names,
 // tokens.
 func dotted(s string) string {
-	parts := strings.Split(s, ".")
-	if len(parts) > 4 {
+	if strings.Count(s, ".") > 3 {
 		return ""
 	}
+	parts := strings.Split(s, ".")
 	lengths := make([]string, len(parts))
 	for i, part := range parts {
 		if part == "" {

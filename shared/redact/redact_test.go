@@ -91,8 +91,16 @@ func TestBounds(t *testing.T) {
 			t.Errorf("%s: %d bytes, valid %v, want at most %d", name, len(got), json.Valid([]byte(got)), limit)
 		}
 	}
-	if got := redacted(`{"path":"/"` + names.String() + `}`); !strings.Contains(got, `"<cut 99901>":null}`) {
-		t.Errorf("100,001 members end in %s", got[len(got)-100:])
+	for event, end := range map[string]string{
+		`{"path":"/"` + names.String() + `}`:                            `"<cut 99901>":null}`,
+		`{"path":"` + strings.Repeat("/segment", 100_000) + `"}`:        `/<cut 99976>"}`,
+		`{"body":"` + strings.Repeat("a=b&", 100_000) + `a"}`:           `,"<cut 99951>"]}}`,
+		`{"list":[` + strings.Repeat("1,", 100_000) + `1]}`:             `,1,"<cut 99981>"]}`,
+		strings.Repeat(`{"list":`, 13) + `[]` + strings.Repeat("}", 13): `"list":"<object 11>"}}}}}}}}}}}}`,
+	} {
+		if got := redacted(event); !strings.HasSuffix(got, end) {
+			t.Errorf("%.40s ends in %s, want %s", event, got[max(len(got)-100, 0):], end)
+		}
 	}
 }
 

@@ -20,13 +20,14 @@ func isPath(name, s string) bool {
 
 // path keeps the slashes, the words of our routes and part numbers.
 func (w *writer) path(s string) {
-	segments := strings.Split(s[1:], "/")
 	w.raw(`"`)
-	for i, segment := range segments {
-		if i == maxSegments {
-			w.raw(fmt.Sprintf("/<cut %d>", len(segments)-i))
+	shown := 0
+	for segment := range strings.SplitSeq(s[1:], "/") {
+		if shown == maxSegments {
+			w.raw(fmt.Sprintf("/<cut %d>", strings.Count(s, "/")-shown))
 			break
 		}
+		shown++
 		w.raw("/")
 		if segment != "" && !slices.Contains(routes, segment) && !smallNumber(segment) {
 			segment = w.placeholder(segment, class(segment))
