@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"io"
 	"log/slog"
 	"reflect"
 	"strings"
@@ -136,3 +137,20 @@ func TestRecordingDoesNotFailTheAnswer(t *testing.T) {
 type panicking struct{}
 
 func (panicking) MarshalJSON() ([]byte, error) { panic("a secret") }
+
+// What recording costs, and what it costs where nobody asked for it.
+func BenchmarkInvoke(b *testing.B) {
+	event := []byte(`{"version":"v1","rawPath":"/presign","body":"{\"filename\":\"a.jpg\",\"size\":5}","isBase64Encoded":false,` +
+		`"headers":{"Authorization":"Bearer caller","Content-Type":"application/json"},"queryParameters":{},` +
+		`"requestContext":{"accountId":"123456789","http":{"method":"POST","path":"/presign","sourceIp":"203.0.113.7"}}}`)
+	for name, record := range map[string]bool{"on": true, "off": false} {
+		b.Run(name, func(b *testing.B) {
+			a := &fchttp.Adapter{Handler: answering("done", nil), Log: slog.New(slog.NewJSONHandler(io.Discard, nil)), Record: record}
+			for b.Loop() {
+				if _, err := a.Invoke(b.Context(), requestID, event); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
