@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"ossupload/scripts/internal/stack"
 	"ossupload/scripts/internal/stack/fc"
@@ -25,7 +26,7 @@ func (o outcome) String() string {
 	case o.Status == 0:
 		return o.Code
 	}
-	return fmt.Sprintf("%d %s", o.Status, o.Code)
+	return strings.TrimSpace(fmt.Sprintf("%d %s", o.Status, o.Code))
 }
 
 type verdict string

@@ -125,7 +125,7 @@ func TestReplay(t *testing.T) {
 			seen := map[string]int{}
 			for _, r := range results {
 				seen[r.Function+" "+r.Trigger]++
-				if key := strings.TrimSpace(r.Function + " " + r.What + " " + r.Recorded.String()); (r.Verdict == unproven) != unprovable[key] {
+				if key := r.Function + " " + r.What + " " + r.Recorded.String(); (r.Verdict == unproven) != unprovable[key] {
 					t.Errorf("%s: %s, answered %s here", key, r.Verdict, r.Replayed)
 				}
 			}
