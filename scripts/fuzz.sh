@@ -25,6 +25,7 @@ targets=(
   functions/complete:FuzzParsePartNumbers
   functions/presign:FuzzDispositionName
   scripts/internal/stack/oss:FuzzSDKSignature
+  scripts/replay:FuzzRebuild
 )
 # fuzz runs one target and prints how it ended.
 fuzz() {

@@ -116,23 +116,22 @@ func madeIPv4(length int) string {
 	return "203.0.113.7"
 }
 
-// madeIPv6 is "::" and as many groups as it takes.
+// madeIPv6 has eight groups if they fit, and else "::" before those that do.
 func madeIPv6(length int) string {
-	const full = "2001:0db8:0000:0000:0000:0000:0000:0001"
-	if length >= len(full) {
-		return full
+	const most, least = 8*4 + 7, 8 + 7
+	text, groups := "", 8
+	digits := min(length, most) - 7
+	if length < least {
+		text = "::"
+		length -= len(text)
+		groups = (length + 5) / 5 // of up to four digits, and a colon between
+		digits = length - groups + 1
 	}
-	left := length - len("::")
-	text := "::"
-	for left > 0 {
-		group := min(left, 4)
-		if left == 5 {
-			group = 3 // what follows needs a colon and a digit
-		}
-		text += strings.Repeat("a", group)
-		if left -= group; left > 0 {
+	for ; groups > 0; groups-- {
+		n := max((digits+groups-1)/groups, 0)
+		text += strings.Repeat("a", n)
+		if digits -= n; groups > 1 {
 			text += ":"
-			left--
 		}
 	}
 	return text

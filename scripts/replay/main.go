@@ -34,6 +34,7 @@ import (
 	"strings"
 	"syscall"
 	"text/tabwriter"
+	"unicode"
 
 	"ossupload/scripts/internal/stack"
 )
@@ -151,6 +152,18 @@ func parseFlags(args []string, stderr io.Writer) (o options, err error) {
 	return o, nil
 }
 
+// printable is the beginning of what a log says, without what a terminal would obey.
+func printable(s string) string {
+	const most = 60 // characters
+	shown := 0
+	return strings.Map(func(c rune) rune {
+		if shown++; shown > most || !unicode.IsPrint(c) {
+			return -1
+		}
+		return c
+	}, s)
+}
+
 // show prints the results as a table, or as lines of JSON.
 func show(w io.Writer, results []result, asJSON bool) error {
 	if asJSON {
@@ -163,11 +176,17 @@ func show(w io.Writer, results []result, asJSON bool) error {
 		return nil
 	}
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(table, "FUNCTION\tTRIGGER\tEVENT\tRECORDED\tREPLAYED\t")
+	fmt.Fprintln(table, "FUNCTION\tTRIGGER\tEVENT\tRECORDED\tREPLAYED\tVERDICT")
 	counts := map[verdict]int{}
 	for _, r := range results {
 		counts[r.Verdict]++
-		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\n", r.Function, r.Trigger, r.What, r.Recorded, r.Replayed, r.Verdict)
+		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\n",
+			printable(r.Function), printable(r.Trigger), printable(r.What), printable(r.Recorded.String()), r.Replayed, r.Verdict)
+	}
+	for _, r := range results {
+		if r.Err != "" {
+			fmt.Fprintf(table, "%s: %s\n", printable(r.RequestID), printable(r.Err))
+		}
 	}
 	fmt.Fprintf(table, "%d events: %d same, %d unproven, %d differ\n", len(results), counts[same], counts[unproven], counts[differs])
 	if err := table.Flush(); err != nil {

@@ -1,12 +1,14 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
+	"ossupload/shared/rawjson"
 	"ossupload/shared/redact"
 )
 
@@ -18,7 +20,7 @@ func TestRebuiltEventsHaveTheShape(t *testing.T) {
 	events := []string{
 		`{"path":"/c/v1.k1.ab%2Fcd/s3/multipart/x-y_z/7/1234//","httpMethod":"GET","headers":{"Authorization":"Bearer aaaa.bbbb.cccc","Content-Type":"text/plain;a=b c"}}`,
 		`{"a":["1","0a","0A","Zz","a-b","a/b","dGU=","a.b","a!b","a b"," ","é","a\nb","\n","-","a%20b%","1+1","%2F+"],"n":[12345,-1.25,1e9,true,null,7]}`,
-		`{"t":["2026-11-20T10:00:00Z","2026-11-20T10:00:00.000Z","2026-11-20T10:00:00+08:00","2026-11-20T10:00:00.123456789Z","2026-11-20T10:00:00.1-08:00","2026-11-20T10:00:00.12Z"],"ip":["203.0.113.7","10.0.0.1","::1","2001:db8::1","fe80::1:2"]}`,
+		`{"t":["2026-11-20T10:00:00Z","2026-11-20T10:00:00.000Z","2026-11-20T10:00:00+08:00","2026-11-20T10:00:00.123456789Z","2026-11-20T10:00:00.1-08:00","2026-11-20T10:00:00.12Z"],"ip":["203.0.113.7","10.0.0.1","::1","2001:db8::1","fe80::1:2","2001:db8:85a3:1234:5678:8a2e:370:7334","a:b:c:d:e:f:1:2","::ffff:1.2.3.4","2001:db8:1::1234"]}`,
 		`{"id":["0F5A2C9E-6C0E-4D1C-8C3B-4B1D5C2E7A90","0f5a2c9e-6c0e-4d1c-8c3b-4b1d5c2e7a90"],"url":["https://a.example/b","http://a"],"me@x":{},"list":[]}`,
 		`{"isBase64Encoded":true,"body":"eyJmaWxlbmFtZSI6ImEuanBnIiwic2l6ZSI6NX0="}`, `{"isBase64Encoded":true,"body":"/9j/4A=="}`,
 		`{"body":"bucket=b1&object=uploads%2Fa.png&size=5&x%3Au=v1.k1.abc&&=&lone"}`, `{"payload":"{\"do\":\"sweep\", \"inner\":\"[1,2,\\\"x\\\"]\" }"}`,
@@ -71,5 +73,34 @@ func TestRebuildRefuses(t *testing.T) {
 		if got, err := rebuild(json.RawMessage(shape), ""); err == nil {
 			t.Errorf("rebuild(%s) = %d bytes, want an error", shape, len(got))
 		}
+	}
+}
+
+// Whatever a log holds, it is an event or an error; and what was recorded of an
+// event can be rebuilt.
+func FuzzRebuild(f *testing.F) {
+	for _, seed := range []string{
+		`{"a":"<#1 4 hex>"}`, `{"<json 5>":[1]}`, `{"<base64 8>":{"<form 3>":[["a","<#1 1 hex %1 +1>"]]}}`, `"<invalid 3>"`, `["<#2 7 ipv6>","<#3 3 https-url>","<#1 9 dotted 9.9>","<#1 2 rfc3339>","<#9 0 ascii>"]`, `{"body":"a=b&c"}`,
+	} {
+		f.Add([]byte(seed))
+	}
+	f.Fuzz(func(t *testing.T, text []byte) {
+		text = bytes.TrimSpace(text)
+		if json.Valid(text) {
+			event, err := rebuild(text, "TOKEN")
+			if _, invalid := rawjson.String(text); err == nil && !invalid && !json.Valid(event) {
+				t.Errorf("rebuild(%s) = %s", text, event)
+			}
+		}
+		shape := redact.New().JSON(text, limit)
+		if event, err := rebuild(shape, ""); err != nil || json.Valid(text) && !json.Valid(event) {
+			t.Errorf("rebuild(%s) = %s, %v", shape, event, err)
+		}
+	})
+}
+
+func TestPrintable(t *testing.T) {
+	if got := printable("a\x1b[31mé\n" + strings.Repeat("x", 100)); got != "a[31mé"+strings.Repeat("x", 60-8) {
+		t.Errorf("printable = %q", got)
 	}
 }
