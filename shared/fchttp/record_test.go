@@ -101,14 +101,15 @@ func TestNothingIsRecordedUnasked(t *testing.T) {
 func TestRecordedEventsAreBounded(t *testing.T) {
 	const most = 16 << 10
 	long := strings.Repeat(`{\"a\":[\"/bc d\",`, 100_000)
+	lists := `{"a":1` + strings.Repeat(`,"a name":["`+strings.Repeat(`a b","`, 30)+`"]`, 100) + `}`
 	for _, event := range []string{
+		lists,
 		trigger(t, "POST", map[string]any{"body": strings.Repeat("x", 2<<20)}),
 		`{"version":"v1","rawPath":"/","requestContext":{},"headers":{` + strings.TrimSuffix(strings.Repeat(`"x-y-z":"`+strings.Repeat("a b", 30)+`",`, 30_000), ",") + `}}`,
 		`{"triggerTime":"` + long + `"}`, long,
 	} {
 		a, log := recording()
-		platform := strings.Split(strings.Repeat("much.", 100_000), ".")
-		_, _ = a.Invoke(fchttp.WithPlatform(t.Context(), platform), requestID, []byte(event))
+		_, _ = a.Invoke(fchttp.WithPlatform(t.Context(), json.RawMessage(lists)), requestID, []byte(event))
 		for line := range bytes.Lines(log.Bytes()) {
 			if len(line) > most {
 				t.Errorf("%.60s: a line of %d bytes, want at most %d", event, len(line), most)
