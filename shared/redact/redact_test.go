@@ -41,6 +41,10 @@ func TestRedact(t *testing.T) {
 			`{"body":{"<form 34>":[["bucket","<#1 2 hex>"],["x%3Au",""],["object","<#2 5 hex %1>"],["<#3 4 alnum>"]]}}`},
 		{"well-known forms", `["1-1","203.0.113.7","2001:db8::1","2026-11-20T10:00:00.000Z","0F5A2C9E-6C0E-4D1C-8C3B-4B1D5C2E7A90","https://a.b/c","é","a\nb"]`,
 			`["<#1 3 base64url>","<#2 11 ipv4>","<#3 11 ipv6>","<#4 24 rfc3339>","<#5 36 HEX-dash>","<#6 13 https-url>","<#7 2 utf8>","<#8 3 control>"]`},
+		{"a callback of OSS", `{"headers":{"x-oss-pub-key-url":"aHR0cHM6Ly9nb3NzcHVibGljLmFsaWNkbi5jb20vY2FsbGJhY2tfcHViX2tleV92MS5wZW0=",` +
+			`"X-Oss-Additional-Headers":"","eagleeye-rpcid":"0.1","User-Agent":"aliyun-oss-callback","x-oss-owner":"1544709436620439"}}`,
+			`{"headers":{"x-oss-pub-key-url":"aHR0cHM6Ly9nb3NzcHVibGljLmFsaWNkbi5jb20vY2FsbGJhY2tfcHViX2tleV92MS5wZW0=",` +
+				`"X-Oss-Additional-Headers":"","eagleeye-rpcid":"<#1 3 dotted 1.1>","User-Agent":"aliyun-oss-callback","x-oss-owner":"<#2 16 digits>"}}`},
 		{"a member twice", `{"path":"/presign","path":"/x"}`, `{"path":"/presign","path":"/<#1 1 alnum>"}`},
 		{"unicode escapes", `{"\u0061uthorization":"\u0050OST"}`, `{"authorization":"<#1 4 alnum>"}`},
 		{"a Kelvin sign", `{"\u212aey":1}`, `{"<#1 5 utf8>":1}`},

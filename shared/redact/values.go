@@ -23,7 +23,7 @@ var (
 		"*/*", "application/json", "application/json; charset=utf-8", "application/json;charset=utf-8", "application/json;charset=UTF-8",
 		"application/x-www-form-urlencoded", "application/octet-stream", "application/pdf", "application/xml", "application/cloudevents+json",
 		"multipart/form-data", "text/plain", "text/plain; charset=utf-8", "text/plain;charset=UTF-8", "text/html",
-		"image/jpeg", "image/png", "image/gif", "image/webp", "video/mp4", "audio/mpeg",
+		"image/jpeg", "image/png", "image/gif", "image/webp", "image/avif", "image/heic", "application/zip", "video/quicktime", "video/webm", "video/mp4", "audio/mpeg",
 	}
 )
 
@@ -66,6 +66,10 @@ var plain = sync.OnceValue(func() map[string][]string {
 		"as":                             {"put", "url", "form", "template"},
 		"qualifier":                      {"LATEST"},
 		"handler":                        {"main"},
+		"memory":                         {"128", "256", "512", "1024", "2048"},
+		"x-oss-signature-version":        versions,
+		"x-oss-tag":                      {"CALLBACK"},
+		"user-agent":                     {"aliyun-oss-callback"},
 		// The addresses of the keys of OSS's callbacks, in base64.
 		"x-oss-pub-key-url": {
 			"aHR0cDovL2dvc3NwdWJsaWMuYWxpY2RuLmNvbS9jYWxsYmFja19wdWJfa2V5X3YxLnBlbQ==",

@@ -9,15 +9,14 @@ import (
 // maxWords is how many words a name may have that is kept.
 const maxWords = 6
 
-// words are what names are made of that stay, made when they are first asked for, so
-// that no start pays for them: of the events of gateways, triggers
+// words are what names are made of that stay: of the events of gateways, triggers
 // and timers, of the context of Function Compute, of the headers that HTTP, browsers
 // and Alibaba Cloud send, and of what our routes take. A new member of the platform
-// most likely is made of them, too, and a secret is not.
+// most likely is made of them, too, and a secret is not. No start pays for them.
 var words = sync.OnceValue(func() map[string]bool {
 	m := map[string]bool{}
 	for word := range strings.FieldsSeq(`
-	accept access account accountid accounts acs address age agent alb algorithm ali alibaba aliyun aliyunaccountid aliyuneventbusname
+	accept access additional account accountid accounts acs address age agent alb algorithm ali alibaba aliyun aliyunaccountid aliyuneventbusname
 	aliyunoriginalaccountid aliyunpublishaddr aliyunpublishtime aliyunregionid amzn api apigateway app application arn as async attributes
 	auth authorization authorizer b3 baggage baggages base64 batch body bucket bucketname buckets ca cache caclientip callback caller
 	carequestid cdn certificate cf ch channel charset checksum city cli client clientip cloud code connecting connection console content
@@ -33,7 +32,7 @@ var words = sync.OnceValue(func() map[string]bool {
 	param parameter parameters params parent part partnumbers parts path pathname payload peer period platform policy port post pragma pre
 	prefix presign principal principals priority process project proto protocol proxy pub public put qualifier query queue r ram range rate
 	raw rawpath ray read real reason receipt receive received referer referrer region remote replay reqid request requested requester
-	requestid requests resource resources response responses result retry role root route routes rpc rule run runtime s3 safe sampled save
+	requestid requests resource resources response responses result retry role root route routes rpc rpcid rule run runtime s3 safe sampled save
 	schema scheme scope sec secret security seen select send sent serial server service session sha1 sha256 signature signed single site size
 	slb sls sofa source sourceip span spanid spec specversion stage start state status storage store stored strict string sts style subject
 	subscription suffix sum sw8 sweep symlink system table tag tags target task template tenant text time timeout timer timestamp title to
