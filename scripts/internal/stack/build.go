@@ -69,6 +69,8 @@ func Timeout(name string) time.Duration {
 		return 30 * time.Second
 	case "callback":
 		return 4 * time.Second
+	case Repair:
+		return 300 * time.Second
 	}
 	return 60 * time.Second
 }
