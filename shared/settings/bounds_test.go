@@ -1,6 +1,7 @@
 package settings_test
 
 import (
+	"errors"
 	"maps"
 	"reflect"
 	"slices"
@@ -131,7 +132,14 @@ func TestFaultsNameTheItem(t *testing.T) {
 	if err == nil {
 		t.Fatal("LoadComplete = nil error")
 	}
+	var faults settings.Faults
+	if !errors.As(err, &faults) {
+		t.Fatalf("LoadComplete = %T, want Faults", err)
+	}
 	got := strings.Split(strings.TrimPrefix(err.Error(), "reading environment: "), "; ")
+	if !slices.Equal(got, faults) {
+		t.Errorf("Faults = %q, and their text %q", faults, got)
+	}
 	want := []string{
 		`OSS_CNAME: "maybe" is not true or false`,
 		`UPLOAD_MAX_SIZE: "5GB" is not a number of bytes from 1 to 48800000000000`,

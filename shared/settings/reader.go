@@ -1,7 +1,6 @@
 package settings
 
 import (
-	"errors"
 	"fmt"
 	"net"
 	"net/url"
@@ -32,13 +31,19 @@ func (r *reader) check(name string, err error) {
 	}
 }
 
+// Faults are all that is wrong with an environment, each with the name of its
+// variable before it. Load functions fail with no other error.
+type Faults []string
+
+func (f Faults) Error() string { return "reading environment: " + strings.Join(f, "; ") }
+
 // err is one error for all faults.
 func (r *reader) err() error {
 	r.checkSecrets()
 	if len(r.faults) == 0 {
 		return nil
 	}
-	return errors.New("reading environment: " + strings.Join(r.faults, "; "))
+	return Faults(r.faults)
 }
 
 // text is the trimmed value, or def. An empty variable counts as unset, which
