@@ -57,42 +57,52 @@ func (t *Template) read(path string) error {
 	if err != nil {
 		return fmt.Errorf("reading the template: %w", err)
 	}
-	anchors := map[string]string{} // resource that has the values
-	var block, resource string
+	r := reader{Template: t, anchors: map[string]string{}}
 	for line := range strings.Lines(string(text)) {
 		line = strings.TrimRight(line, "\n")
 		if strings.HasPrefix(strings.TrimSpace(line), "#") {
 			continue
 		}
-		t.note(line)
-		switch {
-		case extendLine.MatchString(line):
-			base := extendLine.FindStringSubmatch(line)[1]
-			if err := t.read(filepath.Join(filepath.Dir(path), base)); err != nil {
+		if m := extendLine.FindStringSubmatch(line); m != nil {
+			if err := t.read(filepath.Join(filepath.Dir(path), m[1])); err != nil {
 				return err
 			}
-		case blockLine.MatchString(line):
-			block = blockLine.FindStringSubmatch(line)[1]
-		case block == "vars" && varLine.MatchString(line):
-			m := varLine.FindStringSubmatch(line)
-			t.vars[m[1]] = m[2]
-		case block == "resources" && resourceLine.MatchString(line):
-			resource = resourceLine.FindStringSubmatch(line)[1]
-		case valuesLine.MatchString(line):
-			m := valuesLine.FindStringSubmatch(line)
-			t.begin(resource)
-			switch m[1] {
-			case "&":
-				anchors[m[2]] = resource
-			case "*":
-				t.copy(resource, anchors[m[2]])
-			}
-		case block == "resources" && variableLine.MatchString(line):
-			m := variableLine.FindStringSubmatch(line)
-			t.set(resource, m[1], m[2])
 		}
+		t.note(line)
+		r.line(line)
 	}
 	return nil
+}
+
+// reader is where a file is being read.
+type reader struct {
+	*Template
+	block, resource string
+	anchors         map[string]string // the resources that have the values
+}
+
+func (r *reader) line(line string) {
+	if m := blockLine.FindStringSubmatch(line); m != nil {
+		r.block = m[1]
+	} else if m := varLine.FindStringSubmatch(line); m != nil && r.block == "vars" {
+		r.vars[m[1]] = m[2]
+	}
+	if r.block != "resources" {
+		return
+	}
+	if m := resourceLine.FindStringSubmatch(line); m != nil {
+		r.resource = m[1]
+	} else if m := valuesLine.FindStringSubmatch(line); m != nil {
+		r.begin(r.resource)
+		switch m[1] {
+		case "&":
+			r.anchors[m[2]] = r.resource
+		case "*":
+			r.copy(r.resource, r.anchors[m[2]])
+		}
+	} else if m := variableLine.FindStringSubmatch(line); m != nil {
+		r.set(r.resource, m[1], m[2])
+	}
 }
 
 // note keeps the variables that a line reads.
