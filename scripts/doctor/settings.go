@@ -113,7 +113,10 @@ func (e *examination) templates() {
 	}
 	for _, read := range e.template.Reads() {
 		value, ok := e.lookup(read.Name)
-		if value = strings.TrimSpace(value); !ok || value == "" {
+		if value = strings.TrimSpace(value); value == "" {
+			if ok && read.Default {
+				e.fault(read.Name, "is set to nothing, which would replace its default: leave it out")
+			}
 			continue
 		}
 		if f, ok := formats[read.Name]; ok && !f.form.MatchString(value) {

@@ -55,13 +55,13 @@ func TestSettings(t *testing.T) {
 	for _, tt := range []struct {
 		name     string
 		template string
-		change   map[string]string // an empty value unsets
+		change   map[string]string // "-" unsets
 		want     []string
 	}{
-		{"all is well", alone, map[string]string{"API_DOMAIN": "", "API_CERT_ID": ""}, []string{"ok       nothing is wrong"}},
+		{"all is well", alone, map[string]string{"API_DOMAIN": "-", "API_CERT_ID": "-"}, []string{"ok       nothing is wrong"}},
 		{"all is well with a domain", domain, nil, []string{"ok       nothing is wrong"}},
 		{"several at once", domain, map[string]string{
-			"ACCOUNT_ID": "12a", "OSS_BUCKET": "", "UPLOAD_MAX_SIZE": "5GB", "API_DOMAIN": "", "PRESIGN_ROLE": "Presign", "TRIGGER_ROLE": "acs:ram::1:role/trigger",
+			"ACCOUNT_ID": "12a", "OSS_BUCKET": "-", "UPLOAD_MAX_SIZE": "5GB", "API_DOMAIN": "-", "PRESIGN_ROLE": "Presign", "TRIGGER_ROLE": "acs:ram::1:role/trigger",
 			"WEBHOOK_URL": "https://app.example.com/uploads",
 		}, []string{
 			`error    ACCOUNT_ID: "12a" is not the number of an account`,
@@ -72,7 +72,7 @@ func TestSettings(t *testing.T) {
 			`error    PRESIGN_ROLE: "Presign" is not the name or ARN of a role in lower case, which Serverless Devs makes of it`,
 			`error    API_DOMAIN: is required`,
 		}},
-		{"a mode without its settings", domain, map[string]string{"AUTH_MODE": ""}, []string{`error    AUTH_MODE: is required: jwt, header or none`}},
+		{"a mode without its settings", domain, map[string]string{"AUTH_MODE": "-"}, []string{`error    AUTH_MODE: is required: jwt, header or none`}},
 		{"everybody", domain, map[string]string{"AUTH_MODE": "none", "AUTH_ALLOW_NONE": "true"}, []string{
 			`error    AUTH_MODE: none lets everybody upload: it needs AUTH_ALLOW_NONE=true as well`,
 			`warning  AUTH_ALLOW_NONE is not handed on by ../deploy/domain.yaml`,
@@ -90,9 +90,12 @@ func TestSettings(t *testing.T) {
 			`warning  "UPLOAD_TAGKEYS" is not a setting and is ignored: did you mean UPLOAD_TAG_KEYS?`,
 			"ok       nothing is wrong",
 		}},
-		{"without a domain its own URLs do not count", alone, map[string]string{"CALLBACK_URL": "https://elsewhere.example.com/", "API_DOMAIN": "", "API_CERT_ID": ""}, []string{
+		{"without a domain its own URLs do not count", alone, map[string]string{"CALLBACK_URL": "https://elsewhere.example.com/", "API_DOMAIN": "-", "API_CERT_ID": "-"}, []string{
 			`warning  CALLBACK_URL is not handed on by ../../s.yaml`,
 			"ok       nothing is wrong",
+		}},
+		{"nothing in place of a default", domain, map[string]string{"UPLOAD_PREFIX": "", "CORS_ORIGINS": ""}, []string{
+			"error    UPLOAD_PREFIX: is set to nothing, which would replace its default: leave it out",
 		}},
 		{"a comment behind a value", domain, map[string]string{"AUTH_SUBJECT_CLAIM": "id # of the user", "AUTH_AUDIENCE": `"ours"`, "AUTH_ISSUER": "$HOME"}, []string{
 			"error    AUTH_ISSUER: holds # or $ or begins with a quote, and would not be deployed as it stands in the file",
@@ -103,7 +106,7 @@ func TestSettings(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			env := right()
 			maps.Copy(env, tt.change)
-			maps.DeleteFunc(env, func(_, value string) bool { return value == "" })
+			maps.DeleteFunc(env, func(_, value string) bool { return value == "-" })
 			got, err := examine(t, tt.template, env, nil)
 			if tt.want[len(tt.want)-1] != "ok       nothing is wrong" {
 				if err == nil || errors.Is(err, errUsage) {

@@ -31,6 +31,7 @@ type Template struct {
 type Read struct {
 	Name     string
 	Required bool // it has no default where it is read first
+	Default  bool // it has one there that is not empty
 }
 
 // Lookup finds a variable of whoever deploys.
@@ -49,7 +50,7 @@ var (
 	resourceLine = regexp.MustCompile(`^  ([a-z]+):$`)
 	valuesLine   = regexp.MustCompile(`^      environmentVariables:(?: ([&*])([a-z]+))?$`)
 	variableLine = regexp.MustCompile(`^        ([A-Z][A-Z_]*): (.+)$`)
-	envCall      = regexp.MustCompile(`env\('([A-Z_]+)'(,?)`)
+	envCall      = regexp.MustCompile(`env\('([A-Z_]+)'(, (?:'')?)?`)
 )
 
 func (t *Template) read(path string) error {
@@ -109,7 +110,7 @@ func (r *reader) line(line string) {
 func (t *Template) note(line string) {
 	for _, m := range envCall.FindAllStringSubmatch(line, -1) {
 		if !slices.ContainsFunc(t.reads, func(r Read) bool { return r.Name == m[1] }) {
-			t.reads = append(t.reads, Read{Name: m[1], Required: m[2] == ""})
+			t.reads = append(t.reads, Read{Name: m[1], Required: m[2] == "", Default: m[2] == ", "})
 		}
 	}
 }

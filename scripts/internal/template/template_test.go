@@ -100,8 +100,8 @@ func TestEnvironment(t *testing.T) {
 func TestReads(t *testing.T) {
 	read := open(t, map[string]string{"base.yaml": base, "below/more.yaml": extension}, "below/more.yaml")
 	want := []template.Read{
-		{"REGION", true}, {"ACCOUNT", true}, {"FIRST_ROLE", false}, {"ENDPOINT", false}, {"BUCKET", true},
-		{"EMPTY", false}, {"URL", false}, {"DOMAIN", true},
+		{Name: "REGION", Required: true}, {Name: "ACCOUNT", Required: true}, {Name: "FIRST_ROLE", Default: true}, {Name: "ENDPOINT", Default: true},
+		{Name: "BUCKET", Required: true}, {Name: "EMPTY"}, {Name: "URL", Default: true}, {Name: "DOMAIN", Required: true},
 	}
 	if got := read.Reads(); !slices.Equal(got, want) {
 		t.Errorf("Reads = %v, want %v", got, want)
