@@ -48,7 +48,7 @@ else
 fi
 
 if command -v shellcheck >/dev/null; then
-  run shellcheck scripts/*.sh scripts/clients/*.sh .ci/run
+  run shellcheck scripts/*.sh scripts/clients/*.sh scripts/deploy/*.sh .ci/run
 else
   skip shellcheck "it is not installed"
 fi
@@ -62,7 +62,7 @@ else
 fi
 
 if ! command -v s >/dev/null; then
-  skip "rendering s.yaml" "Serverless Devs is not installed (npm install -g @serverless-devs/s)"
+  skip "deploying to a stand-in" "Serverless Devs is not installed (npm install -g @serverless-devs/s)"
 fi
 
 # The tests come last, so that the end of the output tells the outcome. Recipes,

@@ -70,12 +70,12 @@ func newServerless(t *testing.T) *serverless {
 	}
 	s := &serverless{tool: tool, tree: t.TempDir(), home: t.TempDir()}
 	s.record = filepath.Join(s.home, "recorded")
-	for _, dir := range []string{"functions", "shared", "scripts/deploy"} {
+	for _, dir := range []string{"functions", "shared", "scripts/deploy", "scripts/doctor", "scripts/secrets", "scripts/internal"} {
 		if err := os.CopyFS(filepath.Join(s.tree, dir), os.DirFS(filepath.Join("..", dir))); err != nil {
 			t.Fatal(err)
 		}
 	}
-	for _, file := range []string{"go.mod", "go.sum", "s.yaml", "scripts/build.sh"} {
+	for _, file := range []string{"go.mod", "go.sum", "s.yaml", ".env.example", "scripts/build.sh"} {
 		s.write(t, filepath.Join(s.tree, file), read(t, filepath.Join("..", file)), 0o700)
 	}
 	// It looks for news of itself and of its components unless it just has.
