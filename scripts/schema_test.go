@@ -5,8 +5,10 @@ import (
 	"fmt"
 	"maps"
 	"math"
+	"path/filepath"
 	"slices"
 	"strings"
+	"testing"
 )
 
 // schema is what the published schemas of components use of JSON Schema. It is
@@ -77,15 +79,7 @@ func (j *judgement) value(at string, s *schema, value any) {
 	if s.Ref != "" {
 		s = j.root.Definitions[strings.TrimPrefix(s.Ref, "#/definitions/")]
 	}
-	if s.AnyOf != nil && !slices.ContainsFunc(s.AnyOf, func(s *schema) bool { return j.fits(s, value) }) {
-		// What a trigger's configuration must be depends on its type: see judge.
-		if !strings.HasSuffix(at, ".triggerConfig") {
-			j.fault(at, "is none of those that it may be")
-		}
-	}
-	if s.Enum != nil && !slices.Contains(s.Enum, value) || s.Const != nil && s.Const != value {
-		j.fault(at, "is %v", value)
-	}
+	j.choice(at, s, value)
 	switch value := value.(type) {
 	case map[string]any:
 		j.object(at, s, value)
@@ -104,6 +98,18 @@ func (j *judgement) value(at string, s *schema, value any) {
 	case bool:
 		j.kind(at, s, "boolean")
 	default:
+		j.fault(at, "is %v", value)
+	}
+}
+
+// choice looks at what a value must be one of. What a trigger's configuration must
+// be depends on its type: see judge.
+func (j *judgement) choice(at string, s *schema, value any) {
+	fits := func(s *schema) bool { return j.fits(s, value) }
+	if s.AnyOf != nil && !strings.HasSuffix(at, ".triggerConfig") && !slices.ContainsFunc(s.AnyOf, fits) {
+		j.fault(at, "is none of those that it may be")
+	}
+	if s.Enum != nil && !slices.Contains(s.Enum, value) || s.Const != nil && s.Const != value {
 		j.fault(at, "is %v", value)
 	}
 }
@@ -163,6 +169,55 @@ func (j *judgement) condition(at string, s *schema, value map[string]any) {
 	for _, name := range branch.Required {
 		if _, ok := value[name]; !ok {
 			j.fault(at, "lacks %s", name)
+		}
+	}
+}
+
+// A template that is wrong does not conform.
+func TestSchemaIsHeld(t *testing.T) {
+	const right = `{"region":"cn-shanghai","functionName":"f","runtime":"go1","handler":"main","code":"./dist","cpu":0.1,"memorySize":128,"diskSize":512,
+		"timeout":4,"concurrencyConfig":{"reservedConcurrency":1},"asyncInvokeConfig":{"maxAsyncRetryAttempts":3},"logConfig":"auto",
+		"environmentVariables":{"A":"b"},"triggers":[
+		{"triggerName":"h","triggerType":"http","triggerConfig":{"authType":"anonymous","methods":["GET"],"disableURLInternet":true}},
+		{"triggerName":"t","triggerType":"timer","triggerConfig":{"cronExpression":"@every 1m","enable":true,"payload":"{}"}},
+		{"triggerName":"o","triggerType":"oss","sourceArn":"a","invocationRole":"r","triggerConfig":{"events":["oss:ObjectCreated:PutObject"],"filter":{"key":{"prefix":"p","suffix":""}}}}]}`
+	const route = `{"region":"cn-shanghai","domainName":"d","protocol":"HTTPS","certConfig":{"certId":"1"},"routeConfig":{"routes":[{"path":"/a","functionName":"f","methods":["GET"],"qualifier":"live"}]}}`
+	for _, tt := range []struct{ component, props, from, to, want string }{
+		{"fc3", right, "", "", ""},
+		{"fc3", right, `"memorySize"`, `"memorysize"`, "memorysize is not known"},
+		{"fc3", right, `"handler":"main",`, ``, "lacks handler"},
+		{"fc3", right, `"timeout":4`, `"timeout":"4"`, "timeout is of type string, want integer"},
+		{"fc3", right, `"timeout":4`, `"timeout":4.5`, "timeout is 4.5"},
+		{"fc3", right, `"memorySize":128`, `"memorySize":100`, "memorySize is 100"},
+		{"fc3", right, `"cpu":0.1`, `"cpu":0.01`, "cpu is 0.01"},
+		{"fc3", right, `"go1"`, `"go2"`, "runtime is go2"},
+		{"fc3", right, `"cn-shanghai"`, `"shanghai"`, "region is shanghai"},
+		{"fc3", right, `{"A":"b"}`, `{"A":1}`, "environmentVariables.A is of type number, want string"},
+		{"fc3", right, `"auto"`, `"on"`, "logConfig is none of those"},
+		{"fc3", right, `"reservedConcurrency"`, `"reserved"`, "concurrencyConfig lacks reservedConcurrency"},
+		{"fc3", right, `"maxAsyncRetryAttempts":3`, `"maxAsyncRetryAttempts":9`, "maxAsyncRetryAttempts is 9"},
+		{"fc3", right, `"methods":["GET"]`, `"methods":["GETS"]`, "triggers[0].triggerConfig.methods[0] is GETS"},
+		{"fc3", right, `"disableURLInternet":true`, `"disableUrlInternet":true`, "triggers[0].triggerConfig.disableUrlInternet is not known"},
+		{"fc3", right, `"disableURLInternet":true`, `"enable":true`, "triggers[0].triggerConfig.enable is not known"},
+		{"fc3", right, `"disableURLInternet":true`, `"disableURLInternet":"true"`, "disableURLInternet is of type string, want boolean"},
+		{"fc3", right, `"payload":"{}"`, `"methods":["GET"]`, "triggers[1].triggerConfig.methods is not known"},
+		{"fc3", right, `"enable":true`, `"enabled":true`, "triggers[1].triggerConfig lacks enable"},
+		{"fc3", right, `"prefix":"p",`, ``, "triggers[2].triggerConfig.filter.key lacks prefix"},
+		{"fc3", right, `"oss:ObjectCreated:PutObject"`, `"oss:ObjectCreated:Put"`, "triggers[2].triggerConfig.events[0] is oss:ObjectCreated:Put"},
+		{"fc3", right, `"triggerType":"oss"`, `"triggerType":"log"`, "triggers[2].triggerConfig of \"log\" is not known here"},
+		{"fc3", right, `"sourceArn"`, `"sourceARN"`, "triggers[2].sourceARN is not known"},
+		{"fc3-domain", route, "", "", ""},
+		{"fc3-domain", route, `"certId"`, `"certID"`, "certConfig is none of those"},
+		{"fc3-domain", route, `"qualifier"`, `"alias"`, "routes[0].alias is not known"},
+		{"fc3-domain", route, `"path":"/a",`, ``, "routes[0] lacks path"},
+	} {
+		var published schema
+		if err := json.Unmarshal([]byte(read(t, filepath.Join("testdata", tt.component, "schema.json"))), &published); err != nil {
+			t.Fatal(err)
+		}
+		faults := strings.Join(judge(&published, []byte(strings.Replace(tt.props, tt.from, tt.to, 1))), "; ")
+		if tt.want == "" && faults != "" || !strings.Contains(faults, tt.want) {
+			t.Errorf("%s with %s for %s: %q, want %q", tt.component, tt.to, tt.from, faults, tt.want)
 		}
 	}
 }

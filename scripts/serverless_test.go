@@ -33,27 +33,12 @@ type call struct {
 	Template  string          `json:"template"`
 }
 
-// props are those that others than their schema judge.
-type props struct {
-	FunctionName         string            `json:"functionName"`
-	Handler              string            `json:"handler"`
-	Code                 string            `json:"code"`
-	MemorySize           int               `json:"memorySize"`
-	CPU                  float64           `json:"cpu"`
-	Timeout              int               `json:"timeout"`
-	Concurrency          concurrency       `json:"concurrencyConfig"`
-	Role                 string            `json:"role"`
-	EnvironmentVariables map[string]string `json:"environmentVariables"`
-}
-
-type concurrency struct {
-	Reserved int `json:"reservedConcurrency"`
-}
-
 func (c call) props(t *testing.T) props {
 	t.Helper()
+	strict := json.NewDecoder(bytes.NewReader(c.Props))
+	strict.DisallowUnknownFields()
 	var p props
-	if err := json.Unmarshal(c.Props, &p); err != nil {
+	if err := strict.Decode(&p); err != nil {
 		t.Fatalf("reading the props of %s: %v", c.Resource, err)
 	}
 	return p

@@ -113,18 +113,23 @@ func (e *examination) templates() {
 	}
 	for _, read := range e.template.Reads() {
 		value, ok := e.lookup(read.Name)
-		if value = strings.TrimSpace(value); value == "" {
-			if ok && read.Default {
-				e.fault(read.Name, "is set to nothing, which would replace its default: leave it out")
-			}
-			continue
+		switch value = strings.TrimSpace(value); {
+		case value != "":
+			e.form(read.Name, value)
+		case ok && read.Default:
+			e.fault(read.Name, "is set to nothing, which would replace its default: leave it out")
 		}
-		if f, ok := formats[read.Name]; ok && !f.form.MatchString(value) {
-			e.fault(read.Name, "%q is not %s", value, f.want)
+	}
+}
+
+// form looks at a value that no function reads.
+func (e *examination) form(name, value string) {
+	if f, ok := formats[name]; ok {
+		if !f.form.MatchString(value) {
+			e.fault(name, "%q is not %s", value, f.want)
 		}
-		if read.Name != "TRIGGER_ROLE" && strings.HasSuffix(read.Name, "_ROLE") && !functionRole(value) {
-			e.fault(read.Name, "%q is not the name or ARN of a role in lower case, which Serverless Devs makes of it", value)
-		}
+	} else if strings.HasSuffix(name, "_ROLE") && !functionRole(value) {
+		e.fault(name, "%q is not the name or ARN of a role in lower case, which Serverless Devs makes of it", value)
 	}
 }
 
