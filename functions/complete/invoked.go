@@ -36,6 +36,11 @@ type timerPayload struct {
 // timerFields are the names of timerPayload, to the letter.
 var timerFields = []string{"do", "aheadSeconds", "dryRun", "delete", "maxObjects", "minAgeSeconds"}
 
+// deliverTime is from one run of deliveries to the next, as s.yaml has it. Two at a
+// time would go through the queue side by side, and tell a slow receiver of
+// everything twice. A sweep has all the time that the function has.
+const deliverTime = time.Minute
+
 // timer answers FC's timer event: it delivers what waits, or sweeps. A run that
 // failed is an error of the invocation, which shows in FC's own metrics, and FC
 // tries again a few times.
@@ -51,6 +56,8 @@ func (h *handler) timer(ctx context.Context, payload string) (any, error) {
 		if bad != nil {
 			return nil, bad
 		}
+		ctx, cancel := context.WithTimeout(ctx, deliverTime)
+		defer cancel()
 		summary, err = h.queue.Run(ctx, ahead, h.confirmer)
 	case "sweep":
 		options, bad := in.sweepOptions()

@@ -1,10 +1,12 @@
 package main
 
 import (
+	"context"
 	"strings"
 	"testing"
 	"time"
 
+	"ossupload/shared/storage/storagetest"
 	"ossupload/shared/sweep"
 )
 
@@ -67,4 +69,25 @@ func TestTimerRefuses(t *testing.T) {
 		}
 	}
 	f.asked()
+}
+
+// Deliveries end before the next begin, a minute later, whatever the function may
+// take. A sweep takes it.
+func TestDeliveriesEndBeforeTheNextBegin(t *testing.T) {
+	for payload, want := range map[string]bool{`{"do":"deliver"}`: true, `{"do":"sweep"}`: false} {
+		f := newFixture(t)
+		began, limited := time.Now(), false
+		f.bucket.Next(storagetest.List, storagetest.Fault{Before: func(ctx context.Context) {
+			deadline, ok := ctx.Deadline()
+			limited = ok && deadline.Before(began.Add(time.Minute))
+		}})
+		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
+		defer cancel()
+		if _, err := f.handler.timer(ctx, payload); err != nil {
+			t.Fatal(err)
+		}
+		if limited != want {
+			t.Errorf("the timer with %s ends within a minute: %v, want %v", payload, limited, want)
+		}
+	}
 }
