@@ -90,7 +90,6 @@ func (e *examination) lookup(name string) (string, bool) {
 
 var (
 	digits  = regexp.MustCompile(`^[0-9]{1,32}$`)
-	cert    = regexp.MustCompile(`^[0-9]{1,32}(-[a-z0-9-]+)?$`)
 	role    = regexp.MustCompile(`^[a-z0-9._-]{1,64}$`)
 	host    = regexp.MustCompile(`^([a-z0-9]([a-z0-9-]*[a-z0-9])?\.)+[a-z][a-z0-9-]*[a-z0-9]$`)
 	formats = map[string]struct {
@@ -99,7 +98,7 @@ var (
 	}{
 		"ACCOUNT_ID":   {digits, "the number of an account"},
 		"API_DOMAIN":   {host, "a domain in lower case, such as api.example.com"},
-		"API_CERT_ID":  {cert, "the id of a certificate"},
+		"API_CERT_ID":  {digits, "the number of a certificate"},
 		"TRIGGER_ROLE": {role, "the name of a role in lower case"},
 	}
 )

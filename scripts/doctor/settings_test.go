@@ -81,6 +81,9 @@ func TestSettings(t *testing.T) {
 		{"a URL for a domain", domain, map[string]string{"API_DOMAIN": "https://api.example.com"}, []string{
 			`error    API_DOMAIN: "https://api.example.com" is not a domain in lower case, such as api.example.com`,
 		}},
+		{"a certificate of OSS", domain, map[string]string{"API_CERT_ID": "12345678-cn-hangzhou"}, []string{
+			`error    API_CERT_ID: "12345678-cn-hangzhou" is not the number of a certificate`,
+		}},
 		{"a mainland region", domain, map[string]string{"OSS_REGION": "cn-hangzhou"}, []string{
 			`warning  OSS_ENDPOINT is the default public domain of a mainland region: accounts that are new to OSS since March 2025 get PublicEndpointForbidden there and need a custom domain (OSS_CNAME)`,
 			"ok       nothing is wrong",
