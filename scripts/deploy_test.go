@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"reflect"
 	"regexp"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -413,6 +414,9 @@ func (s *serverless) starts(t *testing.T, c call, p props) {
 	files, err := os.ReadDir(code)
 	if err != nil || len(files) != 1 || files[0].Name() != p.Handler {
 		t.Fatalf("the package holds %v, %v, want %s alone", files, err, p.Handler)
+	}
+	if runtime.GOOS != "linux" || runtime.GOARCH != "amd64" {
+		t.Skip("packages are for linux/amd64")
 	}
 	var variables []string
 	for name, value := range p.EnvironmentVariables {
