@@ -14,6 +14,7 @@ import (
 	"ossupload/scripts/internal/template"
 	"ossupload/shared/rolecreds"
 	"ossupload/shared/settings"
+	"ossupload/shared/signing"
 )
 
 // load are the settings of the functions that a template deploys. Each forgets
@@ -121,8 +122,11 @@ func (e *examination) templates() {
 	}
 }
 
-// form looks at a value that no function reads.
+// form looks at a value that no function reads, or not for what it is here.
 func (e *examination) form(name, value string) {
+	if name == "OSS_REGION" && signing.CheckRegion(value) == nil && !slices.Contains(regions, value) {
+		e.warn(name, "is %s, where Serverless Devs knows no Function Compute", value)
+	}
 	if f, ok := formats[name]; ok {
 		if !f.form.MatchString(value) {
 			e.fault(name, "%q is not %s", value, f.want)

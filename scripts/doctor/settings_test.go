@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
@@ -88,6 +89,10 @@ func TestSettings(t *testing.T) {
 			`warning  OSS_ENDPOINT is the default public domain of a mainland region: accounts that are new to OSS since March 2025 get PublicEndpointForbidden there and need a custom domain (OSS_CNAME)`,
 			"ok       nothing is wrong",
 		}},
+		{"a region without functions", domain, map[string]string{"OSS_REGION": "us-moon-1"}, []string{
+			`warning  OSS_REGION is us-moon-1, where Serverless Devs knows no Function Compute`,
+			"ok       nothing is wrong",
+		}},
 		{"misspelt", domain, map[string]string{"UPLOAD_TAGKEYS": "a", "COLOUR": "red", "UPLOAD_TAG": ""}, []string{
 			`warning  COLOUR is read by nothing`,
 			`warning  "UPLOAD_TAGKEYS" is not a setting and is ignored: did you mean UPLOAD_TAG_KEYS?`,
@@ -122,6 +127,24 @@ func TestSettings(t *testing.T) {
 				t.Errorf("findings =\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(tt.want, "\n"))
 			}
 		})
+	}
+}
+
+func TestRegionsAreTheComponents(t *testing.T) {
+	text, err := os.ReadFile("../testdata/fc3/schema.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var schema struct {
+		Definitions struct {
+			IRegion struct{ Enum []string }
+		}
+	}
+	if err := json.Unmarshal(text, &schema); err != nil {
+		t.Fatal(err)
+	}
+	if !slices.Equal(regions, schema.Definitions.IRegion.Enum) {
+		t.Errorf("regions = %q, want %q", regions, schema.Definitions.IRegion.Enum)
 	}
 }
 
