@@ -55,7 +55,7 @@ func newServerless(t *testing.T) *serverless {
 	}
 	s := &serverless{tool: tool, tree: t.TempDir(), home: t.TempDir()}
 	s.record = filepath.Join(s.home, "recorded")
-	for _, dir := range []string{"functions", "shared", "scripts/deploy", "scripts/doctor", "scripts/secrets", "scripts/internal"} {
+	for _, dir := range []string{"functions", "shared", "scripts/deploy", "scripts/doctor", "scripts/secrets", "scripts/ram", "scripts/internal"} {
 		if err := os.CopyFS(filepath.Join(s.tree, dir), os.DirFS(filepath.Join("..", dir))); err != nil {
 			t.Fatal(err)
 		}
