@@ -18,6 +18,7 @@ import (
 	"ossupload/shared/osscallback"
 	"ossupload/shared/settings"
 	"ossupload/shared/storage"
+	"ossupload/shared/trace"
 	"ossupload/shared/uploadtoken"
 )
 
@@ -100,6 +101,7 @@ func (h *handler) callback(r *http.Request) (any, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", errToken, err)
 	}
+	trace.From(ctx).Ask(claims.Subject)
 	if notice.Bucket != claims.Bucket || notice.Object != claims.Key {
 		return nil, fmt.Errorf("%w: it is for another object", errToken)
 	}

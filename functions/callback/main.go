@@ -50,6 +50,7 @@ func run(log *slog.Logger) error {
 	adapter := &fchttp.Adapter{
 		Handler: h.routes(), MaxBody: osscallback.MaxBody,
 		Record: s.RecordEvents, Name: "callback", Log: log, Now: time.Now,
+		Pseudonym: h.keyring.Pseudonym,
 	}
 	fc.Start(func(ctx context.Context, event []byte) (json.RawMessage, error) {
 		invocation, _ := fccontext.FromContext(ctx)

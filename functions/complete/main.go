@@ -49,6 +49,7 @@ func run(log *slog.Logger) error {
 	adapter := &fchttp.Adapter{
 		Handler: h.routes(), CORSOrigins: s.CORSOrigins, Timer: h.timer, Stored: h.stored,
 		Record: s.RecordEvents, Name: "complete", Log: log, Now: time.Now,
+		Pseudonym: h.keyring.Pseudonym,
 	}
 	fc.Start(func(ctx context.Context, event []byte) (json.RawMessage, error) {
 		invocation, _ := fccontext.FromContext(ctx)

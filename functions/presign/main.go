@@ -50,6 +50,7 @@ func run(log *slog.Logger) error {
 	adapter := &fchttp.Adapter{
 		Handler: h.routes(), CORSOrigins: s.CORSOrigins,
 		Record: s.RecordEvents, Name: "presign", Log: log, Now: time.Now,
+		Pseudonym: h.keyring.Pseudonym,
 	}
 	fc.Start(func(ctx context.Context, event []byte) (json.RawMessage, error) {
 		invocation, _ := fccontext.FromContext(ctx)

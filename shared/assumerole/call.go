@@ -13,6 +13,7 @@ import (
 	"github.com/aliyun/credentials-go/credentials/providers"
 
 	"ossupload/shared/rolecreds"
+	"ossupload/shared/trace"
 )
 
 // call is everything that an AssumeRole needs.
@@ -38,6 +39,7 @@ func (c *call) assume(ctx context.Context) (rolecreds.Credentials, error) {
 	if err != nil {
 		return rolecreds.Credentials{}, fmt.Errorf("reading base credentials: %w", err)
 	}
+	defer trace.From(ctx).Begin(trace.STS)()
 	before := c.now().Round(0)
 	got, err := c.once(base)
 	if errors.Is(err, ErrUnavailable) && c.now().Round(0).Sub(before) < atOnce {

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"ossupload/shared/fetchonce"
+	"ossupload/shared/trace"
 )
 
 const (
@@ -108,6 +109,7 @@ func (c *keyCache) fetch(ctx context.Context) (published, error) {
 		return published{}, errors.New("building request")
 	}
 	req.Header.Set("Accept", "application/jwk-set+json, application/json")
+	defer trace.From(ctx).Begin(trace.Keys)()
 	resp, err := c.client.Do(req)
 	if err != nil {
 		// The client's own error repeats the URL, query included.

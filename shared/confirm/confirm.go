@@ -17,8 +17,8 @@
 //
 // It imports storage for what a HEAD shows, uploadtoken for what was granted, hold
 // for the comparison, grant for the names of markers and for metadata, which must
-// be read as it was written, outbox for what waits, and secureurl for where events
-// may be sent.
+// be read as it was written, outbox for what waits, trace for what the log tells of
+// an event, and secureurl for where events may be sent.
 package confirm
 
 import (
@@ -34,6 +34,7 @@ import (
 	"ossupload/shared/hold"
 	"ossupload/shared/outbox"
 	"ossupload/shared/storage"
+	"ossupload/shared/trace"
 	"ossupload/shared/uploadtoken"
 )
 
@@ -249,6 +250,7 @@ func (c *Confirmer) raise(ctx context.Context, e raised, p pace) (state, error) 
 	}
 	if failed := c.deliver(ctx, e.id, body, p); failed != nil {
 		if c.takenBefore(ctx, e, p) {
+			trace.From(ctx).Announce(trace.Announced{Event: e.id, As: string(taken), Bytes: e.object.Size})
 			return taken, nil
 		}
 		if err := c.enqueue(ctx, e, body, p); err != nil {
@@ -267,6 +269,7 @@ func (c *Confirmer) raise(ctx context.Context, e raised, p pace) (state, error) 
 	case err != nil:
 		c.config.Log.WarnContext(ctx, "mark", "eventId", e.id, "err", err.Error())
 	}
+	trace.From(ctx).Announce(trace.Announced{Event: e.id, As: string(reached), Bytes: e.object.Size})
 	return reached, nil
 }
 
@@ -293,5 +296,6 @@ func (c *Confirmer) enqueue(ctx context.Context, e raised, body []byte, p pace) 
 	defer cancel()
 	return c.config.Queue.Put(ctx, outbox.Entry{
 		Kind: outbox.Event, ID: e.id, Type: e.kind, Key: e.key, Marker: c.markerName(e.key, e.object), Body: body, Stored: e.object.LastModified,
+		Trace: trace.From(ctx).Parent(),
 	})
 }

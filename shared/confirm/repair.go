@@ -14,6 +14,7 @@ import (
 	"ossupload/shared/hold"
 	"ossupload/shared/outbox"
 	"ossupload/shared/storage"
+	"ossupload/shared/trace"
 	"ossupload/shared/uploadtoken"
 )
 
@@ -119,6 +120,7 @@ func (c *Confirmer) Do(ctx context.Context, e outbox.Entry) error {
 		// entry that is deleted next.
 		return c.look(ctx, Sighting{Key: e.Key, Token: e.Token}, false)
 	}
+	ctx = trace.Continue(ctx, e.Trace)
 	if known, err := c.readMarker(ctx, e.Marker); err != nil || known == taken {
 		return err
 	}

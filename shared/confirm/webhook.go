@@ -17,13 +17,15 @@ import (
 
 	"ossupload/shared/outbox"
 	"ossupload/shared/secureurl"
+	"ossupload/shared/trace"
 
 	standardwebhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
 )
 
 // webhook posts events as Standard Webhooks defines: headers webhook-id,
 // webhook-timestamp and webhook-signature, "v1," and base64 of
-// HMAC-SHA256(secret, id "." timestamp "." body) for each secret.
+// HMAC-SHA256(secret, id "." timestamp "." body) for each secret. Beside them goes
+// the traceparent of W3C Trace Context, which is not signed.
 //
 // A delivery is tried up to three times within Budget: on no answer, 408, 429
 // and 5xx. Each try has half of what is left of that, the first of 8 s for instance
@@ -134,7 +136,9 @@ func (w *webhook) post(ctx context.Context, id string, body []byte) (again bool,
 	if err != nil {
 		return false, err
 	}
+	end := trace.From(ctx).Begin(trace.Webhook)
 	res, err := w.client.Do(r)
+	end()
 	if err != nil {
 		// net/http puts the URL into its error, and a webhook URL may hold a secret.
 		if errors.Is(err, context.DeadlineExceeded) {
@@ -160,6 +164,9 @@ func (w *webhook) request(ctx context.Context, id string, body []byte, now time.
 	}
 	r.Header.Set("Content-Type", "application/json")
 	r.Header.Set("User-Agent", "ossupload")
+	if parent := trace.From(ctx).Parent(); parent != "" {
+		r.Header.Set("traceparent", parent)
+	}
 	r.Header.Set(standardwebhooks.HeaderWebhookID, id)
 	r.Header.Set(standardwebhooks.HeaderWebhookTimestamp, strconv.FormatInt(now.Unix(), 10))
 	r.Header.Set(standardwebhooks.HeaderWebhookSignature, strings.Join(signatures, " "))

@@ -2,11 +2,16 @@ package fchttp
 
 import (
 	"context"
+	"crypto/rand"
 	"encoding/json"
 	"fmt"
+	"io"
 	"log/slog"
 	"net/http"
+	"sync/atomic"
 	"time"
+
+	"ossupload/shared/trace"
 )
 
 const defaultMaxBody = 2 << 20
@@ -20,6 +25,10 @@ type Adapter struct {
 	CORSOrigins []string         // exact origins ("https://app.example"), or "*"; empty: no CORS headers at all
 	Log         *slog.Logger     // nil: nothing is logged
 	Now         func() time.Time // nil: time.Now
+	Random      io.Reader        // of the ids of traces; nil: crypto/rand.Reader
+
+	// Pseudonym is what the log calls a subject; nil: nothing.
+	Pseudonym func(subject string) string
 
 	// Timer runs a timer event. What it returns is answered as JSON, for
 	// whoever invokes the function by hand; nil as {}. A nil Timer makes timer
@@ -31,10 +40,12 @@ type Adapter struct {
 	// invocation error.
 	Stored func(ctx context.Context, objects []StoredObject) error
 
-	// Record logs each event a second time, with its shape and without its values,
-	// as one of the program Name; see package redact.
+	// Record logs each event a second time, with its shape and without its values;
+	// see package redact.
 	Record bool
-	Name   string
+	Name   string // of the program, in the log
+
+	warm atomic.Bool // an event came before
 }
 
 // Invoke handles one event. requestID is the platform's id of the invocation.
@@ -48,20 +59,32 @@ func (a *Adapter) Invoke(ctx context.Context, requestID string, event []byte) (j
 	if err == nil {
 		k = kindOf(fields)
 	}
-	c := &call{requestID: requestID}
+	c := &call{requestID: requestID, function: a.Name, cold: !a.warm.Swap(true), pseudonym: a.Pseudonym}
 	ctx = context.WithValue(ctx, callKey{}, c)
 	var out json.RawMessage
 	switch k {
 	case gatewayEvent, triggerEvent:
 		r, fault := newRequest(k, fields, a.maxBody())
+		ctx = a.traced(ctx, c, r.Header["Traceparent"])
 		out, err = a.serve(c, r.WithContext(ctx), fault, start)
 	default:
+		ctx = a.traced(ctx, c, nil)
 		out, err = a.run(ctx, c, k, fields, start)
 	}
 	if a.Record {
 		a.record(ctx, c, k, event, err != nil, a.now().Sub(start))
 	}
 	return out, err
+}
+
+// traced gives an invocation its trace.
+func (a *Adapter) traced(ctx context.Context, c *call, traceparent []string) context.Context {
+	random := a.Random
+	if random == nil {
+		random = rand.Reader
+	}
+	c.trace = trace.New(a.now, random, traceparent)
+	return trace.NewContext(ctx, c.trace)
 }
 
 // run handles an event that is no request.
@@ -76,20 +99,20 @@ func (a *Adapter) run(ctx context.Context, c *call, k kind, event object, start 
 	default:
 		err = errUnknownEvent
 	}
-	took := slog.Int64("durationMs", a.now().Sub(start).Milliseconds())
+	attrs := append(c.whose(), slog.String("trigger", k.String()))
+	attrs = append(attrs, c.spent(a.now().Sub(start))...)
 	if err != nil {
-		attrs := append([]slog.Attr{slog.String("requestId", c.requestID), took}, errorAttrs(err)...)
-		a.log().LogAttrs(ctx, slog.LevelError, "failed", attrs...)
+		a.log().LogAttrs(ctx, slog.LevelError, "failed", append(attrs, errorAttrs(err)...)...)
 		return nil, err
 	}
-	a.log().LogAttrs(ctx, slog.LevelInfo, name, slog.String("requestId", c.requestID), took)
+	a.log().LogAttrs(ctx, slog.LevelInfo, name, attrs...)
 	return out, nil
 }
 
 // serve answers a request; fault is why it could not be read, if it could not.
 func (a *Adapter) serve(c *call, r *http.Request, fault error, start time.Time) (json.RawMessage, error) {
 	// Taken first, as handlers may change the request.
-	ctx, method, cors := r.Context(), r.Method, a.corsHeader(r)
+	ctx, method, cors, length := r.Context(), r.Method, a.corsHeader(r), r.ContentLength
 
 	w := newRecorder()
 	switch {
@@ -108,6 +131,7 @@ func (a *Adapter) serve(c *call, r *http.Request, fault error, start time.Time) 
 	answer.seal(c.requestID, cors)
 	c.status = answer.status
 	out, err := answer.event(method)
+	c.bytesIn, c.bytesOut = length, len(answer.body)
 	c.log(ctx, a.log(), method, answer.status, a.now().Sub(start))
 	return out, err
 }

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"ossupload/shared/api"
+	"ossupload/shared/trace"
 )
 
 // call collects what is logged about one request. It travels in the context,
@@ -20,7 +21,14 @@ import (
 // runs without an Adapter, collects nothing.
 type call struct {
 	requestID string
-	status    int // of the answer, once there is one
+	function  string
+	cold      bool // the first event of this instance
+	trace     *trace.Trace
+	pseudonym func(subject string) string
+
+	status   int   // of the answer, once there is one
+	bytesIn  int64 // of the bodies
+	bytesOut int
 
 	mu      sync.Mutex // a handler may leave goroutines behind
 	route   string
@@ -100,18 +108,51 @@ func (c *call) log(ctx context.Context, log *slog.Logger, method string, status 
 	case status >= 400:
 		level, message = slog.LevelWarn, "refused"
 	}
-	attrs := []slog.Attr{
-		slog.String("requestId", c.requestID),
+	attrs := append(c.whose(),
 		slog.String("route", route),
 		slog.String("method", method),
 		slog.Int("status", status),
-		slog.Int64("durationMs", took.Milliseconds()),
-	}
+		slog.Int64("bytesIn", c.bytesIn),
+		slog.Int("bytesOut", c.bytesOut),
+	)
+	attrs = append(attrs, c.spent(took)...)
 	if failed != nil {
 		attrs = append(attrs, answerAttrs(failed.answer)...)
 		attrs = append(attrs, errorAttrs(failed.err)...)
 	}
 	log.LogAttrs(ctx, level, message, attrs...)
+}
+
+// whose begins the line of an event. It has room for the rest.
+func (c *call) whose() []slog.Attr {
+	const most = 24
+	attrs := append(make([]slog.Attr, 0, most), slog.String("requestId", c.requestID))
+	if c.function != "" {
+		attrs = append(attrs, slog.String("function", c.function))
+	}
+	if id := c.trace.ID(); id != "" {
+		attrs = append(attrs, slog.String("traceId", id))
+	}
+	if subject := c.trace.Subject(); subject != "" && c.pseudonym != nil {
+		attrs = append(attrs, slog.String("subject", c.pseudonym(subject)))
+	}
+	return attrs
+}
+
+// spent tells how long an event took, how much of it others had, and what was
+// announced.
+func (c *call) spent(took time.Duration) []slog.Attr {
+	const most = 10
+	attrs := append(make([]slog.Attr, 0, most), slog.Int64("durationMs", took.Milliseconds()), slog.Bool("coldStart", c.cold))
+	for _, o := range []trace.Outside{trace.OSS, trace.STS, trace.Keys, trace.Webhook} {
+		if waited, ok := c.trace.Waited(o); ok {
+			attrs = append(attrs, slog.Int64(o.String()+"Ms", waited.Milliseconds()))
+		}
+	}
+	if told := c.trace.Announced(); told.Event != "" {
+		attrs = append(attrs, slog.String("eventId", told.Event), slog.String("announced", told.As), slog.Int64("objectBytes", told.Bytes))
+	}
+	return attrs
 }
 
 // answerAttrs tells what the client was told. Of faults it names our fields

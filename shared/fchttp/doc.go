@@ -17,9 +17,30 @@
 //
 // What it promises: every request is answered, also when the handler panics;
 // every answer forbids caching and sniffing and carries the request id; a body
-// is never larger than Adapter.MaxBody; exactly one line is logged, which holds
-// no path, query, header or body. With Adapter.Record a second one holds the shape
-// of the event.
+// is never larger than Adapter.MaxBody; exactly one line is logged. With
+// Adapter.Record a second one holds the shape of the event.
+//
+// The line is JSON. It holds no path, query, header or body, and no subject as
+// such:
+//
+//	msg          request, refused (4xx), failed (5xx or an error), timer, trigger
+//	requestId    the platform's
+//	function     Adapter.Name
+//	traceId      of W3C Trace Context, see package trace
+//	subject      Adapter.Pseudonym of whoever asks, as far as that was found out
+//	route        the pattern, or unmatched
+//	method       or other
+//	trigger      of what is no request: timer, oss, unknown
+//	status       of the answer
+//	code, reason, message, fields, err, stack   why it was refused or failed
+//	bytesIn      of the request's body, bytesOut of the answer's
+//	durationMs   of it all
+//	coldStart    whether it was the instance's first
+//	ossMs, stsMs, keysMs, webhookMs   of durationMs, the time with calls to these
+//	             under way; absent without a call
+//	eventId      of the event that was raised last
+//	announced    how far that came: taken, queued, refused
+//	objectBytes  of the object that it is about
 //
 // What it cannot give, because the events do not carry it:
 //
@@ -38,6 +59,6 @@
 //   - Request.RemoteAddr is the address that the gateway reports, without a
 //     port. It is informative and no ground for a decision.
 //
-// It imports rawjson, to take events apart without decoding bodies twice, and
-// redact, for events that are recorded.
+// It imports rawjson, to take events apart without decoding bodies twice, trace
+// for what is learned on the way, and redact, for events that are recorded.
 package fchttp

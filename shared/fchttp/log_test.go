@@ -4,6 +4,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"reflect"
 	"strings"
@@ -34,28 +35,29 @@ func TestLog(t *testing.T) {
 	tests := []struct {
 		name   string
 		fields m
+		in     float64 // bytes of a body that could be read
 		want   m
 	}{
-		{"an answer", m{"path": "/answer/" + marker},
+		{"an answer", m{"path": "/answer/" + marker}, 18,
 			m{"level": "INFO", "msg": "request", "route": "/{case}/{secret}", "method": "POST", "status": 200.0}},
-		{"a refusal", m{"path": "/refuse/" + marker},
+		{"a refusal", m{"path": "/refuse/" + marker}, 18,
 			m{"level": "WARN", "msg": "refused", "route": "/{case}/{secret}", "method": "POST", "status": 403.0, "code": "invalid_token",
 				"reason": "expired", "message": "The token is not valid.", "err": "checking: invalid_token: opening the token"}},
-		{"a failure", m{"path": "/fail/" + marker},
+		{"a failure", m{"path": "/fail/" + marker}, 18,
 			m{"level": "ERROR", "msg": "failed", "route": "/{case}/{secret}", "method": "POST", "status": 500.0, "code": "internal",
 				"message": "Something went wrong on our side. The log has the cause, under the request id.", "err": "asking storage"}},
-		{"no such path", m{"path": "/" + marker},
+		{"no such path", m{"path": "/" + marker}, 18,
 			m{"level": "WARN", "msg": "refused", "route": "unmatched", "method": "POST", "status": 404.0, "code": "not_found",
 				"message": "There is nothing at this address.", "err": "not_found"}},
-		{"no such method", m{"path": "/answer/" + marker, "httpMethod": marker},
+		{"no such method", m{"path": "/answer/" + marker, "httpMethod": marker}, 18,
 			m{"level": "WARN", "msg": "refused", "route": "/{case}/{secret}", "method": "other", "status": 405.0, "code": "method_not_allowed",
 				"message": "This address does not answer that method. The Allow header lists those it does.", "err": "method_not_allowed"}},
-		{"a preflight", m{"path": "/" + marker, "httpMethod": "OPTIONS"},
+		{"a preflight", m{"path": "/" + marker, "httpMethod": "OPTIONS"}, 18,
 			m{"level": "INFO", "msg": "request", "route": "unmatched", "method": "OPTIONS", "status": 204.0}},
-		{"an unreadable event", m{"path": marker},
+		{"an unreadable event", m{"path": marker}, 0,
 			m{"level": "WARN", "msg": "refused", "route": "unmatched", "method": "POST", "status": 400.0, "code": "invalid_request", "reason": "event",
 				"fields": []any{"path"}, "err": "invalid_request: reading the event: path does not begin with a slash"}},
-		{"a body of the wrong encoding", m{"path": "/answer/" + marker, "body": "*" + marker},
+		{"a body of the wrong encoding", m{"path": "/answer/" + marker, "body": "*" + marker}, 0,
 			m{"level": "WARN", "msg": "refused", "route": "unmatched", "method": "POST", "status": 400.0, "code": "invalid_request", "reason": "event",
 				"fields": []any{"body"}, "err": "invalid_request: reading the event: body is not valid base64"}},
 	}
@@ -63,7 +65,7 @@ func TestLog(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			log, buf, lines := logLines(t)
 			clock := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
-			a := &fchttp.Adapter{Handler: mux, Log: log, Now: func() time.Time {
+			a := &fchttp.Adapter{Handler: mux, Log: log, Random: strings.NewReader(strings.Repeat("\x01", 24)), Name: "presign", Now: func() time.Time {
 				clock = clock.Add(1500 * time.Microsecond)
 				return clock
 			}}
@@ -81,7 +83,10 @@ func TestLog(t *testing.T) {
 			if len(got) != 1 {
 				t.Fatalf("log = %s, want one line", buf)
 			}
-			test.want["requestId"], test.want["durationMs"] = requestID, 1.0
+			maps.Copy(test.want, m{
+				"requestId": requestID, "function": "presign", "traceId": strings.Repeat("01", 16),
+				"durationMs": 1.0, "coldStart": true, "bytesIn": test.in, "bytesOut": got[0]["bytesOut"],
+			})
 			delete(got[0], "time")
 			if !reflect.DeepEqual(got[0], test.want) {
 				t.Errorf("line = %v, want %v", got[0], test.want)

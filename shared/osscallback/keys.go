@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"ossupload/shared/fetchonce"
+	"ossupload/shared/trace"
 )
 
 const (
@@ -117,6 +118,7 @@ func (s *keyStore) fetch(ctx context.Context, keyURL string) (*rsa.PublicKey, er
 	if err != nil {
 		return nil, fmt.Errorf("building request: %w", err)
 	}
+	defer trace.From(ctx).Begin(trace.Keys)()
 	resp, err := s.client.Do(req)
 	if err != nil {
 		return nil, fmt.Errorf("sending request: %w", err)

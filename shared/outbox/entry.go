@@ -23,6 +23,9 @@ type Entry struct {
 	Type string `json:"t,omitempty"`
 	Body []byte `json:"b,omitempty"`
 
+	// Trace is the traceparent of the invocation that raised the event, or empty.
+	Trace string `json:"p,omitempty"`
+
 	// Stored is the object's Last-Modified, from which the schedule follows. Where
 	// there is no object it is left zero, and the schedule begins with Put.
 	Stored time.Time `json:"s"`

@@ -16,8 +16,8 @@
 // All faults of shape are told together, at most api.MaxFaults of them, each
 // under the path of its field.
 //
-// It imports callerauth for who asks, fchttp for the routes that it makes, and
-// rawjson to look through bodies.
+// It imports callerauth for who asks, fchttp for the routes that it makes, trace to
+// remember who asked, and rawjson to look through bodies.
 package route
 
 import (
@@ -28,6 +28,7 @@ import (
 	"ossupload/shared/api"
 	"ossupload/shared/callerauth"
 	"ossupload/shared/fchttp"
+	"ossupload/shared/trace"
 )
 
 // answerWithin bounds all that a route waits for. Each call has its own limit,
@@ -73,6 +74,7 @@ func New[In, Out any](who Authenticate, method, pattern string, body Body, handl
 		if err != nil {
 			return nil, err
 		}
+		trace.From(ctx).Ask(caller.Subject)
 		in, faults, err := read(r)
 		if err != nil {
 			return nil, err

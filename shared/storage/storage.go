@@ -10,8 +10,8 @@
 // it. Errors hold OSS's code, EC and request id, never its message: that
 // repeats the signed request, the security token included.
 //
-// It imports rolecreds for the credentials of each invocation and signing for
-// the endpoint that settings parsed.
+// It imports rolecreds for the credentials of each invocation, signing for the
+// endpoint that settings parsed, and trace to say how long OSS took.
 package storage
 
 import (
@@ -31,6 +31,7 @@ import (
 	"ossupload/shared/api"
 	"ossupload/shared/rolecreds"
 	"ossupload/shared/signing"
+	"ossupload/shared/trace"
 )
 
 const (
@@ -381,22 +382,23 @@ func (p provider) GetCredentials(ctx context.Context) (credentials.Credentials, 
 type limit struct{ next http.RoundTripper }
 
 func (l limit) RoundTrip(r *http.Request) (*http.Response, error) {
-	cancel := func() {}
+	end := trace.From(r.Context()).Begin(trace.OSS)
 	if within, ok := r.Context().Value(tryTime{}).(time.Duration); ok {
-		var ctx context.Context
-		ctx, cancel = context.WithTimeout(r.Context(), within)
+		ctx, cancel := context.WithTimeout(r.Context(), within)
 		r = r.WithContext(ctx)
+		answered := end
+		end = func() { cancel(); answered() }
 	}
 	res, err := l.next.RoundTrip(r)
 	if err != nil {
-		cancel()
+		end()
 		return nil, err
 	}
 	if r.Method == http.MethodHead {
-		cancel() // there is nothing left to read
+		end() // there is nothing left to read
 		return res, nil
 	}
-	res.Body = limitedBody{io.LimitReader(res.Body, maxAnswer), res.Body, cancel}
+	res.Body = limitedBody{io.LimitReader(res.Body, maxAnswer), res.Body, end}
 	return res, nil
 }
 
@@ -404,10 +406,10 @@ func (l limit) RoundTrip(r *http.Request) (*http.Response, error) {
 type limitedBody struct {
 	io.Reader
 	closer io.Closer
-	cancel context.CancelFunc
+	end    func()
 }
 
 func (b limitedBody) Close() error {
-	defer b.cancel()
+	defer b.end()
 	return b.closer.Close()
 }

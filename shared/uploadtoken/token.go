@@ -46,6 +46,7 @@ import (
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/base64"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -145,6 +146,8 @@ type Keyring struct {
 	place  Place
 	former []Place
 	random io.Reader
+	// pseudonyms is the key of Pseudonym.
+	pseudonyms []byte
 }
 
 // ring is a secret by purpose, and whether it still opens tokens.
@@ -183,7 +186,21 @@ func NewKeyring(c Config) (*Keyring, error) {
 		}
 		k.keys[key.ID] = ring{derived, i < openTokens}
 	}
+	var err error
+	if k.pseudonyms, err = hkdf.Key(sha256.New, c.Keys[0].Secret, nil, "ossupload "+version+" pseudonym", 32); err != nil {
+		return nil, fmt.Errorf("deriving the key of pseudonyms: %w", err)
+	}
 	return k, nil
+}
+
+// Pseudonym is what a subject is called where it must not be named: in the log. It
+// tells the requests of one subject from those of others. Without the secret nobody
+// can try names on it, as on a plain hash; with the first secret it changes.
+func (k *Keyring) Pseudonym(subject string) string {
+	const size = 8 // bytes
+	mac := hmac.New(sha256.New, k.pseudonyms)
+	mac.Write([]byte(subject))
+	return hex.EncodeToString(mac.Sum(nil)[:size])
 }
 
 func allComplete(places []Place) bool {
