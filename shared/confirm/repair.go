@@ -89,6 +89,9 @@ func (c *Confirmer) repair(ctx context.Context, s Sighting, object storage.Objec
 		return err
 	}
 	err = c.Repair(ctx, claims, object)
+	if err == nil {
+		c.config.Log.InfoContext(ctx, "repair", "action", "announce", "eventId", eventID(Completed, claims.ID, object))
+	}
 	if errors.Is(err, hold.ErrMismatch) && !errors.Is(err, ErrDelivery) {
 		c.config.Log.WarnContext(ctx, "repair", "action", "refuse", "key", s.Key, "err", err.Error())
 		return nil

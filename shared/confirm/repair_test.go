@@ -115,6 +115,9 @@ func TestLook(t *testing.T) {
 				t.Errorf("%d events taken, %d queued, the marker %q; want %d, %d, %q",
 					len(s.hook.taken), len(s.queue.entries), s.bucket.marker(), tt.taken, tt.queued, tt.marker)
 			}
+			if told := strings.Contains(s.log.String(), `"msg":"repair","action":"announce","eventId":"evt_`); told != (s.bucket.marker() == "taken" && tt.taken == 1 || tt.queued == 1 && tt.marker == "queued") {
+				t.Errorf("log = %s, which tells of a repair: %v", &s.log, told)
+			}
 			if s.sighting.Token != "" && strings.Contains(s.log.String(), s.sighting.Token) && len(s.sighting.Token) > 1 {
 				t.Errorf("log = %s, which holds the token", &s.log)
 			}

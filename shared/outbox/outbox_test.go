@@ -434,6 +434,30 @@ func TestAWorkerThatPanics(t *testing.T) {
 	}
 }
 
+// A run says what it leaves behind, and how old the oldest was that it met.
+func TestDepthAndAge(t *testing.T) {
+	w := stopped(t)
+	w.put(t, event(1, start))
+	w.put(t, event(2, start))
+	w.clock.pass(50 * time.Second)
+	for n := 3; n < 8; n++ {
+		w.put(t, event(n, w.clock.now()))
+	}
+	w.clock.pass(50 * time.Second)
+	w.receiver.answer = func(_ context.Context, e outbox.Entry) error {
+		if e.ID == event(1, start).ID {
+			return nil
+		}
+		return errDown
+	}
+	if s := w.run(t); s.Due != 2 || s.Done != 1 || s.Waiting != 6 || s.OldestSeconds != 100 {
+		t.Errorf("Run = %+v, want 6 left and an age of 100 s", s)
+	}
+	if s := w.run(t); s.Due != 0 || s.Waiting != 6 || s.OldestSeconds != 0 {
+		t.Errorf("with nothing due: Run = %+v, want 6 left", s)
+	}
+}
+
 func TestRunFailsIfItCannotList(t *testing.T) {
 	w := stopped(t)
 	w.bucket.fault = func(string, string) fault { return failBefore }

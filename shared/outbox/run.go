@@ -51,7 +51,7 @@ const (
 	leastAttempts = 8
 )
 
-// Summary says what a run did. Due is the sum of the others.
+// Summary says what a run did. Due is the sum of the numbers up to Left.
 type Summary struct {
 	Finished   bool `json:"finished"` // all that was due was tried
 	Due        int  `json:"due"`
@@ -62,7 +62,17 @@ type Summary struct {
 	Gone       int  `json:"gone"`       // another worker was faster
 	Failed     int  `json:"failed"`     // the storage failed, or they are too large; they stay as they are
 	Left       int  `json:"left"`       // the time ran out; they stay as they are
+
+	// Waiting is how many entries the run leaves behind, due or not, as far as it
+	// listed them: maxCounted at most of those that are not due.
+	Waiting int `json:"waiting"`
+	// OldestSeconds is how long ago the oldest of those that were due was first
+	// queued, or revived.
+	OldestSeconds int64 `json:"oldestSeconds"`
 }
+
+// maxCounted bounds what counting the queue costs: ten listings.
+const maxCounted = 10 * storage.PageSize
 
 // Run works on what is due within ahead from now. With a deadline it starts
 // nothing that could not end in time, and leaves a tenth of the time to its
@@ -97,6 +107,7 @@ type run struct {
 	mu       sync.Mutex
 	summary  Summary
 	tooLarge int // of those that failed
+	later    int // that are listed and not due
 }
 
 // all works on one entry after the other until starting ends. It returns when
@@ -118,19 +129,25 @@ func (r *run) all(ctx, starting context.Context) error {
 	})
 	wg.Wait()
 	r.summary.Finished = finished && r.summary.Left == 0
+	r.summary.Waiting = r.later + r.summary.PutOff + r.summary.Failed + r.summary.Left
 	return err
 }
 
-// each names what is due, the earliest first, and reports whether that was all.
+// each names what is due, the earliest first, and reports whether that was all. It
+// counts what comes after that.
 func (r *run) each(ctx context.Context, start func(name string) bool) (finished bool, err error) {
 	for o, err := range r.listed(ctx, pendingName) {
 		switch {
+		case err != nil && r.later > 0:
+			return true, nil // only the count is short
 		case err != nil && ctx.Err() != nil:
 			return false, nil
 		case err != nil:
 			return false, err
-		case r.dueOf(o.Key).After(r.until):
-			return true, nil
+		case r.later > 0, r.dueOf(o.Key).After(r.until):
+			if r.later++; r.later == maxCounted {
+				return true, nil
+			}
 		case o.Size > maxEntry:
 			r.leaveTooLarge(ctx, o)
 		case !start(o.Key):
@@ -180,6 +197,7 @@ func (r *run) settle(ctx context.Context, name string) (outcome *int, err error)
 	case err != nil:
 		return nil, err
 	}
+	r.seen(e)
 	cause := r.do(ctx, e)
 	if cause == nil {
 		return &r.summary.Done, r.config.Storage.Delete(ctx, name)
@@ -192,6 +210,12 @@ func (r *run) settle(ctx context.Context, name string) (outcome *int, err error)
 		return &r.summary.Buried, r.bury(ctx, name, e, cause)
 	}
 	return &r.summary.PutOff, r.putOff(ctx, name, e, cause)
+}
+
+func (r *run) seen(e Entry) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.summary.OldestSeconds = max(r.summary.OldestSeconds, int64(r.config.Now().Sub(e.Queued)/time.Second))
 }
 
 func (r *run) do(ctx context.Context, e Entry) (err error) {

@@ -120,6 +120,24 @@ func TestOpenRefuses(t *testing.T) {
 	}
 }
 
+// A pseudonym is one subject's, under one secret, and another secret behind the
+// first changes nothing.
+func TestPseudonym(t *testing.T) {
+	a, b := uploadtoken.Key{ID: "a", Secret: secretA}, uploadtoken.Key{ID: "b", Secret: secretB}
+	alice := keyring(t, a).Pseudonym("alice")
+	if len(alice) != 16 || strings.Trim(alice, "0123456789abcdef") != "" {
+		t.Errorf("Pseudonym = %q, want 16 hex digits", alice)
+	}
+	if got := keyring(t, a, b).Pseudonym("alice"); got != alice {
+		t.Errorf("with another secret behind the first = %q, want %q", got, alice)
+	}
+	for name, got := range map[string]string{"another subject": keyring(t, a).Pseudonym("bob"), "another secret": keyring(t, b, a).Pseudonym("alice")} {
+		if got == alice {
+			t.Errorf("%s has the same pseudonym", name)
+		}
+	}
+}
+
 func TestGrantOpensAtAnyAge(t *testing.T) {
 	k := keyring(t, uploadtoken.Key{ID: "k1", Secret: secretA})
 	token, err := k.Seal(uploadtoken.Grant, sample())
