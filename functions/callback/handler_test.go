@@ -242,7 +242,11 @@ func TestWebhookThatDoesNotTakeIt(t *testing.T) {
 				e := w.entry(t, testQueued)
 				want := outbox.Entry{
 					Kind: outbox.Event, ID: testEvent, Key: testKey, Marker: testMarker, Type: "upload.completed", Body: w.backend.deliveries[0].body,
+					Trace:  w.backend.deliveries[0].header.Get("traceparent"),
 					Stored: testNow.Truncate(time.Second), Queued: testNow.Truncate(time.Second),
+				}
+				if want.Trace == "" {
+					t.Error("delivered without a trace")
 				}
 				if e.Stored = e.Stored.UTC(); !reflect.DeepEqual(e, want) {
 					t.Errorf("queued %+v, want %+v", e, want)
@@ -397,7 +401,13 @@ func TestCallbackTwice(t *testing.T) {
 	if a := send(t, w.function(t), callback(t)); a.Body != first.Body || len(w.backend.deliveries) != 2 {
 		t.Errorf("another instance: %s, %d deliveries, want the same receipt and another delivery", a.Body, len(w.backend.deliveries))
 	}
-	if one, other := w.backend.deliveries[0], w.backend.deliveries[1]; !maps.EqualFunc(one.header, other.header, slices.Equal[[]string]) {
+	one, other := w.backend.deliveries[0], w.backend.deliveries[1]
+	if a, b := one.header.Get("traceparent"), other.header.Get("traceparent"); a == "" || a == b {
+		t.Errorf("delivered with the traces %q and %q, want one for each request", a, b)
+	}
+	one.header.Del("traceparent")
+	other.header.Del("traceparent")
+	if !maps.EqualFunc(one.header, other.header, slices.Equal[[]string]) {
 		t.Errorf("delivered with %v and %v, want one id", one.header, other.header)
 	}
 }

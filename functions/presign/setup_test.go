@@ -190,7 +190,7 @@ func (s *setup) function(t testing.TB) function {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return function{&fchttp.Adapter{Handler: h.routes(), Now: s.outside.now}}
+	return function{&fchttp.Adapter{Handler: h.routes(), Now: s.outside.now, Pseudonym: h.keyring.Pseudonym}}
 }
 
 // token is the proof of a caller, with these claims beside its own.
