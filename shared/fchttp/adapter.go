@@ -99,8 +99,7 @@ func (a *Adapter) run(ctx context.Context, c *call, k kind, event object, start 
 	default:
 		err = errUnknownEvent
 	}
-	attrs := append(c.whose(), slog.String("trigger", k.String()))
-	attrs = append(attrs, c.spent(a.now().Sub(start))...)
+	attrs := c.spent(append(c.whose(), slog.String("trigger", k.String())), a.now().Sub(start))
 	if err != nil {
 		a.log().LogAttrs(ctx, slog.LevelError, "failed", append(attrs, errorAttrs(err)...)...)
 		return nil, err

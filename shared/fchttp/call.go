@@ -115,7 +115,7 @@ func (c *call) log(ctx context.Context, log *slog.Logger, method string, status 
 		slog.Int64("bytesIn", c.bytesIn),
 		slog.Int("bytesOut", c.bytesOut),
 	)
-	attrs = append(attrs, c.spent(took)...)
+	attrs = c.spent(attrs, took)
 	if failed != nil {
 		attrs = append(attrs, answerAttrs(failed.answer)...)
 		attrs = append(attrs, errorAttrs(failed.err)...)
@@ -125,7 +125,7 @@ func (c *call) log(ctx context.Context, log *slog.Logger, method string, status 
 
 // whose begins the line of an event. It has room for the rest.
 func (c *call) whose() []slog.Attr {
-	const most = 24
+	const most = 22
 	attrs := append(make([]slog.Attr, 0, most), slog.String("requestId", c.requestID))
 	if c.function != "" {
 		attrs = append(attrs, slog.String("function", c.function))
@@ -139,11 +139,10 @@ func (c *call) whose() []slog.Attr {
 	return attrs
 }
 
-// spent tells how long an event took, how much of it others had, and what was
+// spent adds how long an event took, how much of it others had, and what was
 // announced.
-func (c *call) spent(took time.Duration) []slog.Attr {
-	const most = 10
-	attrs := append(make([]slog.Attr, 0, most), slog.Int64("durationMs", took.Milliseconds()), slog.Bool("coldStart", c.cold))
+func (c *call) spent(attrs []slog.Attr, took time.Duration) []slog.Attr {
+	attrs = append(attrs, slog.Int64("durationMs", took.Milliseconds()), slog.Bool("coldStart", c.cold))
 	for _, o := range []trace.Outside{trace.OSS, trace.STS, trace.Keys, trace.Webhook} {
 		if waited, ok := c.trace.Waited(o); ok {
 			attrs = append(attrs, slog.Int64(o.String()+"Ms", waited.Milliseconds()))
