@@ -54,7 +54,10 @@ func (e runbookEntry) tried() (tests [][2]string) {
 	return tests
 }
 
-// Each entry of the runbook has commands, and names tests that there are.
+var goRun = regexp.MustCompile(`go run \./(scripts/\w+)`)
+
+// Each entry of the runbook has commands, programs that there are, and names tests
+// that there are.
 func TestRunbookNamesItsTests(t *testing.T) {
 	entries := runbookEntries(t)
 	const least = 12
@@ -64,6 +67,11 @@ func TestRunbookNamesItsTests(t *testing.T) {
 	for _, e := range entries {
 		if !strings.Contains(e.text, "\n    ") {
 			t.Errorf("%s: it has no command", e.heading)
+		}
+		for _, program := range goRun.FindAllStringSubmatch(e.text, -1) {
+			if _, err := os.Stat(filepath.Join("../..", program[1], "main.go")); err != nil {
+				t.Errorf("%s: %v", e.heading, err)
+			}
 		}
 		for _, test := range e.tried() {
 			files, err := filepath.Glob(filepath.Join("../..", test[0], "*_test.go"))
