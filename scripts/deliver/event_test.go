@@ -13,6 +13,7 @@ import (
 
 	standardwebhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
 
+	"ossupload/scripts/internal/testevent"
 	"ossupload/shared/settings"
 )
 
@@ -23,12 +24,12 @@ func sendTo(t *testing.T, answer http.HandlerFunc) (string, error) {
 	t.Helper()
 	server := httptest.NewServer(answer)
 	t.Cleanup(server.Close)
-	sender := tester{
-		webhook:   settings.Webhook{URL: server.URL + "/hook?token=hidden", Secrets: secrets},
-		transport: server.Client().Transport, now: time.Now, random: strings.NewReader("0123456789abcdef"),
+	sender := testevent.Sender{
+		Webhook:   settings.Webhook{URL: server.URL + "/hook?token=hidden", Secrets: secrets},
+		Transport: server.Client().Transport, Now: time.Now, Random: strings.NewReader("0123456789abcdef"),
 	}
 	var out bytes.Buffer
-	err := sender.send(t.Context(), &out)
+	err := sendTest(t.Context(), sender, &out)
 	if said := out.String(); strings.Contains(said, "hidden") || err != nil && strings.Contains(err.Error(), "hidden") {
 		t.Errorf("the webhook's URL is told: %s %v", said, err)
 	}
@@ -60,7 +61,7 @@ func TestSendIsSignedWithEverySecret(t *testing.T) {
 		io.WriteString(w, "thank you\x1b[0m")
 	})
 	if err != nil || !strings.Contains(got, "evt_test_30313233343536373839616263646566") || !strings.Contains(got, "answered 200 OK") || !strings.Contains(got, `"thank you\x1b[0m"`) {
-		t.Errorf("send() printed %q, %v, want the id and what was answered", got, err)
+		t.Errorf("sendTest() printed %q, %v, want the id and what was answered", got, err)
 	}
 }
 
@@ -78,10 +79,10 @@ func TestSendThatIsNotTaken(t *testing.T) {
 			w.WriteHeader(status)
 		})
 		if !errors.Is(err, errNotTaken) || !strings.Contains(got, want) || calls != 1 {
-			t.Errorf("send() to a receiver that answers %d = %q, %v in %d calls, want %q once", status, got, err, calls, want)
+			t.Errorf("sendTest() to a receiver that answers %d = %q, %v in %d calls, want %q once", status, got, err, calls, want)
 		}
 	}
 	if _, err := sendTo(t, func(w http.ResponseWriter, r *http.Request) { panic(http.ErrAbortHandler) }); err == nil || errors.Is(err, errNotTaken) {
-		t.Errorf("send() without an answer = %v, want why", err)
+		t.Errorf("sendTest() without an answer = %v, want why", err)
 	}
 }

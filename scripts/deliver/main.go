@@ -33,6 +33,7 @@ import (
 	"time"
 
 	"ossupload/scripts/internal/deployment"
+	"ossupload/scripts/internal/testevent"
 	"ossupload/shared/settings"
 )
 
@@ -73,8 +74,8 @@ func run(ctx context.Context, args []string, lookup settings.Lookup, stdout, std
 		}
 		transport := &http.Transport{ForceAttemptHTTP2: true}
 		defer transport.CloseIdleConnections()
-		t := tester{webhook: d.Settings.Webhook, transport: transport, now: time.Now, random: rand.Reader}
-		return t.send(ctx, stdout)
+		sender := testevent.Sender{Webhook: d.Settings.Webhook, Transport: transport, Now: time.Now, Random: rand.Reader}
+		return sendTest(ctx, sender, stdout)
 	}
 	return operator{queue: d.Queue, max: c.max, out: stdout}.do(ctx, c)
 }

@@ -13,6 +13,7 @@ import (
 	"ossupload/shared/assumerole"
 	"ossupload/shared/confirm"
 	"ossupload/shared/outbox"
+	"ossupload/shared/rolecreds"
 	"ossupload/shared/settings"
 	"ossupload/shared/storage"
 )
@@ -30,12 +31,17 @@ const deliveryBudget = 8 * time.Second
 
 // Open puts a deployment together. It calls nothing.
 func Open(lookup settings.Lookup, log *slog.Logger) (*Deployment, error) {
+	return OpenAs(assumerole.DefaultChain(time.Now), lookup, log)
+}
+
+// OpenAs is Open with credentials from elsewhere.
+func OpenAs(source rolecreds.Source, lookup settings.Lookup, log *slog.Logger) (*Deployment, error) {
 	s, err := settings.LoadComplete(lookup)
 	if err != nil {
 		return nil, err
 	}
 	store := storage.New(storage.Config{
-		Region: s.Storage.Region, Bucket: s.Storage.Bucket, Endpoint: s.Storage.Internal, Credentials: assumerole.DefaultChain(time.Now),
+		Region: s.Storage.Region, Bucket: s.Storage.Bucket, Endpoint: s.Storage.Internal, Credentials: source,
 	})
 	announcing, err := announcer.New(announcer.Config{
 		TokenKeys: s.TokenKeys, Place: s.Place, Former: s.Former, Storage: store, Location: s.Storage.Location,
