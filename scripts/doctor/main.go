@@ -1,7 +1,24 @@
-// Command doctor says what is wrong, one line for each finding:
+// Command doctor says what is wrong with a deployment, or with the local stack, and
+// how to mend it, one line for each thing that it looks at:
 //
-//	go run ./scripts/doctor -settings                                            # of s.yaml
+//	go run ./scripts/doctor -env FILE                      # of a deployment
+//	go run ./scripts/doctor -env FILE -token JWT -upload   # all of it, and an upload by every method
+//	go run ./scripts/doctor -env FILE -only cors,lifecycle -json
+//	go run ./scripts/doctor -settings                      # before anything is deployed, of s.yaml
 //	go run ./scripts/doctor -settings -template scripts/deploy/domain.yaml
+//
+// It reads the settings of the functions: those of the environment, and of the file
+// where the environment has none. Its credentials are in the same place, or where
+// Alibaba Cloud's tools look; they need what scripts/ram prints for an operator. The
+// caller's token is -token or OSSUPLOAD_TOKEN, the functions' address -url or
+// OSSUPLOAD_ENDPOINT or PUBLIC_URL.
+//
+//	ok    oss.region  cn-hangzhou
+//	fail  cors.etag   ETag is not exposed for https://app.example.com; mend: expose ETag in the bucket's CORS rule  (README.md#deploy)
+//
+// CHECKS.md lists what is looked at. "skip" is for what cannot be seen, and says why.
+// Nothing is stored without -upload, and nothing deleted with it. The receiver of
+// events gets test events unless webhook is skipped.
 //
 // With -settings it looks at the variables from which a deployment is made, all
 // at once and before anything is deployed: those of the environment, and of .env
@@ -9,23 +26,32 @@
 // and prints no value that may be secret. Run it from the top of the tree.
 //
 // The status is 0 when nothing is wrong, warnings aside, 1 when something is, and
-// 2 when the command line is, or a file cannot be read.
+// 2 when the command line is, or a file cannot be read, or settings are missing.
 package main
 
 import (
+	"cmp"
 	"context"
+	"crypto/rand"
 	"errors"
 	"flag"
 	"fmt"
 	"io"
+	"io/fs"
+	"strings"
+	"time"
 
 	"ossupload/scripts/internal/deployment"
+	"ossupload/scripts/internal/envfile"
 	"ossupload/shared/settings"
 )
 
 func main() { deployment.Main(run, errUsage) }
 
-var errUsage = errors.New("doctor cannot begin")
+var (
+	errUsage = errors.New("doctor cannot begin")
+	errSick  = errors.New("something is wrong")
+)
 
 // command is what the command line asks for.
 type command struct {
@@ -33,12 +59,19 @@ type command struct {
 	template string
 	envFile  string
 	envGiven bool
+
+	url, token, origin string
+	upload, json       bool
+	selection          selection
 }
 
-func run(_ context.Context, args []string, lookup settings.Lookup, stdout, stderr io.Writer) error {
+func run(ctx context.Context, args []string, lookup settings.Lookup, stdout, stderr io.Writer) error {
 	c, err := parse(args, stderr)
 	if err != nil {
 		return err
+	}
+	if !c.settings {
+		return examineDeployment(ctx, c, outside{lookup: lookup, now: time.Now, random: rand.Reader}, stdout)
 	}
 	findings, err := examineSettings(c, lookup)
 	if err != nil {
@@ -48,12 +81,22 @@ func run(_ context.Context, args []string, lookup settings.Lookup, stdout, stder
 }
 
 func parse(args []string, stderr io.Writer) (command, error) {
-	var c command
+	var (
+		c          command
+		only, skip string
+	)
 	flags := flag.NewFlagSet("doctor", flag.ContinueOnError)
 	flags.SetOutput(stderr)
 	flags.BoolVar(&c.settings, "settings", false, "look at the settings alone, before a deployment")
-	flags.StringVar(&c.template, "template", "s.yaml", "the `template` that is going to be deployed")
+	flags.StringVar(&c.template, "template", "s.yaml", "with -settings: the `template` that is going to be deployed")
 	flags.StringVar(&c.envFile, "env", ".env", "`file` of settings")
+	flags.StringVar(&c.url, "url", "", "base `URL` of the functions")
+	flags.StringVar(&c.token, "token", "", "`token` of a caller; better in OSSUPLOAD_TOKEN, which no list of processes shows")
+	flags.StringVar(&c.origin, "origin", "", "`origin` of pages that upload, instead of those of CORS_ORIGINS")
+	flags.BoolVar(&c.upload, "upload", false, "upload by every method, which leaves a few small objects, and try what writes")
+	flags.BoolVar(&c.json, "json", false, "print lines of JSON")
+	flags.StringVar(&only, "only", "", "look at these `checks` alone: ids, or areas such as cors, comma separated")
+	flags.StringVar(&skip, "skip", "", "leave out these `checks`")
 	switch err := flags.Parse(args); {
 	case errors.Is(err, flag.ErrHelp):
 		return c, err
@@ -61,9 +104,50 @@ func parse(args []string, stderr io.Writer) (command, error) {
 		return c, fmt.Errorf("%w: %w", errUsage, err)
 	case flags.NArg() > 0:
 		return c, fmt.Errorf("%w: unexpected argument %q: only flags are accepted", errUsage, flags.Arg(0))
-	case !c.settings:
-		return c, fmt.Errorf("%w: say what to look at: -settings", errUsage)
 	}
 	flags.Visit(func(f *flag.Flag) { c.envGiven = c.envGiven || f.Name == "env" })
+	var err error
+	if c.selection, err = parseSelection(only, skip); err != nil {
+		return c, fmt.Errorf("%w: %w", errUsage, err)
+	}
 	return c, nil
+}
+
+// examineDeployment looks at what is deployed.
+func examineDeployment(ctx context.Context, c command, out outside, stdout io.Writer) error {
+	file, err := readEnv(c)
+	if err != nil {
+		return fmt.Errorf("%w: %w", errUsage, err)
+	}
+	environment := out.lookup
+	out.lookup = func(name string) (string, bool) {
+		if value, ok := environment(name); ok {
+			return value, true
+		}
+		value, ok := file[name]
+		return value, ok
+	}
+	value := func(name string) string { v, _ := out.lookup(name); return strings.TrimSpace(v) }
+	c.url, c.token = cmp.Or(c.url, value("OSSUPLOAD_ENDPOINT")), cmp.Or(c.token, value("OSSUPLOAD_TOKEN"))
+	p, err := newPatient(c, out)
+	if err != nil {
+		return fmt.Errorf("%w: %w", errUsage, err)
+	}
+	tell := func(r result) { printText(stdout, r) }
+	if c.json {
+		tell = func(r result) { printJSON(stdout, r) }
+	}
+	if !diagnose(ctx, p, c.selection, tell) {
+		return errSick
+	}
+	return nil
+}
+
+// readEnv reads the file of settings. There need not be one unless it was named.
+func readEnv(c command) (map[string]string, error) {
+	file, err := envfile.Read(c.envFile)
+	if errors.Is(err, fs.ErrNotExist) && !c.envGiven {
+		return nil, nil
+	}
+	return file, err
 }

@@ -4,13 +4,11 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
-	"io/fs"
 	"maps"
 	"regexp"
 	"slices"
 	"strings"
 
-	"ossupload/scripts/internal/envfile"
 	"ossupload/scripts/internal/template"
 	"ossupload/shared/rolecreds"
 	"ossupload/shared/settings"
@@ -38,10 +36,7 @@ func examineSettings(c command, lookup settings.Lookup) ([]finding, error) {
 	if err != nil {
 		return nil, err
 	}
-	file, err := envfile.Read(c.envFile)
-	if errors.Is(err, fs.ErrNotExist) && !c.envGiven {
-		file, err = nil, nil
-	}
+	file, err := readEnv(c)
 	if err != nil {
 		return nil, err
 	}
