@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -52,7 +53,28 @@ func (p *patient) checkTLS(ctx context.Context, target string) verdict {
 	if why := certificateFault(err, u.Hostname()); why != "" {
 		return failed("%s: %s", u.Host, why)
 	}
+	if needsSNI(ctx, u) {
+		return passed("%s has a certificate of its name, by SNI alone, which browsers send and OSS is asked to", u.Host)
+	}
 	return passed("%s has a certificate of its name", u.Host)
+}
+
+// needsSNI reports whether a server has another certificate for who does not say
+// which name is meant. callbackSNI has OSS say it.
+func needsSNI(ctx context.Context, u *url.URL) bool {
+	ctx, cancel := context.WithTimeout(ctx, callTime)
+	defer cancel()
+	plain, err := new(net.Dialer).DialContext(ctx, "tcp", net.JoinHostPort(u.Hostname(), cmp.Or(u.Port(), "443")))
+	if err != nil {
+		return false
+	}
+	defer plain.Close()
+	// Nothing is sent: the certificate is looked at, and its name compared.
+	conn := tls.Client(plain, &tls.Config{InsecureSkipVerify: true})
+	if err := conn.HandshakeContext(ctx); err != nil {
+		return true
+	}
+	return conn.ConnectionState().PeerCertificates[0].VerifyHostname(u.Hostname()) != nil
 }
 
 // certificateFault says what is wrong with a certificate, or nothing.

@@ -15,7 +15,7 @@ const corsPage = "README.md#deploy"
 // corsChecks ask as a browser does before it lets a page upload.
 var corsChecks = []check{
 	{
-		id: "cors.rules", looks: "the bucket has CORS rules", run: checkCORSRules, after: []string{"oss.endpoint"},
+		id: "cors.rules", looks: "the bucket has CORS rules", run: checkCORSRules, after: []string{"oss.bucket"},
 		mend: "give the bucket a CORS rule: the origins of CORS_ORIGINS, PUT and POST, any header, ETag exposed", page: corsPage,
 	},
 	{

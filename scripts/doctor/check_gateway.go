@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"fmt"
 	"net/http"
 	"slices"
 	"strings"
@@ -282,17 +281,9 @@ func (p *patient) contentType() string {
 
 func checkPresign(ctx context.Context, p *patient) verdict {
 	if err := p.presign(ctx); err != nil {
-		return failed("%s", told(err))
+		return failed("%v", plain(err))
 	}
 	return passed("it grants %s", p.grant.Key)
-}
-
-// told is an error with the code and the request id of a refusal.
-func told(err error) string {
-	if r, ok := errors.AsType[*client.Refusal](err); ok && r.RequestID != "" {
-		return fmt.Sprintf("%v (request id %s)", err, client.Clean(r.RequestID))
-	}
-	return plain(err).Error()
 }
 
 func checkFunctionsClock(_ context.Context, p *patient) verdict {

@@ -31,7 +31,7 @@ var uploadChecks = []check{
 		after: []string{"functions.presign"}, mend: "look for the request id in the log of ossupload-complete", page: uploadPage,
 	},
 	{
-		id: "upload.confirm", looks: "an upload can be confirmed again, by its key", run: confirmUploads, writes: true,
+		id: "upload.confirm", looks: "an upload can be confirmed again, with its token or its key", run: confirmUploads, writes: true,
 		after: []string{"functions.presign"}, mend: "look for the request id in the log of ossupload-complete", page: uploadPage,
 	},
 	{
@@ -56,7 +56,7 @@ func uploadBy(method uploadtoken.Method, as string) func(context.Context, *patie
 		}
 		g, err := c.Presign(ctx, in)
 		if err != nil {
-			return failed("%s", told(err))
+			return failed("%v", plain(err))
 		}
 		headers, source := g.Headers, client.Bytes(content)
 		if g.Fields != nil {
@@ -69,22 +69,28 @@ func uploadBy(method uploadtoken.Method, as string) func(context.Context, *patie
 			err = a.Into(nil)
 		}
 		if err != nil {
-			return failed("%s: %s", g.Key, told(err))
+			return failed("%s: %v", g.Key, plain(err))
 		}
 		receipt, err := client.ParseReceipt(a.Body)
 		if err != nil {
 			return failed("%s is stored, but %v", g.Key, err)
 		}
-		return p.keep(receipt, g.Key)
+		return p.keep(receipt, g.Key, g.UploadToken)
 	}
 }
 
+// stored is an upload that was answered with its receipt.
+type stored struct {
+	client.Receipt
+	token string // of the upload; "" where the object's key will do
+}
+
 // keep holds a receipt against what was sent.
-func (p *patient) keep(r client.Receipt, key string) verdict {
+func (p *patient) keep(r client.Receipt, key, token string) verdict {
 	if err := r.Check(key, int64(len(content)), ""); err != nil {
 		return failed("%s: %v", key, err)
 	}
-	p.receipts = append(p.receipts, r)
+	p.uploads = append(p.uploads, stored{r, token})
 	return passed("it leaves %s, announced as %s", key, r.EventID)
 }
 
@@ -95,7 +101,7 @@ func uploadMultipart(ctx context.Context, p *patient) verdict {
 	c := p.caller()
 	m, err := c.CreateMultipart(ctx, client.CreateRequest{Filename: "doctor", Type: p.contentType(), Size: new(int64(len(content)))})
 	if err != nil {
-		return failed("%s", told(err))
+		return failed("%v", plain(err))
 	}
 	sign := func(ctx context.Context, number int, _ bool) (string, error) {
 		u, err := c.PartURL(ctx, m.UploadID, number)
@@ -103,50 +109,52 @@ func uploadMultipart(ctx context.Context, p *patient) verdict {
 	}
 	part, _, err := c.SendPart(ctx, 1, 1, sign, client.Bytes(content))
 	if err != nil {
-		return failed("%s: %s; its parts stay until they are aborted", m.Key, told(err))
+		return failed("%s: %v; its parts stay until they are aborted", m.Key, plain(err))
 	}
 	r, err := c.Complete(ctx, m.UploadID, client.CompleteRequest{Parts: []client.Part{part}})
 	if err != nil {
-		return failed("%s: %s; its parts stay until they are aborted", m.Key, told(err))
+		return failed("%s: %v; its parts stay until they are aborted", m.Key, plain(err))
 	}
-	return p.keep(r, m.Key)
+	return p.keep(r, m.Key, "")
 }
 
 func confirmUploads(ctx context.Context, p *patient) verdict {
-	confirmed := 0
-	for _, r := range p.receipts {
-		again, err := p.caller().ConfirmKey(ctx, r.Key)
-		if r.Key == "" || client.IsStatus(err, 403, 404) {
-			continue // of a URL without a grant, the key alone says nothing
+	for _, u := range p.uploads {
+		again, err := p.confirm(ctx, u)
+		switch {
+		case err != nil:
+			return failed("%s: %v", u.Key, plain(err))
+		case again.EventID != u.EventID:
+			return failed("%s has the event %s, and then %s", u.Key, u.EventID, again.EventID)
 		}
-		if err != nil {
-			return failed("%s: %s", r.Key, told(err))
-		}
-		if again.EventID != r.EventID {
-			return failed("%s has the event %s, and then %s", r.Key, r.EventID, again.EventID)
-		}
-		confirmed++
 	}
-	if confirmed == 0 {
+	if len(p.uploads) == 0 {
 		return skipped("nothing was uploaded")
 	}
-	return passed("%d have one event each", confirmed)
+	return passed("each has one event")
+}
+
+func (p *patient) confirm(ctx context.Context, u stored) (client.Receipt, error) {
+	if u.token == "" {
+		return p.caller().ConfirmKey(ctx, u.Key)
+	}
+	return p.caller().Confirm(ctx, u.token)
 }
 
 func checkUploadEvents(_ context.Context, p *patient) verdict {
 	var late []string
-	for _, r := range p.receipts {
+	for _, r := range p.uploads {
 		if !r.Delivered {
 			late = append(late, r.EventID)
 		}
 	}
 	switch {
-	case len(p.receipts) == 0:
+	case len(p.uploads) == 0:
 		return skipped("nothing was uploaded")
 	case p.Settings.Webhook.URL == "":
 		return skipped("WEBHOOK_URL is not set: events are lines of the log")
 	case len(late) > 0:
-		return failed("%d of %d were not taken at once: %s", len(late), len(p.receipts), fmt.Sprint(late))
+		return failed("%d of %d were not taken at once: %s", len(late), len(p.uploads), fmt.Sprint(late))
 	}
-	return passed("it took all %d", len(p.receipts))
+	return passed("it took all %d", len(p.uploads))
 }

@@ -56,7 +56,7 @@ type patient struct {
 	signed    *signedCall
 	role      *oss.Client   // as the upload role
 	grant     *client.Grant // that the functions gave out
-	receipts  []client.Receipt
+	uploads   []stored
 	lifecycle []oss.LifecycleRule
 	versions  string // state of versioning: "", Enabled, Suspended
 	requestID string // of a call of a function
@@ -161,18 +161,23 @@ func (f fixed) Credentials(context.Context) (rolecreds.Credentials, error) {
 
 // secretsOf are the values that may not be printed, whole and item by item.
 func secretsOf(lookup settings.Lookup, token string) []string {
-	var all []string
+	all := []string{token}
 	for _, name := range []string{
-		"UPLOAD_TOKEN_SECRETS", "RECEIPT_SECRET", "AUTH_JWT_SECRET", "AUTH_HEADER_SECRET", "WEBHOOK_SECRETS", "WEBHOOK_URL", keySecret, keyToken,
+		"UPLOAD_TOKEN_SECRETS", "RECEIPT_SECRET", "AUTH_JWT_SECRET", "AUTH_HEADER_SECRET", "WEBHOOK_SECRETS", keySecret, keyToken,
 	} {
 		value, _ := lookup(name)
 		for item := range strings.SplitSeq(value, ",") {
 			item = strings.TrimSpace(item)
-			_, behind, _ := strings.Cut(item, ":")
-			all = append(all, item, strings.TrimPrefix(behind, "//"), strings.TrimPrefix(item, "whsec_"))
+			_, behind, _ := strings.Cut(item, ":") // an id, or base64
+			all = append(all, item, behind, strings.TrimPrefix(item, "whsec_"))
 		}
 	}
-	all = append(all, token)
+	// Of the webhook's URL all but the host may be.
+	if hook, _ := lookup("WEBHOOK_URL"); hook != "" {
+		if u, err := url.Parse(strings.TrimSpace(hook)); err == nil {
+			all = append(all, u.User.String(), u.RequestURI(), u.RawQuery)
+		}
+	}
 	const least = 8 // bytes: less is in every text
 	return slices.DeleteFunc(all, func(s string) bool { return len(s) < least })
 }

@@ -1,0 +1,238 @@
+package main
+
+import (
+	"bytes"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"flag"
+	"io"
+	"log"
+	"maps"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"ossupload/scripts/internal/stack/sts"
+)
+
+// TestDoctor looks at a stack that is well, and then at one thing after the other
+// that is broken: the check that is meant has to say so, and no other may fail.
+func TestDoctor(t *testing.T) {
+	w := newWorld(t)
+	t.Run("all is well", func(t *testing.T) {
+		got := w.diagnosis(t, nil, "-upload")
+		if len(got) != len(checks) {
+			t.Errorf("%d checks were told of, want %d", len(got), len(checks))
+		}
+		for _, id := range slices.Sorted(maps.Keys(got)) {
+			want := statusOK
+			if names("unseen", id) {
+				want = statusSkip
+			}
+			if got[id].Status != want {
+				t.Errorf("%+v, want %s", got[id], want)
+			}
+		}
+	})
+	t.Run("all is well over https", func(t *testing.T) {
+		defer w.heal()
+		server := tlsBefore(t, w.Ready.Gateway)
+		w.network = trusting(server)
+		got := w.diagnosis(t, map[string]string{"PUBLIC_URL": server.URL, "CALLBACK_URL": server.URL + "/callback"})
+		for id, r := range got {
+			if r.Status == statusFail || r.Status == statusWarn {
+				t.Errorf("%s: %+v", id, r)
+			}
+		}
+	})
+	for _, a := range ailments {
+		t.Run(a.name, func(t *testing.T) {
+			defer w.heal()
+			got := w.diagnosis(t, a.inflict(t, w), a.args...)
+			if want := a.status(); got[a.id].Status != want || got[a.id].Mend == "" {
+				t.Errorf("%+v, want %s and how to mend it", got[a.id], want)
+			}
+			for _, id := range slices.Sorted(maps.Keys(got)) {
+				if id != a.id && got[id].Status == statusFail {
+					t.Errorf("besides, %+v", got[id])
+				}
+			}
+		})
+	}
+}
+
+// Without -upload nothing is stored.
+func TestChecksThatWriteAskForUpload(t *testing.T) {
+	p := &patient{} // with which no call could be made
+	for _, c := range checks {
+		if !c.writes {
+			continue
+		}
+		if v := c.look(t.Context(), p, nil); v.status != statusSkip {
+			t.Errorf("%s without -upload = %+v, want %s", c.id, v, statusSkip)
+		}
+	}
+}
+
+func TestChecks(t *testing.T) {
+	seen := map[string]bool{}
+	for _, c := range checks {
+		if seen[c.id] || !strings.Contains(c.id, ".") && c.id != "clock" && c.id != "settings" {
+			t.Errorf("%q is no id of its own", c.id)
+		}
+		for _, id := range c.after {
+			if !seen[id] {
+				t.Errorf("%s comes after %s, which does not stand before it", c.id, id)
+			}
+		}
+		seen[c.id] = true
+		if c.looks == "" || c.mend == "" || c.run == nil {
+			t.Errorf("%s lacks a part", c.id)
+		}
+		file, anchor, _ := strings.Cut(c.page, "#")
+		text, err := os.ReadFile(filepath.Join("../..", file))
+		if err != nil {
+			t.Errorf("%s: %v", c.id, err)
+		}
+		if !slices.Contains(anchors(string(text)), anchor) {
+			t.Errorf("%s: %s has no heading %q", c.id, file, anchor)
+		}
+	}
+}
+
+// anchors are those of the headings of a page.
+func anchors(page string) []string {
+	var all []string
+	for line := range strings.Lines(page) {
+		if hashes, heading, ok := strings.Cut(strings.TrimSpace(line), " "); ok && strings.Trim(hashes, "#") == "" {
+			all = append(all, strings.Map(func(r rune) rune {
+				switch {
+				case r == ' ':
+					return '-'
+				case r >= 'a' && r <= 'z' || r >= '0' && r <= '9' || r == '-':
+					return r
+				}
+				return -1
+			}, strings.ToLower(heading)))
+		}
+	}
+	return all
+}
+
+func TestSelection(t *testing.T) {
+	for _, tt := range []struct{ only, skip, want string }{
+		{"clock", "", "clock"},
+		{"cors", "cors.etag,cors.headers", "cors.rules cors.origin cors.put cors.post"},
+		{"oss.region,queue.dead", "", "oss.region queue.dead"},
+		{"oss", "oss.endpoint", "oss.endpoint-bucket oss.region oss.credentials oss.bucket oss.access"},
+	} {
+		s, err := parseSelection(tt.only, tt.skip)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got []string
+		for _, c := range checks {
+			if s.takes(c.id) {
+				got = append(got, c.id)
+			}
+		}
+		if strings.Join(got, " ") != tt.want {
+			t.Errorf("-only %s -skip %s takes %s, want %s", tt.only, tt.skip, got, tt.want)
+		}
+	}
+	s, err := parseSelection("role.read", "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	needed := s.needed()
+	for _, id := range []string{"role.read", "role.assume", "oss.bucket", "clock", "oss.endpoint"} {
+		if !needed[id] {
+			t.Errorf("role.read alone runs without %s", id)
+		}
+	}
+	if needed["cors.rules"] || needed["webhook.reach"] {
+		t.Errorf("role.read alone runs %v", needed)
+	}
+	for _, name := range []string{"cor", "cors.", "oss.regions"} {
+		if _, err := parseSelection("", name); err == nil {
+			t.Errorf("parseSelection(%q) = nil, want an error", name)
+		}
+	}
+}
+
+func TestPrintText(t *testing.T) {
+	p := &patient{secrets: []string{"hidden-secret"}}
+	var out bytes.Buffer
+	printText(&out, result{Status: statusOK, ID: "clock", Seen: p.conceal("it agrees")})
+	printText(&out, result{Status: statusFail, ID: "cors.etag", Seen: p.conceal("none\nof hidden-secret"), Mend: "expose it", Page: "README.md#deploy"})
+	const want = "ok    clock                   it agrees\n" +
+		"fail  cors.etag               none of [secret]; mend: expose it  (README.md#deploy)\n"
+	if out.String() != want {
+		t.Errorf("printed %q, want %q", &out, want)
+	}
+}
+
+func TestUsageOfADeployment(t *testing.T) {
+	nothing := func(string) (string, bool) { return "", false }
+	none := filepath.Join(t.TempDir(), "none")
+	for _, tt := range []struct {
+		args []string
+		want error
+		say  string
+	}{
+		{[]string{"-h"}, flag.ErrHelp, ""},
+		{[]string{"-only", "nothing"}, errUsage, `"nothing"`},
+		{[]string{"-env", none}, errUsage, "none"},
+		{[]string{"now"}, errUsage, `"now"`},
+		{nil, errUsage, "OSS_BUCKET: is required"},
+	} {
+		var out bytes.Buffer
+		err := run(t.Context(), tt.args, nothing, &out, io.Discard)
+		if !errors.Is(err, tt.want) || !strings.Contains(err.Error(), tt.say) || out.Len() > 0 {
+			t.Errorf("run(%q) = %v and %q, want %v with %s", tt.args, err, &out, tt.want, tt.say)
+		}
+	}
+}
+
+// A server that knows several names shows another certificate to who names none.
+func TestNeedsSNI(t *testing.T) {
+	certificate, ca, err := sts.Certificate(time.Now(), rand.Reader) // for localhost
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, always := range []bool{true, false} {
+		server := httptest.NewUnstartedServer(http.NotFoundHandler())
+		server.Config.ErrorLog = log.New(io.Discard, "", 0)
+		if always {
+			server.TLS = &tls.Config{Certificates: []tls.Certificate{certificate}}
+		} else { // the one that httptest adds is for who sends no name
+			server.TLS = &tls.Config{GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return &certificate, nil }}
+		}
+		server.StartTLS()
+		t.Cleanup(server.Close)
+		roots, transport := x509.NewCertPool(), newTransport()
+		roots.AppendCertsFromPEM(ca)
+		transport.TLSClientConfig = &tls.Config{RootCAs: roots}
+		p := &patient{http: &http.Client{Transport: transport}}
+		target := strings.Replace(server.URL, "127.0.0.1", "localhost", 1)
+		v := p.checkTLS(t.Context(), target)
+		if v.status != statusOK || strings.Contains(v.seen, "SNI") == always {
+			t.Errorf("a certificate for everybody is %v: %+v", always, v)
+		}
+		u, err := url.Parse(target)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if needsSNI(t.Context(), u) == always {
+			t.Errorf("needsSNI() = %v, want %v", always, !always)
+		}
+	}
+}
