@@ -194,6 +194,13 @@ var ailments = []ailment{
 	}},
 	{name: "an endpoint that holds the bucket", id: "oss.endpoint-bucket",
 		inflict: set("OSS_ENDPOINT", "https://ossupload-local.oss-cn-hangzhou.aliyuncs.com", "OSS_PATH_STYLE", "")},
+	{name: "a public endpoint that is closed to new accounts", id: "oss.public-endpoint", inflict: func(t *testing.T, _ *world) map[string]string {
+		return map[string]string{"OSS_ENDPOINT": serve(t, http.HandlerFunc(func(rw http.ResponseWriter, _ *http.Request) {
+			rw.Header().Set("x-oss-request-id", "1")
+			rw.WriteHeader(http.StatusForbidden)
+			io.WriteString(rw, "<Error><Code>PublicEndpointForbidden</Code><Message>planted</Message></Error>")
+		}))}
+	}},
 	{name: "credentials that have expired", id: "oss.credentials", inflict: func(_ *testing.T, w *world) map[string]string {
 		return w.operator("expired", time.Now().Add(-time.Hour))
 	}},

@@ -110,10 +110,9 @@ func touches(r oss.LifecycleRule, prefix string) bool {
 	return strings.HasPrefix(prefix, own) || strings.HasPrefix(own, prefix)
 }
 
-// expires reports whether a rule deletes objects, and not markers alone.
+// expires reports whether a rule deletes objects, and not delete markers alone.
 func expires(r oss.LifecycleRule) bool {
-	e := r.Expiration
-	return e != nil && (e.Days != nil || e.CreatedBeforeDate != nil || e.Date != nil)
+	return r.Expiration != nil && !oss.ToBool(r.Expiration.ExpiredObjectDeleteMarker)
 }
 
 func (p *patient) own(below string) string { return roles.Own + p.Settings.Policy.Prefix + below }

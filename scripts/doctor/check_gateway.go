@@ -115,6 +115,9 @@ func checkGatewayPath(ctx context.Context, p *patient) verdict {
 			return failed("%s: %v", at.path, err)
 		}
 		code := api.Code(a.Problem().Code)
+		if a.Status == http.StatusOK && p.Settings.Caller.None {
+			continue
+		}
 		if !ours(a) {
 			return failed("%s %s answers %d, and none of our functions", at.method, at.path, a.Status)
 		}

@@ -38,7 +38,11 @@ var storageChecks = []check{
 		mend: "set OSS_REGION to the region of the bucket, without oss- before it", page: "README.md#deploy",
 	},
 	{
-		id: "oss.credentials", looks: "the credentials of whoever runs this exist, have not expired, and sign", run: checkCredentials, after: []string{"oss.region"},
+		id: "oss.public-endpoint", looks: "the account may use OSS's public endpoint for data", run: checkPublicEndpoint, after: []string{"oss.region"},
+		mend: "bind a domain to the bucket and set OSS_ENDPOINT to it, with OSS_CNAME=true: accounts new to OSS since March 2025 need one in mainland regions", page: "README.md#deploy",
+	},
+	{
+		id: "oss.credentials", looks: "the credentials of whoever runs this exist, have not expired, and sign", run: checkCredentials, after: []string{"oss.public-endpoint"},
 		mend: "set " + keyID + ", " + keySecret + " and, with temporary ones, " + keyToken, page: "README.md#operate",
 	},
 	{
@@ -144,6 +148,13 @@ func checkRegion(ctx context.Context, p *patient) verdict {
 		return failed("the bucket is not of %s: %v", p.Settings.Storage.Region, s.err)
 	}
 	return passed("%s", p.Settings.Storage.Region)
+}
+
+func checkPublicEndpoint(ctx context.Context, p *patient) verdict {
+	if s := p.firstCall(ctx); s.code == "PublicEndpointForbidden" {
+		return failed("%s may not be used for data: %v", p.Settings.Storage.Public.Host, s.err)
+	}
+	return passed("OSS does not refuse it")
 }
 
 // credentialCodes are OSS's for credentials that nobody may use.

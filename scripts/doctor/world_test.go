@@ -47,11 +47,15 @@ type world struct {
 	network  http.RoundTripper
 }
 
-func newWorld(t *testing.T) *world {
+// newWorld starts a stack of which only the page app is let in, unless the options
+// say otherwise.
+func newWorld(t *testing.T, o stack.Options) *world {
+	t.Helper()
 	w := &world{now: time.Now}
-	w.Stack = stacktest.Start(t, stack.Options{
-		NoTrigger: true, Settings: map[string]string{"CORS_ORIGINS": app}, Around: w.around,
-	})
+	settings := map[string]string{"CORS_ORIGINS": app}
+	maps.Copy(settings, o.Settings)
+	o.NoTrigger, o.Settings, o.Around = true, settings, w.around
+	w.Stack = stacktest.Start(t, o)
 	w.settings = map[string]string{"OSSUPLOAD_TOKEN": w.Ready.CallerToken}
 	for _, variable := range w.Settings.Variables() {
 		name, value, _ := strings.Cut(variable, "=")

@@ -28,6 +28,7 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"syscall"
 	"time"
 
@@ -65,6 +66,11 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) (err erro
 	if once {
 		return rehearse(ctx, s, stdout)
 	}
+	if o.DataDir != "" {
+		if err := writeSettings(filepath.Join(o.DataDir, settingsFile), s); err != nil {
+			return err
+		}
+	}
 	if err := json.NewEncoder(stdout).Encode(s.Ready); err != nil {
 		return fmt.Errorf("printing the ready line: %w", err)
 	}
@@ -90,7 +96,7 @@ func parseFlags(args []string, stderr io.Writer) (o stack.Options, once bool, er
 	flags.StringVar(&o.Addr, "addr", "127.0.0.1:8580", "`address` of the gateway; port 0 chooses one")
 	flags.StringVar(&o.OSSAddr, "oss-addr", "127.0.0.1:8581", "`address` of OSS")
 	flags.StringVar(&o.STSAddr, "sts-addr", "127.0.0.1:8582", "`address` of STS")
-	flags.StringVar(&o.DataDir, "data", "", "`folder` that keeps objects and secrets (default: a temporary one, removed at exit)")
+	flags.StringVar(&o.DataDir, "data", "", "`folder` that keeps objects and secrets, and gets "+settingsFile+" for scripts/doctor (default: a temporary one, removed at exit)")
 	trigger := flags.String("trigger", string(fc.TriggerAPIGateway), "`kind` of gateway: apigateway or http")
 	flags.StringVar(&o.Webhook, "webhook", "", "`URL` of your own backend, to which events are delivered as well")
 	envFile := flags.String("env", "", "`file` of KEY=VALUE lines that override the settings of the functions")
