@@ -5,6 +5,7 @@ import (
 	"crypto/x509"
 	"io"
 	"log"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"net/http/httputil"
@@ -95,18 +96,24 @@ func answering(status int) http.Handler {
 	return http.HandlerFunc(func(rw http.ResponseWriter, _ *http.Request) { rw.WriteHeader(status) })
 }
 
-// tlsBefore serves what is at a URL with a certificate for 127.0.0.1 and
-// example.com.
-func tlsBefore(t *testing.T, target string) *httptest.Server {
+// proxyTo answers as what is at a URL.
+func proxyTo(t *testing.T, target string) http.Handler {
 	t.Helper()
 	u, err := url.Parse(target)
 	if err != nil {
 		t.Fatal(err)
 	}
-	server := httptest.NewUnstartedServer(&httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) {
+	return &httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) {
 		r.SetURL(u)
 		r.Out.Host = u.Host
-	}})
+	}}
+}
+
+// tlsBefore serves what is at a URL with a certificate for 127.0.0.1 and
+// example.com.
+func tlsBefore(t *testing.T, target string) *httptest.Server {
+	t.Helper()
+	server := httptest.NewUnstartedServer(proxyTo(t, target))
 	server.Config.ErrorLog = log.New(io.Discard, "", 0)
 	server.StartTLS()
 	t.Cleanup(server.Close)
@@ -317,6 +324,17 @@ var ailments = []ailment{
 		return map[string]string{"OSSUPLOAD_TOKEN": token[:strings.LastIndex(token, ".")+1] + "cGxhbnRlZC1zaWduYXR1cmUtb2Ytbm9ib2R5LWF0LWFsbA"}
 	}},
 	{name: "functions with other token secrets", id: "functions.secrets", inflict: set("UPLOAD_TOKEN_SECRETS", "k1:cGxhbnRlZCBzZWNyZXQgb2YgdGhpcyB0ZXN0IG9ubHksIDMyYg==")},
+
+	{name: "functions of another region", id: "functions.sts", inflict: gatewayThat(func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+			recorded := httptest.NewRecorder()
+			next.ServeHTTP(recorded, r)
+			maps.Copy(rw.Header(), recorded.Header())
+			rw.Header().Del("Content-Length")
+			rw.WriteHeader(recorded.Code)
+			_, _ = io.WriteString(rw, strings.Replace(recorded.Body.String(), `"region":"cn-hangzhou"`, `"region":"cn-shanghai"`, 1))
+		})
+	})},
 
 	// The application's receiver.
 	{name: "a receiver with another secret", id: "webhook.signature", inflict: set("WEBHOOK_SECRETS", "whsec_cGxhbnRlZCBzZWNyZXQgb2YgdGhpcyB0ZXN0IG9ubHksIDMyYg==")},

@@ -62,6 +62,10 @@ var gatewayChecks = []check{
 		id: "functions.secrets", looks: "the functions seal upload tokens with the secrets that are set here", run: checkTokenSecrets, after: []string{"functions.presign"},
 		mend: "set UPLOAD_TOKEN_SECRETS, OSS_BUCKET and UPLOAD_PREFIX alike everywhere: with others nobody can read the queue, or confirm", page: "README.md#operate",
 	},
+	{
+		id: "functions.sts", looks: "presign hands out credentials, for the bucket and region that are set here", run: checkSTS, after: []string{"oss.region", "functions.presign"},
+		mend: "look for the request id in the log of ossupload-presign", page: "README.md#operate",
+	},
 }
 
 func checkGatewayTLS(ctx context.Context, p *patient) verdict {
@@ -300,4 +304,21 @@ func checkTokenSecrets(_ context.Context, p *patient) verdict {
 		return failed("%v", err)
 	}
 	return passed("they are the same")
+}
+
+func checkSTS(ctx context.Context, p *patient) verdict {
+	if !p.sts {
+		return skipped("STS_ENABLED is not set")
+	}
+	c, err := p.caller().STS(ctx, "")
+	at := p.Settings.Storage
+	switch {
+	case client.IsCode(err, string(api.Forbidden)):
+		return skipped("this caller may have none")
+	case err != nil:
+		return failed("%v", plain(err))
+	case c.Bucket != at.Bucket || c.Region != at.Region:
+		return failed("they are for %s in %s, and not for %s in %s", client.Clean(c.Bucket), client.Clean(c.Region), at.Bucket, at.Region)
+	}
+	return passed("they are for %s", client.Clean(c.Prefix))
 }

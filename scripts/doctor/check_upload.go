@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"slices"
@@ -33,6 +34,10 @@ var uploadChecks = []check{
 	{
 		id: "upload.confirm", looks: "an upload can be confirmed again, with its token or its key", run: confirmUploads, writes: true,
 		after: []string{"functions.presign"}, mend: "look for the request id in the log of ossupload-complete", page: uploadPage,
+	},
+	{
+		id: "upload.download", looks: "what was uploaded can be downloaded, and is the same", run: downloadUpload, writes: true,
+		after: []string{"functions.presign"}, mend: "see role.read, and OSS_DOWNLOAD_ENDPOINT", page: uploadPage,
 	},
 	{
 		id: "upload.event", looks: "the application was told of these uploads", run: checkUploadEvents, writes: true,
@@ -139,6 +144,24 @@ func (p *patient) confirm(ctx context.Context, u stored) (client.Receipt, error)
 		return p.caller().ConfirmKey(ctx, u.Key)
 	}
 	return p.caller().Confirm(ctx, u.token)
+}
+
+func downloadUpload(ctx context.Context, p *patient) verdict {
+	if len(p.uploads) == 0 {
+		return skipped("nothing was uploaded")
+	}
+	u, err := p.caller().Download(ctx, client.DownloadRequest{Key: p.uploads[0].Key})
+	if err != nil {
+		return failed("%v", plain(err))
+	}
+	got, err := p.caller().Fetch(ctx, u)
+	switch {
+	case err != nil:
+		return failed("%v", plain(err))
+	case !bytes.Equal(got, content):
+		return failed("%s is stored with other bytes than were sent", p.uploads[0].Key)
+	}
+	return passed("%d bytes, the same", len(got))
 }
 
 func checkUploadEvents(_ context.Context, p *patient) verdict {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
@@ -46,6 +47,18 @@ func TestDoctor(t *testing.T) {
 		server := tlsBefore(t, w.Ready.Gateway)
 		w.network = trusting(server)
 		checkWell(t, w.diagnosis(t, map[string]string{"PUBLIC_URL": server.URL, "CALLBACK_URL": server.URL + "/callback"}))
+	})
+	t.Run("each function has an address of its own", func(t *testing.T) {
+		own := func(prefixes ...string) string {
+			return serve(t, http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+				if !slices.ContainsFunc(prefixes, func(prefix string) bool { return strings.HasPrefix(r.URL.Path, prefix) }) {
+					http.NotFound(rw, r)
+					return
+				}
+				proxyTo(t, w.Ready.Gateway).ServeHTTP(rw, r)
+			}))
+		}
+		checkWell(t, w.diagnosis(t, nil, "-upload", "-url", own("/presign", "/download", "/sts", "/session"), "-complete-url", own("/s3/", "/confirm")))
 	})
 	for _, a := range ailments {
 		t.Run(a.name, func(t *testing.T) {
@@ -109,6 +122,40 @@ func TestChecksThatWriteAskForUpload(t *testing.T) {
 		}
 		if v := c.look(t.Context(), p, nil); v.status != statusSkip {
 			t.Errorf("%s without -upload = %+v, want %s", c.id, v, statusSkip)
+		}
+	}
+}
+
+// A template says what the functions get, but for addresses that only a deployment
+// tells.
+func TestDeployedSettings(t *testing.T) {
+	given := right()
+	given["ALIBABA_CLOUD_ACCESS_KEY_ID"] = "key"
+	for _, tt := range []struct{ template, callback string }{
+		{alone, "https://told.example.com/callback"},
+		{domain, "https://told.example.com/callback"},
+		{domain, ""},
+	} {
+		if given["CALLBACK_URL"] = tt.callback; tt.callback == "" {
+			delete(given, "CALLBACK_URL")
+		}
+		c := command{template: tt.template, templateGiven: true, envFile: filepath.Join(t.TempDir(), "none")}
+		lookup, err := deployedSettings(c, func(name string) (string, bool) { v, ok := given[name]; return v, ok })
+		if err != nil {
+			t.Fatal(err)
+		}
+		for name, want := range map[string]string{
+			"CALLBACK_URL":                cmp.Or(tt.callback, "https://api.example.com/callback"),
+			"OSS_BUCKET":                  "photos",
+			"UPLOAD_PREFIX":               "uploads/",
+			"ALIBABA_CLOUD_ACCESS_KEY_ID": "key",
+		} {
+			if got, _ := lookup(name); got != want {
+				t.Errorf("%s with %q: %s = %q, want %q", tt.template, tt.callback, name, got, want)
+			}
+		}
+		if _, err := newPatient(c, outside{lookup: lookup, now: time.Now, random: rand.Reader}); err != nil {
+			t.Errorf("%s: newPatient() = %v", tt.template, err)
 		}
 	}
 }

@@ -61,6 +61,7 @@ type patient struct {
 	versions  string // state of versioning: "", Enabled, Suspended
 	requestID string // of a call of a function
 	waiting   []outbox.Listed
+	sts       bool // STS_ENABLED
 }
 
 // outside is what the doctor meets outside of itself.
@@ -98,10 +99,13 @@ func newPatient(c command, out outside) (*patient, error) {
 		transport = newTransport()
 	}
 	transport = limited{transport}
+	base := strings.TrimSuffix(cmp.Or(c.url, presign.PublicURL), "/")
+	if c.complete != "" {
+		transport = routed{transport, base, strings.TrimSuffix(c.complete, "/")}
+	}
 	p := &patient{
 		Deployment: d, lookup: lookup, warnings: slices.Compact(slices.Sorted(slices.Values(append(presign.Warnings, d.Settings.Warnings...)))),
-		base:  strings.TrimSuffix(cmp.Or(c.url, presign.PublicURL), "/"),
-		token: c.token, origins: pages(c.origin, d.Settings.CORSOrigins), mayWrite: c.upload, secrets: secretsOf(lookup, c.token),
+		base: base, sts: presign.STSEnabled, token: c.token, origins: pages(c.origin, d.Settings.CORSOrigins), mayWrite: c.upload, secrets: secretsOf(lookup, c.token),
 		source: source, transport: transport, keyring: keyring, now: out.now, random: out.random,
 		http: &http.Client{Transport: transport, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }},
 	}
@@ -269,6 +273,26 @@ func plain(err error) error {
 		return at.Err
 	}
 	return err
+}
+
+// routed sends to complete what is complete's, where it has an address of its own.
+type routed struct {
+	next           http.RoundTripper
+	base, complete string
+}
+
+// RoundTrip implements http.RoundTripper.
+func (t routed) RoundTrip(r *http.Request) (*http.Response, error) {
+	path, ok := strings.CutPrefix(r.URL.String(), t.base)
+	if ok && slices.ContainsFunc([]string{"/s3/", "/c/", "/confirm"}, func(prefix string) bool { return strings.HasPrefix(path, prefix) }) {
+		u, err := url.Parse(t.complete + path)
+		if err != nil {
+			return nil, errors.New("the address of complete is not a URL")
+		}
+		r = r.Clone(r.Context())
+		r.URL, r.Host = u, ""
+	}
+	return t.next.RoundTrip(r)
 }
 
 // limited bounds what is read of an answer.
