@@ -169,10 +169,7 @@ func waiting(ago, storedAgo time.Duration) func(*testing.T, *world) map[string]s
 func lying(key string) func(*testing.T, *world) map[string]string {
 	return func(t *testing.T, w *world) map[string]string {
 		changed := w.withBucket(t, nil)
-		_, err := w.developer(changed["OSS_ENDPOINT"]).PutObject(t.Context(), &sdk.PutObjectRequest{Bucket: &w.Ready.Bucket, Key: &key, Body: strings.NewReader("?")})
-		if err != nil {
-			t.Fatal(err)
-		}
+		w.store(t, changed["OSS_ENDPOINT"], key)
 		return changed
 	}
 }

@@ -51,7 +51,7 @@ var storageChecks = []check{
 	},
 	{
 		id: "oss.access", looks: "whoever runs this may list what the functions keep", run: checkAccess, after: []string{"oss.bucket"},
-		mend: "give yourself the policy ossupload-operator of scripts/ram", page: "README.md#deploy",
+		mend: "give yourself the policy ossupload-doctor of scripts/ram", page: "README.md#deploy",
 	},
 }
 

@@ -18,12 +18,15 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
+	"ossupload/scripts/internal/roles"
 	"ossupload/scripts/internal/stack"
 	"ossupload/scripts/internal/stack/fc"
 	"ossupload/scripts/internal/stack/oss"
+	"ossupload/scripts/internal/stack/ram"
 	"ossupload/scripts/internal/stack/sts"
 )
 
@@ -86,6 +89,44 @@ func (a ailment) check(t *testing.T, got map[string]result) {
 	for _, id := range slices.Sorted(maps.Keys(got)) {
 		if id != a.id && got[id].Status == statusFail {
 			t.Errorf("besides, %+v", got[id])
+		}
+	}
+}
+
+// With the policy that scripts/ram prints nothing is left out, and nothing of it is
+// for nothing.
+func TestDoctorsOwnPolicy(t *testing.T) {
+	w := newWorld(t, stack.Options{})
+	d := roles.Deployment{Account: account, Bucket: w.Ready.Bucket, Prefix: "uploads/", UploadRole: stack.UploadRole}
+	maps.Copy(w.settings, w.operator("doctor", time.Time{}, parsePolicy(t, d.Examining())))
+	for _, key := range []string{"_ossupload/uploads/_pending/1795172400-evt_1", "_ossupload/uploads/_dead/evt_1"} {
+		w.store(t, w.Ready.OSS, key)
+	}
+	var (
+		mu    sync.Mutex
+		asked []ram.Asked
+	)
+	w.Accounts.Watch(func(a ram.Asked) {
+		mu.Lock()
+		defer mu.Unlock()
+		if a.Role == functionRoleARN {
+			asked = append(asked, a)
+		}
+	})
+	for id, r := range w.diagnosis(t, nil, "-skip", "webhook") {
+		if r.Status != statusOK && r.Status != statusSkip && id != "queue.sealed" && id != "queue.dead" || strings.Contains(r.Seen, "may not be read") {
+			t.Errorf("%+v, want it looked at", r)
+		}
+	}
+	w.Accounts.Watch(nil)
+	for _, s := range d.Examining() {
+		for _, action := range s.Action {
+			for _, resource := range s.Resource {
+				alone := parsePolicy(t, roles.Policy{{Effect: s.Effect, Action: []string{action}, Resource: []string{resource}, Condition: s.Condition}})
+				if !slices.ContainsFunc(asked, func(a ram.Asked) bool { return a.Allowed && alone.AllowsWhen(a.Action, a.Resource, a.Known) }) {
+					t.Errorf("%s on %s is granted, and never asked for", action, resource)
+				}
+			}
 		}
 	}
 }

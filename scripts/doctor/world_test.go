@@ -77,12 +77,12 @@ func (w *world) around(next http.Handler) http.Handler {
 	})
 }
 
-// operator has credentials that may do everything policies allow, and assume the
-// upload role as a function may.
+// operator has credentials that may do what policies allow, everything without
+// any, and assume the upload role as a function may.
 func (w *world) operator(id string, expires time.Time, policies ...ram.Policy) map[string]string {
 	c := ram.Credential{
 		AccessKeyID: id, AccessKeySecret: "planted-secret-of-" + id, SecurityToken: "planted-token-of-" + id,
-		Expires: expires, Role: "acs:ram::" + account + ":role/ossupload-complete", Policies: policies,
+		Expires: expires, Role: functionRoleARN, Policies: policies,
 	}
 	w.Accounts.Add(c)
 	return map[string]string{keyID: c.AccessKeyID, keySecret: c.AccessKeySecret, keyToken: c.SecurityToken}
@@ -194,8 +194,10 @@ func (w *world) withCORS(t *testing.T, change func(*oss.CORSRule)) map[string]st
 	return map[string]string{"OSS_ENDPOINT": at}
 }
 
-// withRole is another upload role, by an STS of its own.
-func (w *world) withRole(t *testing.T, p roles.Policy) map[string]string {
+// functionRoleARN is of a role that the upload role trusts.
+const functionRoleARN = "acs:ram::" + account + ":role/ossupload-complete"
+
+func parsePolicy(t *testing.T, p roles.Policy) ram.Policy {
 	t.Helper()
 	text, err := json.Marshal(p)
 	if err != nil {
@@ -205,6 +207,21 @@ func (w *world) withRole(t *testing.T, p roles.Policy) map[string]string {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return parsed
+}
+
+// store stores something that nobody has sealed.
+func (w *world) store(t *testing.T, at, key string) {
+	t.Helper()
+	_, err := w.developer(at).PutObject(t.Context(), &sdk.PutObjectRequest{Bucket: &w.Ready.Bucket, Key: &key, Body: strings.NewReader("?")})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// withRole is another upload role, by an STS of its own.
+func (w *world) withRole(t *testing.T, p roles.Policy) map[string]string {
+	t.Helper()
 	const arn = "acs:ram::" + account + ":role/another"
 	certificate, ca, err := sts.Certificate(time.Now(), rand.Reader)
 	if err != nil {
@@ -215,7 +232,7 @@ func (w *world) withRole(t *testing.T, p roles.Policy) map[string]string {
 		t.Fatal(err)
 	}
 	server := httptest.NewUnstartedServer(sts.New(sts.Config{
-		Store: w.Accounts, Roles: []ram.Role{{ARN: arn, Policy: parsed, TrustedBy: func(ram.Credential) bool { return true }}},
+		Store: w.Accounts, Roles: []ram.Role{{ARN: arn, Policy: parsePolicy(t, p), TrustedBy: func(ram.Credential) bool { return true }}},
 	}))
 	server.TLS = &tls.Config{Certificates: []tls.Certificate{certificate}}
 	server.StartTLS()

@@ -126,6 +126,9 @@ func (q *questions) check(t *testing.T, d roles.Deployment) {
 	}
 	arn := "acs:ram::" + d.Account + ":role/"
 	for _, role := range all {
+		if strings.HasSuffix(role.Name, "-"+roles.Doctor) {
+			continue // its own test holds it against its calls
+		}
 		for _, statement := range role.Permissions {
 			if !strings.HasPrefix(statement.Action[0], "oss:") && !strings.HasPrefix(statement.Action[0], "sts:") {
 				continue // the stand-in has no such service

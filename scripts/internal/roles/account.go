@@ -43,6 +43,7 @@ func (d Deployment) Roles() ([]Role, error) {
 			Permissions: Policy{allow([]string{"fc:InvokeFunction"}, d.function(Repair), d.function(Repair)+"/*")},
 		},
 		Role{Name: d.names() + Operator, For: "policy of whoever runs scripts/deliver and scripts/sweep", Permissions: d.Operating()},
+		Role{Name: d.names() + Doctor, For: "policy of whoever runs scripts/doctor", Permissions: d.Examining()},
 		Role{Name: d.names() + Deployer, For: "policy of whoever runs \"s deploy\", a user or a role of CI", Permissions: d.deploying()}), nil
 }
 

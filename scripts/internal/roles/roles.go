@@ -28,6 +28,7 @@ const (
 	Upload   = "upload"   // signs for clients; presign and complete assume it
 	Trigger  = "trigger"  // OSS assumes it to invoke repair
 	Operator = "operator" // whoever runs scripts/deliver and scripts/sweep
+	Doctor   = "doctor"   // whoever runs scripts/doctor
 	Deployer = "deployer" // whoever runs "s deploy"
 )
 
@@ -186,4 +187,18 @@ func assume(role string) Statement { return allow([]string{"sts:AssumeRole"}, ro
 // to revive what was given up.
 func (d Deployment) Operating() Policy {
 	return append(d.Permissions(Repair), allow([]string{remove}, d.own("_dead/")))
+}
+
+// Examining is what scripts/doctor does: read what waits and how the bucket is set
+// up, and be the upload role, whose trust policy then has to name who examines.
+func (d Deployment) Examining() Policy {
+	p := Policy{
+		d.listing(),
+		allow([]string{get}, d.own("_pending/"), d.own("_dead/")),
+		allow([]string{"oss:GetBucketCors", "oss:GetBucketVersioning", "oss:GetBucketLifecycle", "oss:GetBucketOverwriteConfig"}, d.bucket()),
+	}
+	if d.UploadRole != "" {
+		p = append(p, assume(d.UploadRole))
+	}
+	return p
 }
