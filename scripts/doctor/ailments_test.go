@@ -224,6 +224,9 @@ var ailments = []ailment{
 
 	// The upload role.
 	{name: "a role that does not exist", id: "role.assume", inflict: set("UPLOAD_ROLE_ARN", "acs:ram::"+account+":role/nobody")},
+	{name: "an STS at which nobody listens", id: "role.assume", inflict: func(t *testing.T, _ *world) map[string]string {
+		return map[string]string{"STS_ENDPOINT": strings.TrimPrefix(nowhere(t), "http://")}
+	}},
 	{name: "a role that does not trust the operator", id: "role.assume", warns: true, inflict: func(_ *testing.T, w *world) map[string]string {
 		return map[string]string{keyID: w.Ready.AccessKeyID, keySecret: w.Ready.AccessKeySecret, keyToken: ""}
 	}},
@@ -313,6 +316,15 @@ var ailments = []ailment{
 	{name: "a gateway that answers for CORS as well", id: "gateway.cors-once", inflict: gatewayThat(func(next http.Handler) http.Handler {
 		return rewriting(next, func(h http.Header) { h.Add("Access-Control-Allow-Origin", app) })
 	})},
+	{name: "a gateway that answers OPTIONS itself", id: "gateway.cors", inflict: gatewayThat(func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+			if r.Method == http.MethodOptions {
+				http.NotFound(rw, r)
+				return
+			}
+			next.ServeHTTP(rw, r)
+		})
+	})},
 	{name: "functions that know another origin", id: "gateway.cors", inflict: set("CORS_ORIGINS", app+",https://new.example.com")},
 
 	// What the functions know.
@@ -337,6 +349,12 @@ var ailments = []ailment{
 	{name: "a receiver with another secret", id: "webhook.signature", inflict: set("WEBHOOK_SECRETS", "whsec_cGxhbnRlZCBzZWNyZXQgb2YgdGhpcyB0ZXN0IG9ubHksIDMyYg==")},
 	{name: "a receiver that is down", id: "webhook.reach", inflict: func(t *testing.T, _ *world) map[string]string {
 		return map[string]string{"WEBHOOK_URL": nowhere(t) + "/hook?key=planted"}
+	}},
+	{name: "a receiver with a certificate of nobody's", id: "webhook.reach", inflict: func(t *testing.T, w *world) map[string]string {
+		return map[string]string{"WEBHOOK_URL": tlsBefore(t, w.Ready.Gateway).URL + "/_local/webhook?key=planted"}
+	}},
+	{name: "a receiver that redirects", id: "webhook.reach", inflict: func(t *testing.T, _ *world) map[string]string {
+		return map[string]string{"WEBHOOK_URL": serve(t, http.RedirectHandler("https://www.example.com/planted", http.StatusMovedPermanently))}
 	}},
 	{name: "a receiver that fails", id: "webhook.reach", inflict: func(t *testing.T, _ *world) map[string]string {
 		return map[string]string{"WEBHOOK_URL": serve(t, answering(http.StatusInternalServerError))}

@@ -137,6 +137,15 @@ func hostOf(target string) string {
 	return u.Host
 }
 
+// nameOf is a host without its port.
+func nameOf(target string) string {
+	u, err := url.Parse(target)
+	if err != nil {
+		return "it"
+	}
+	return u.Hostname()
+}
+
 func checkCallbackOurs(ctx context.Context, p *patient) verdict {
 	form := http.Header{"Content-Type": {"application/x-www-form-urlencoded"}}
 	a, err := p.ask(ctx, http.MethodPost, p.Settings.CallbackURL, form, "bucket=doctor")

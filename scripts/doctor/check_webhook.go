@@ -42,8 +42,8 @@ func checkWebhookReach(ctx context.Context, p *patient) verdict {
 	}
 	a, err := p.sendEvent(ctx, w)
 	switch {
-	case err != nil && certificateFault(err, hostOf(w.URL)) != "":
-		return failed("%s: %s", hostOf(w.URL), certificateFault(err, hostOf(w.URL)))
+	case err != nil && certificateFault(err, nameOf(w.URL)) != "":
+		return failed("%s: %s", hostOf(w.URL), certificateFault(err, nameOf(w.URL)))
 	case err != nil:
 		return failed("%s does not answer: %v", hostOf(w.URL), plain(err))
 	case !a.Taken() && !refusedEvent(a.Status):

@@ -194,7 +194,8 @@ func (d Deployment) Operating() Policy {
 func (d Deployment) Examining() Policy {
 	p := Policy{
 		d.listing(),
-		allow([]string{get}, d.own("_pending/"), d.own("_dead/")),
+		allow([]string{get}, d.own("_pending/")),
+		allow([]string{get}, d.own("_dead/")),
 		allow([]string{"oss:GetBucketCors", "oss:GetBucketVersioning", "oss:GetBucketLifecycle", "oss:GetBucketOverwriteConfig"}, d.bucket()),
 	}
 	if d.UploadRole != "" {
