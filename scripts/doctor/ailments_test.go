@@ -267,7 +267,7 @@ var ailments = []ailment{
 
 	// The callback.
 	{name: "a callback at which nobody listens", id: "callback.reach", inflict: func(t *testing.T, _ *world) map[string]string {
-		return map[string]string{"CALLBACK_URL": nowhere(t) + "/callback"}
+		return map[string]string{"CALLBACK_URL": nowhere(t) + "/callback?key=planted"}
 	}},
 	{name: "a callback that something else answers", id: "callback.ours", inflict: func(t *testing.T, _ *world) map[string]string {
 		return map[string]string{"CALLBACK_URL": serve(t, http.NotFoundHandler()) + "/callback"}

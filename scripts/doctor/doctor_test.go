@@ -8,6 +8,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"flag"
+	"fmt"
 	"io"
 	"log"
 	"maps"
@@ -21,6 +22,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	sdk "github.com/aliyun/alibabacloud-oss-go-sdk-v2/oss"
 
 	"ossupload/scripts/internal/roles"
 	"ossupload/scripts/internal/stack"
@@ -300,6 +303,18 @@ func TestSelectionRunsWhatComesBefore(t *testing.T) {
 	}
 	if needed["cors.rules"] || needed["webhook.reach"] {
 		t.Errorf("role.read alone runs %v", needed)
+	}
+}
+
+// Neither a URL nor the words of OSS, which repeat what was signed, are told.
+func TestPlain(t *testing.T) {
+	cause := errors.New("connection refused")
+	if got := plain(fmt.Errorf("asking: %w", &url.Error{Op: "Get", URL: "https://a.example.com/?key=planted", Err: cause})); got != cause {
+		t.Errorf("plain() = %v, want %v", got, cause)
+	}
+	got := plain(fmt.Errorf("asking: %w", &sdk.ServiceError{StatusCode: 403, Code: "SignatureDoesNotMatch", EC: "0002-00000040", RequestID: "1", Message: "planted"}))
+	if want := "403 SignatureDoesNotMatch (EC 0002-00000040, request id 1)"; got.Error() != want {
+		t.Errorf("plain() = %v, want %s", got, want)
 	}
 }
 
