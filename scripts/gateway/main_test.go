@@ -18,6 +18,7 @@ import (
 	"github.com/getkin/kin-openapi/openapi2conv"
 	"github.com/getkin/kin-openapi/openapi3"
 
+	"ossupload/scripts/internal/facts"
 	"ossupload/scripts/internal/openapi"
 	"ossupload/scripts/internal/stack/fc"
 	"ossupload/scripts/internal/stacktest"
@@ -236,6 +237,63 @@ func TestUsage(t *testing.T) {
 		}
 	}
 	printed(t, "-kind", "classic", "-only", "presign", "-functions", "presign=https://a.example")
+}
+
+var (
+	commands = regexp.MustCompile(`(?m)^go run \./scripts/gateway ((?:.*\\\n)*.*) > [a-z]+\.json$`)
+	named    = regexp.MustCompile("`((?:gateway|fc)\\.[a-z-]+)`")
+)
+
+// Every command of the pages runs as it is printed, and they name no fact that is
+// none.
+func TestPages(t *testing.T) {
+	for page, count := range map[string]int{"CLOUD-NATIVE.md": 2, "CLASSIC.md": 2} {
+		text, err := os.ReadFile(page)
+		if err != nil {
+			t.Fatal(err)
+		}
+		found := commands.FindAllSubmatch(text, -1)
+		if len(found) != count {
+			t.Errorf("%s has %d commands, want %d", page, len(found), count)
+		}
+		for _, m := range found {
+			args := strings.Fields(strings.ReplaceAll(string(m[1]), "\\\n", " "))
+			if err := validate(t, printed(t, args...)); err != nil {
+				t.Errorf("%s: %q: %v", page, args, err)
+			}
+		}
+		for _, m := range named.FindAllSubmatch(text, -1) {
+			known := slices.ContainsFunc(facts.All(), func(f facts.Fact) bool { return f.ID == string(m[1]) })
+			if !known {
+				t.Errorf("%s names the fact %s, which is none", page, m[1])
+			}
+		}
+	}
+}
+
+// The routes of the page are those that it imports.
+func TestPageHasEveryRoute(t *testing.T) {
+	text, err := os.ReadFile("CLOUD-NATIVE.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	row := regexp.MustCompile("(?m)^\\| (`/.*?) \\| (exact|prefix) \\| ([A-Z, ]+) \\| `ossupload-([a-z]+)` \\|")
+	rows := row.FindAllStringSubmatch(string(text), -1)
+	for route, operation := range called(t, printed(t)) {
+		method, path, _ := strings.Cut(route, " ")
+		fits := func(row []string) bool {
+			for item := range strings.SplitSeq(row[1], ", ") {
+				listed := strings.Trim(item, "`")
+				if path == listed || row[2] == "prefix" && strings.HasPrefix(path, listed) {
+					return slices.Contains(strings.Split(row[3], ", "), method) && operation["tags"].([]any)[0] == row[4]
+				}
+			}
+			return false
+		}
+		if !slices.ContainsFunc(rows, fits) {
+			t.Errorf("the page has no route for %s", route)
+		}
+	}
 }
 
 // Behind a gateway's events the functions answer on every path that is imported,
