@@ -88,7 +88,7 @@ resource "alicloud_fcv3_function" "all" {
   }
 
   # It may write its log, and read what it is given, from its first call on.
-  depends_on = [alicloud_ram_role_policy_attachment.function]
+  depends_on = [alicloud_ram_role_policy_attachment.function, alicloud_ram_role_policy_attachment.upload]
 
   lifecycle {
     precondition {

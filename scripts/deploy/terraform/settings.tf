@@ -6,7 +6,7 @@ locals {
     OSS_BUCKET            = var.bucket
     OSS_INTERNAL_ENDPOINT = "oss-${var.region}-internal.aliyuncs.com"
     UPLOAD_PREFIX         = var.prefix
-    UPLOAD_ROLE_ARN       = alicloud_ram_role.upload.arn
+    UPLOAD_ROLE_ARN       = "acs:ram::${data.alicloud_account.current.id}:role/${alicloud_ram_role.upload.role_name}"
     CALLBACK_URL          = "https://${var.domain}/callback"
     PUBLIC_URL            = "https://${var.domain}"
   }, var.settings, var.secrets)

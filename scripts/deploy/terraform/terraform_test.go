@@ -15,6 +15,8 @@ import (
 	"testing"
 
 	"github.com/getkin/kin-openapi/openapi3"
+	"github.com/hashicorp/hcl/v2"
+	"github.com/hashicorp/hcl/v2/hclsyntax"
 	"github.com/hashicorp/hcl/v2/hclwrite"
 	"github.com/zclconf/go-cty/cty"
 
@@ -43,7 +45,6 @@ func given() map[string]cty.Value {
 		"settings": text(map[string]string{
 			"UPLOAD_MAX_SIZE": "104857600", "UPLOAD_CONTENT_TYPES": "image/*,video/mp4", "AUTH_MODE": "jwt", "OSS_CNAME": "",
 			"WEBHOOK_URL": "https://app.example.com/uploads", "CORS_ORIGINS": "https://app.example.com",
-			"UPLOAD_ROLE_ARN": "acs:ram::1234567890123456:role/ossupload-upload",
 		}),
 		"secrets": text(map[string]string{
 			"UPLOAD_TOKEN_SECRETS": "k1:Zm9yIHRva2VucyBvZiB0aGlzIHRlc3Qgb25seSwgMzJi",
@@ -99,7 +100,7 @@ func copied(t *testing.T, was, is string) string {
 // wanted are the roles that services assume, and the one that signs.
 func wanted(t *testing.T) []roles.Role {
 	t.Helper()
-	d := roles.Deployment{Account: "1234567890123456", Bucket: "photos", Prefix: "uploads/", LogProject: "photos-log"}
+	d := roles.Deployment{Account: account, Bucket: "photos", Prefix: "uploads/", LogProject: "photos-log"}
 	d.UploadRole = d.ARN(roles.Upload)
 	all, err := d.Roles()
 	if err != nil {
@@ -124,6 +125,47 @@ func textOf(t *testing.T, m *module, kind, name, key, of string) string {
 		t.Fatalf("%s of %s.%s[%q] is not known", of, kind, name, key)
 	}
 	return value.AsString()
+}
+
+// The variables that the page prints are of the module, and none is missing beside
+// the secrets.
+func TestPage(t *testing.T) {
+	text, err := os.ReadFile("TERRAFORM.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, rest, _ := strings.Cut(string(text), "```hcl\n")
+	printed, _, _ := strings.Cut(rest, "```")
+	file, faults := hclsyntax.ParseConfig([]byte(printed), "terraform.tfvars", hcl.InitialPos)
+	if faults.HasErrors() {
+		t.Fatal(faults)
+	}
+	attributes, faults := file.Body.JustAttributes()
+	if faults.HasErrors() {
+		t.Fatal(faults)
+	}
+	variables := given()
+	for name := range variables {
+		if a, ok := attributes[name]; ok {
+			if variables[name], faults = a.Expr.Value(nil); faults.HasErrors() {
+				t.Fatal(faults)
+			}
+		} else if !strings.Contains(string(text), "`TF_VAR_"+name+"`") {
+			t.Errorf("the page does not give the variable %q", name)
+		}
+	}
+	for name := range attributes {
+		if _, ok := variables[name]; !ok {
+			t.Errorf("the page gives the variable %q, which is none", name)
+		}
+	}
+	m, err := open(copied(t, "", ""), variables)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if unread := m.context.Variables["local"].GetAttr("unread"); unread.LengthInt() != 0 {
+		t.Errorf("the page has the settings %v, which nothing reads", unread)
+	}
 }
 
 // As "terraform fmt" writes it.
@@ -159,7 +201,7 @@ func TestFaultsAreFound(t *testing.T) {
 		"one for a list":                 {"allowed_methods = [\"PUT\", \"POST\"]", "allowed_methods = \"PUT\""},
 		"an attribute that is computed":  {"runtime               = \"go1\"", "runtime = \"go1\"\nfunction_arn = \"a\""},
 		"an argument that is deprecated": {"  project_name = var.log_project", "  name = var.log_project"},
-		"an attribute that is none":      {"alicloud_ram_role.upload.arn", "alicloud_ram_role.upload.arnn"},
+		"an attribute that is none":      {"alicloud_ram_role.upload.role_name", "alicloud_ram_role.upload.role_nome"},
 		"a resource that is none":        {"alicloud_fcv3_alias.live[\"presign\"].alias_name", "alicloud_fcv3_alias.dead[\"presign\"].alias_name"},
 		"an instance that is none":       {"alicloud_fcv3_alias.live[\"presign\"].alias_name", "alicloud_fcv3_alias.live[\"repair\"].alias_name"},
 		"a variable that is none":        {"var.log_project", "var.log_projects"},
@@ -209,6 +251,9 @@ func TestFunctionsStart(t *testing.T) {
 		}
 		if got := env["CALLBACK_URL"]; got != "https://api.example.com/callback" {
 			t.Errorf("CALLBACK_URL of %s = %q", function, got)
+		}
+		if got := env["UPLOAD_ROLE_ARN"]; function != "callback" && got != "acs:ram::1234567890123456:role/ossupload-upload" {
+			t.Errorf("UPLOAD_ROLE_ARN of %s = %q", function, got)
 		}
 		if got := textOf(t, m, "alicloud_fcv3_function", "all", function, "function_name"); got != "ossupload-"+function {
 			t.Errorf("function_name = %q", got)
@@ -356,6 +401,9 @@ func TestRepairIsCalled(t *testing.T) {
 	}
 	if got := textOf(t, m, "alicloud_fcv3_trigger", "stored", "", "function_name"); got != "ossupload-repair" {
 		t.Errorf("the trigger of OSS calls %q", got)
+	}
+	if got := textOf(t, m, "alicloud_fcv3_trigger", "stored", "", "source_arn"); got != "acs:oss:cn-shanghai:1234567890123456:photos" {
+		t.Errorf("the trigger of OSS is of %q", got)
 	}
 }
 
