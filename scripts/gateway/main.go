@@ -106,24 +106,37 @@ func parse(args []string, stderr io.Writer) (options, error) {
 }
 
 func (o options) check() error {
-	u, err := url.Parse(o.server)
-	switch {
+	switch _, ok := base(o.server); {
 	case o.kind != "cloud-native" && o.kind != "classic":
 		return fmt.Errorf("kind %q is neither cloud-native nor classic", o.kind)
 	case o.only != "" && !slices.Contains(functions, o.only):
 		return fmt.Errorf("function %q is neither presign nor complete", o.only)
-	case err != nil || u.Scheme != "https" || u.Host == "" || strings.Trim(u.Path, "/") != "" || u.RawQuery != "":
+	case !ok:
 		return fmt.Errorf("server %q has to be https:// and a host", o.server)
 	case o.kind == "cloud-native" && len(o.backends) > 0:
 		return errors.New("the Cloud-native gateway is given its backends when it imports, not by -functions")
+	case o.kind == "classic":
+		return o.checkBackends()
 	}
+	return nil
+}
+
+func (o options) checkBackends() error {
 	for _, name := range functions {
-		_, given := o.backends[name]
-		if wanted := o.only == "" || o.only == name; o.kind == "classic" && wanted && !given {
+		if _, given := o.backends[name]; !given && (o.only == "" || o.only == name) {
 			return fmt.Errorf("-functions has no %s=ARN or %[1]s=URL", name)
 		}
 	}
 	return nil
+}
+
+// base takes https:// and a host, and nothing behind it but a slash.
+func base(text string) (base string, ok bool) {
+	u, err := url.Parse(text)
+	if err != nil || u.Scheme != "https" || u.Host == "" || u.User != nil || strings.Trim(u.Path, "/") != "" || u.RawQuery != "" {
+		return "", false
+	}
+	return "https://" + u.Host, true
 }
 
 // backend is where the classic gateway sends the calls for a function: to its
@@ -149,9 +162,9 @@ func parseBackend(name, where, role string) (backend, error) {
 		}
 		return backend{region: m[1], function: m[2], qualifier: m[3], role: role}, nil
 	}
-	u, err := url.Parse(where)
-	if err != nil || u.Scheme != "https" || u.Host == "" || strings.Trim(u.Path, "/") != "" || u.RawQuery != "" {
+	address, ok := base(where)
+	if !ok {
 		return backend{}, fmt.Errorf("%s=%q is neither the ARN of a function nor https:// and a host", name, where)
 	}
-	return backend{address: "https://" + u.Host}, nil
+	return backend{address: address}, nil
 }
