@@ -125,7 +125,13 @@ func open(dir string, variables map[string]cty.Value) (*module, error) {
 		}
 	}
 	m.context.Variables["var"] = cty.ObjectVal(values)
-	return m, m.evaluate()
+	if err := m.evaluate(); err != nil {
+		return nil, err
+	}
+	if chain := m.cycle(); chain != nil {
+		return nil, fmt.Errorf("it refers to itself: %s", strings.Join(chain, " → "))
+	}
+	return m, nil
 }
 
 func (m *module) read(path string, given, values map[string]cty.Value) error {
@@ -397,4 +403,78 @@ func written(dir string, change func(text string) string) error {
 		}
 	}
 	return nil
+}
+
+// cycle is a chain of references that comes back to where it began, which
+// Terraform refuses; nil if there is none.
+func (m *module) cycle() []string {
+	refers := map[string][]string{}
+	for name, expr := range m.locals {
+		refers["local."+name] = m.targets(expr.Variables())
+	}
+	for _, r := range m.resources {
+		found := hcldec.Variables(r.body, spec(m.schema[r.kind]))
+		for name, a := range r.meta.Attributes {
+			if name == "for_each" || name == "depends_on" {
+				found = append(found, a.Expr.Variables()...)
+			}
+		}
+		for _, block := range r.meta.Blocks {
+			content, _ := block.Body.Content(lifecycles) // checked before
+			for _, condition := range content.Blocks {
+				attributes, _ := condition.Body.JustAttributes()
+				for _, a := range attributes {
+					found = append(found, a.Expr.Variables()...)
+				}
+			}
+		}
+		refers[r.kind+"."+r.name] = m.targets(found)
+	}
+	for start := range refers {
+		if chain := walk(refers, []string{start}, map[string]bool{}); chain != nil {
+			return chain
+		}
+	}
+	return nil
+}
+
+// walk follows references from the end of a chain, until they come back to its
+// beginning.
+func walk(refers map[string][]string, chain []string, seen map[string]bool) []string {
+	for _, next := range refers[chain[len(chain)-1]] {
+		if next == chain[0] {
+			return append(chain, next)
+		}
+		if seen[next] {
+			continue
+		}
+		seen[next] = true
+		if found := walk(refers, append(chain, next), seen); found != nil {
+			return found
+		}
+	}
+	return nil
+}
+
+// targets are the locals and resources that are referred to.
+func (m *module) targets(references []hcl.Traversal) []string {
+	var all []string
+	for _, reference := range references {
+		var names []string
+		for _, step := range reference {
+			switch step := step.(type) {
+			case hcl.TraverseRoot:
+				names = append(names, step.Name)
+			case hcl.TraverseAttr:
+				names = append(names, step.Name)
+			}
+		}
+		if names[0] == "data" {
+			names = names[1:]
+		}
+		if len(names) > 1 && (names[0] == "local" || m.schema[names[0]] != nil) {
+			all = append(all, names[0]+"."+names[1])
+		}
+	}
+	return all
 }

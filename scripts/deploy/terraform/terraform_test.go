@@ -208,6 +208,7 @@ func TestFaultsAreFound(t *testing.T) {
 		"a type that is none":            {"resource \"alicloud_fcv3_alias\"", "resource \"alicloud_fc_alias\""},
 		"a lifecycle that is none":       {"prevent_destroy = true", "prevent_destruction = true"},
 		"a policy that nobody wrote":     {"ossupload-${each.key}.trust.json", "${each.key}.trust.json"},
+		"what refers to itself":          {"depends_on = [alicloud_ram_role.function]", "depends_on = [alicloud_fcv3_function.all]"},
 		"a block that is not closed":     {"  code {", "  code {{"},
 	} {
 		t.Run(fault, func(t *testing.T) {
