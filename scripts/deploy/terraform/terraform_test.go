@@ -286,10 +286,7 @@ func TestReadsAreWhatProgramsRead(t *testing.T) {
 		for _, name := range notDeployed {
 			delete(read, name)
 		}
-		var listed []string
-		for _, v := range lists[program].AsValueSlice() {
-			listed = append(listed, v.AsString())
-		}
+		listed := texts(lists[program])
 		slices.Sort(listed)
 		if want := slices.Sorted(maps.Keys(read)); !slices.Equal(listed, want) {
 			t.Errorf("%s is given %q, and reads %q", program, listed, want)
@@ -350,10 +347,7 @@ func routed(config cty.Value, path string) (function string, methods []string) {
 		if fits := path == pattern || wild && strings.HasPrefix(path, prefix); !fits || len(pattern) <= len(longest) {
 			continue
 		}
-		longest, function, methods = pattern, route.GetAttr("function_name").AsString(), nil
-		for _, method := range route.GetAttr("methods").AsValueSlice() {
-			methods = append(methods, method.AsString())
-		}
+		longest, function, methods = pattern, route.GetAttr("function_name").AsString(), texts(route.GetAttr("methods"))
 	}
 	return function, methods
 }
