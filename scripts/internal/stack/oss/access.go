@@ -195,10 +195,3 @@ func errAnonymous() *apiError {
 	return errorf(http.StatusForbidden, codeAccessDenied, "0003-00001201",
 		"Anonymous access is forbidden for this operation.")
 }
-
-// isPublicRead reports whether the object was stored with an ACL that lets
-// strangers read it.
-func (c *call) isPublicRead() bool {
-	o, err := c.s.store.version(c.target.bucket, c.target.key, c.query.get("versionId"))
-	return err == nil && (o.ACL == "public-read" || o.ACL == "public-read-write")
-}

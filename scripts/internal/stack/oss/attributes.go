@@ -62,7 +62,7 @@ func (c *call) readAttributes(header http.Header) (attributes, error) {
 			return attributes{}, err
 		}
 	}
-	if a.ACL, err = readACL(header); err != nil {
+	if a.ACL, err = c.readACL(header); err != nil {
 		return attributes{}, err
 	}
 	if header.Get("x-oss-server-side-encryption") != "" {
@@ -105,10 +105,6 @@ func isMetadataName(name string) bool {
 	return name != "" && !strings.ContainsFunc(name, func(r rune) bool {
 		return !('a' <= r && r <= 'z' || '0' <= r && r <= '9' || r == '-')
 	})
-}
-
-func readACL(header http.Header) (string, error) {
-	return oneOf(header, "x-oss-object-acl", "default", "private", "public-read", "public-read-write")
 }
 
 // oneOf reads a header that has a closed set of values; the first is the

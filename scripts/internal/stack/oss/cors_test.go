@@ -91,3 +91,47 @@ func TestGetBucketCORS(t *testing.T) {
 	_, err := get([]CORSRule{})
 	wantServiceError(t, err, 404, codeNoSuchCORSConfiguration, "")
 }
+
+// A bucket that was told its own rules has these alone, if only none.
+func TestPutBucketCORS(t *testing.T) {
+	f := newFixture(t)
+	client, bucket := f.client(permanent), oss.Ptr(testBucket)
+	rule := func() oss.CORSRule {
+		return oss.CORSRule{AllowedOrigins: []string{"https://app.example"}, AllowedMethods: []string{"PUT"}, ExposeHeaders: []string{"ETag"}, MaxAgeSeconds: oss.Ptr(int64(60))}
+	}
+	put := func(vary *bool, rules ...oss.CORSRule) error {
+		_, err := client.PutBucketCors(t.Context(), &oss.PutBucketCorsRequest{Bucket: bucket, CORSConfiguration: &oss.CORSConfiguration{CORSRules: rules, ResponseVary: vary}})
+		return err
+	}
+	for name, change := range map[string]func(*oss.CORSRule){
+		"no origin":          func(r *oss.CORSRule) { r.AllowedOrigins = nil },
+		"no method":          func(r *oss.CORSRule) { r.AllowedMethods = nil },
+		"another method":     func(r *oss.CORSRule) { r.AllowedMethods = []string{"PATCH"} },
+		"two stars":          func(r *oss.CORSRule) { r.AllowedOrigins = []string{"https://*.*"} },
+		"exposed stars":      func(r *oss.CORSRule) { r.ExposeHeaders = []string{"x-oss-*"} },
+		"an age of the past": func(r *oss.CORSRule) { r.MaxAgeSeconds = oss.Ptr(int64(-1)) },
+	} {
+		bad := rule()
+		change(&bad)
+		t.Run(name, func(t *testing.T) { wantServiceError(t, put(nil, bad), 400, codeMalformedXML, "") })
+	}
+	wantServiceError(t, put(nil), 400, codeMalformedXML, "")
+	if err := put(oss.Ptr(true), rule()); err != nil {
+		t.Fatal(err)
+	}
+	f.reopen()
+	preflight := func(origin string) reply {
+		return f.send("OPTIONS", f.web.URL+"/bucket/key", map[string]string{"Origin": origin, "Access-Control-Request-Method": "PUT"}, "")
+	}
+	if got := preflight("https://app.example"); got.status != 200 || got.header.Get("Access-Control-Max-Age") != "60" {
+		t.Errorf("the origin of the rule is answered %d, %v", got.status, got.header)
+	}
+	f.wantError(preflight("https://other.example"), 403, codeAccessForbidden, "")
+	if got := f.send("GET", f.web.URL+"/bucket/key", nil, ""); got.header.Get("Vary") != "Origin" {
+		t.Errorf("Vary = %q, want what ResponseVary says", got.header.Get("Vary"))
+	}
+	must[*oss.DeleteBucketCorsResult](t)(client.DeleteBucketCors(t.Context(), &oss.DeleteBucketCorsRequest{Bucket: bucket}))
+	_, err := client.GetBucketCors(t.Context(), &oss.GetBucketCorsRequest{Bucket: bucket})
+	wantServiceError(t, err, 404, codeNoSuchCORSConfiguration, "")
+	f.wantError(preflight("https://app.example"), 403, codeAccessForbidden, "")
+}

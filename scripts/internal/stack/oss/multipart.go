@@ -125,7 +125,7 @@ func (c *call) completeMultipartUpload() error {
 	if err != nil {
 		return err
 	}
-	acl, err := readACL(c.r.Header)
+	acl, err := c.readACL(c.r.Header)
 	if err != nil {
 		return err
 	}

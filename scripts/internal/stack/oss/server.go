@@ -80,7 +80,8 @@ type Config struct {
 	// else they count as secure.
 	PlainHTTP bool
 
-	// CORS are the rules of every bucket; nil means DefaultCORS.
+	// CORS are the rules of buckets that were not told their own; nil means
+	// DefaultCORS.
 	CORS []CORSRule
 
 	// Log gets one line per call. Nil discards.
@@ -209,6 +210,8 @@ var routes = []route{
 	{method: "GET", level: onBucket, sub: "", operation: "ListObjects", action: "oss:ListObjects", serve: (*call).listObjects},
 	{method: "GET", level: onBucket, sub: "bucketInfo", operation: "GetBucketInfo", action: "oss:GetBucketInfo", serve: (*call).getBucketInfo},
 	{method: "GET", level: onBucket, sub: "cors", operation: "GetBucketCors", action: "oss:GetBucketCors", serve: (*call).getBucketCORS},
+	{method: "PUT", level: onBucket, sub: "cors", operation: "PutBucketCors", action: "oss:PutBucketCors", serve: (*call).putBucketCORS},
+	{method: "DELETE", level: onBucket, sub: "cors", operation: "DeleteBucketCors", action: "oss:DeleteBucketCors", serve: (*call).deleteBucketCORS},
 	{method: "GET", level: onBucket, sub: "list-type", operation: "ListObjectsV2", action: "oss:ListObjects", serve: (*call).listObjectsV2},
 	{method: "GET", level: onBucket, sub: "uploads", operation: "ListMultipartUploads", action: "oss:ListMultipartUploads", serve: (*call).listMultipartUploads},
 	{method: "PUT", level: onBucket, sub: "versioning", operation: "PutBucketVersioning", action: "oss:PutBucketVersioning", serve: (*call).putBucketVersioning},
@@ -220,6 +223,9 @@ var routes = []route{
 	{method: "PUT", level: onBucket, sub: "lifecycle", operation: "PutBucketLifecycle", action: "oss:PutBucketLifecycle", serve: (*call).putBucketLifecycle},
 	{method: "GET", level: onBucket, sub: "lifecycle", operation: "GetBucketLifecycle", action: "oss:GetBucketLifecycle", serve: (*call).getBucketLifecycle},
 	{method: "DELETE", level: onBucket, sub: "lifecycle", operation: "DeleteBucketLifecycle", action: "oss:DeleteBucketLifecycle", serve: (*call).deleteBucketLifecycle},
+	{method: "PUT", level: onBucket, sub: "publicAccessBlock", operation: "PutBucketPublicAccessBlock", action: "oss:PutBucketPublicAccessBlock", serve: (*call).putBucketPublicAccessBlock},
+	{method: "GET", level: onBucket, sub: "publicAccessBlock", operation: "GetBucketPublicAccessBlock", action: "oss:GetBucketPublicAccessBlock", serve: (*call).getBucketPublicAccessBlock},
+	{method: "DELETE", level: onBucket, sub: "publicAccessBlock", operation: "DeleteBucketPublicAccessBlock", action: "oss:DeleteBucketPublicAccessBlock", serve: (*call).deleteBucketPublicAccessBlock},
 	{method: "POST", level: onBucket, sub: "delete", operation: "DeleteMultipleObjects", action: "", serve: (*call).deleteMultipleObjects},
 
 	{method: "PUT", level: onObject, sub: "", operation: "PutObject", action: "oss:PutObject", serve: (*call).putObject},
@@ -229,6 +235,7 @@ var routes = []route{
 	{method: "HEAD", level: onObject, sub: "", operation: "HeadObject", action: "oss:GetObject", serve: (*call).headObject, publicRead: true, versions: true},
 	{method: "HEAD", level: onObject, sub: "objectMeta", operation: "GetObjectMeta", action: "oss:GetObject", serve: (*call).getObjectMeta, publicRead: true, versions: true},
 	{method: "DELETE", level: onObject, sub: "", operation: "DeleteObject", action: "oss:DeleteObject", serve: (*call).deleteObject, versions: true},
+	{method: "PUT", level: onObject, sub: "acl", operation: "PutObjectAcl", action: "oss:PutObjectAcl", serve: (*call).putObjectACL, versions: true},
 	{method: "PUT", level: onObject, sub: "symlink", operation: "PutSymlink", action: "oss:PutObject", serve: (*call).putSymlink},
 	{method: "GET", level: onObject, sub: "symlink", operation: "GetSymlink", action: "oss:GetObject", serve: (*call).getSymlink},
 	{method: "PUT", level: onObject, sub: "tagging", operation: "PutObjectTagging", action: "oss:PutObjectTagging", serve: (*call).putObjectTagging, versions: true},
@@ -248,7 +255,7 @@ var routes = []route{
 // taken for something else.
 var subresources = []string{
 	"acl", "append", "asyncFetch", "bucketInfo", "comp", "cors", "delete", "encryption", "legalHold", "lifecycle",
-	"link", "list-type", "location", "logging", "objectMeta", "overwriteConfig", "partNumber", "policy", "qos", "referer", "regions", "restore",
+	"link", "list-type", "location", "logging", "objectMeta", "overwriteConfig", "partNumber", "policy", "publicAccessBlock", "qos", "referer", "regions", "restore",
 	"retention", "seal", "select", "stat", "style", "symlink", "tag-key", "tagging", "uploadId", "uploads", "versioning",
 	"versions", "website", "worm", "x-oss-async-process", "x-oss-process",
 }

@@ -11,6 +11,10 @@ type settings struct {
 	StorageClass string          `json:",omitempty"` // "" is Standard
 	Overwrite    []overwriteRule `json:",omitempty"`
 	Lifecycle    []lifecycleRule `json:",omitempty"`
+	// CORS is nil until the bucket is told its own, if only to have none.
+	CORS *corsConfiguration `json:",omitempty"`
+	// BlockPublicAccess refuses public ACLs, and has those that are there do nothing.
+	BlockPublicAccess bool `json:",omitempty"`
 }
 
 const standard = "Standard"

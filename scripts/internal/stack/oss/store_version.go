@@ -136,24 +136,24 @@ func (st *store) removeLocked(bucketName, key, id string) (*object, error) {
 	return o, nil
 }
 
-// setTags replaces the tags of one version and returns it. Of a delete marker it
-// returns the marker and errDeleteMarker.
-func (st *store) setTags(bucketName, key, id string, tags []tag) (*object, error) {
+// modify replaces one version by what change makes of it, tags or ACL, and returns
+// it. Of a delete marker it returns the marker and errDeleteMarker.
+func (st *store) modify(bucketName, key, id string, change func(*object)) (*object, error) {
 	st.mu.Lock()
 	defer st.mu.Unlock()
 	old, err := st.versionLocked(bucketName, key, id)
 	if err != nil {
 		return old, err
 	}
-	b, tagged := st.buckets[bucketName], *old
-	tagged.Tags = tags
-	if err := st.writeJSON(b.objectFile(&tagged), tagged); err != nil {
-		return nil, fmt.Errorf("storing the tags of %q: %w", key, err)
+	b, modified := st.buckets[bucketName], *old
+	change(&modified)
+	if err := st.writeJSON(b.objectFile(&modified), modified); err != nil {
+		return nil, fmt.Errorf("modifying %q: %w", key, err)
 	}
 	versions := b.versions[key]
-	versions[slices.Index(versions, old)] = &tagged
+	versions[slices.Index(versions, old)] = &modified
 	b.setVersions(key, versions)
-	return &tagged, nil
+	return &modified, nil
 }
 
 func (b *bucket) setVersions(key string, versions []*object) {

@@ -41,7 +41,7 @@ func (c *call) deleteObjectTagging() error { return c.setTags(nil, http.StatusNo
 
 // setTags replaces the tags of the version that the request names, and answers status.
 func (c *call) setTags(tags []tag, status int) error {
-	o, err := c.s.store.setTags(c.target.bucket, c.target.key, c.query.get("versionId"), tags)
+	o, err := c.s.store.modify(c.target.bucket, c.target.key, c.query.get("versionId"), func(o *object) { o.Tags = tags })
 	if err != nil {
 		return c.versionError(o, err)
 	}
