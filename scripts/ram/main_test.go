@@ -53,7 +53,7 @@ func TestWritesWhatMakesTheRoles(t *testing.T) {
 		t.Skip("there is no bash")
 	}
 	dir := filepath.Join(t.TempDir(), "roles")
-	if said, err := ask(t, "-out", dir, "-prefix", "in/", "-names", "prod-"); err != nil || !strings.Contains(said, "9 roles and policies") {
+	if said, err := ask(t, "-out", dir, "-prefix", "in/", "-names", "prod-"); err != nil || !strings.Contains(said, "10 roles and policies") {
 		t.Fatalf("run(-out) said %q, %v", said, err)
 	}
 	bin := t.TempDir()
@@ -87,7 +87,7 @@ func TestWritesWhatMakesTheRoles(t *testing.T) {
 			t.Errorf("%q makes %q, want prod-…", call, name)
 		}
 	}
-	if got, want := fmt.Sprint(made), "map[AttachPolicyToRole:6 CreatePolicy:9 CreateRole:6]"; got != want {
+	if got, want := fmt.Sprint(made), "map[AttachPolicyToRole:6 CreatePolicy:10 CreateRole:6]"; got != want {
 		t.Errorf("create.sh made %s, want %s", got, want)
 	}
 }

@@ -44,6 +44,7 @@ func (d Deployment) Roles() ([]Role, error) {
 		},
 		Role{Name: d.names() + Operator, For: "policy of whoever runs scripts/deliver and scripts/sweep", Permissions: d.Operating()},
 		Role{Name: d.names() + Doctor, For: "policy of whoever runs scripts/doctor", Permissions: d.Examining()},
+		Role{Name: d.names() + Bucket, For: "policy of whoever runs scripts/bucket", Permissions: d.LookingAfterBucket()},
 		Role{Name: d.names() + Deployer, For: "policy of whoever runs \"s deploy\", a user or a role of CI", Permissions: d.deploying()}), nil
 }
 
@@ -64,6 +65,18 @@ func (d Deployment) logProject() string {
 // that it makes itself.
 func (d Deployment) logging() Statement {
 	return allow([]string{"log:PostLogStoreLogs"}, d.logProject()+"/logstore/*")
+}
+
+// LookingAfterBucket is what scripts/bucket does: it reads and writes four settings of
+// the bucket, and no object. It cannot remove a setting as a whole.
+func (d Deployment) LookingAfterBucket() Policy {
+	return Policy{allow([]string{
+		"oss:GetBucketVersioning",
+		"oss:GetBucketLifecycle", "oss:PutBucketLifecycle",
+		"oss:GetBucketOverwriteConfig", "oss:PutBucketOverwriteConfig",
+		"oss:GetBucketPublicAccessBlock", "oss:PutBucketPublicAccessBlock",
+		"oss:GetBucketCors", "oss:PutBucketCors",
+	}, d.bucket())}
 }
 
 // deploying is what "s deploy" does: it makes and changes the functions, their

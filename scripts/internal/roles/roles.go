@@ -30,6 +30,7 @@ const (
 	Operator = "operator" // whoever runs scripts/deliver and scripts/sweep
 	Doctor   = "doctor"   // whoever runs scripts/doctor
 	Deployer = "deployer" // whoever runs "s deploy"
+	Bucket   = "bucket"   // whoever runs scripts/bucket
 )
 
 // Own begins the keys of all that is the functions' own.

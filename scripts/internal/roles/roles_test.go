@@ -46,7 +46,7 @@ func TestTrust(t *testing.T) {
 		want := map[string]string{
 			"ossupload-upload":   `{"Statement":[{"Effect":"Allow","Principal":{"RAM":["acs:ram::1234567890123456:role/ossupload-presign","acs:ram::1234567890123456:role/ossupload-complete"]},"Action":["sts:AssumeRole"]}],"Version":"1"}`,
 			"ossupload-trigger":  `{"Statement":[{"Effect":"Allow","Principal":{"Service":["oss.aliyuncs.com"]},"Action":["sts:AssumeRole"]}],"Version":"1"}`,
-			"ossupload-operator": "", "ossupload-doctor": "", "ossupload-deployer": "",
+			"ossupload-operator": "", "ossupload-doctor": "", "ossupload-bucket": "", "ossupload-deployer": "",
 		}
 		expected, special := want[r.Name]
 		if !special {
@@ -72,8 +72,8 @@ func TestTrust(t *testing.T) {
 		}
 		made[r.Name] = true
 	}
-	if len(all) != 9 {
-		t.Errorf("%d roles and policies, want 9", len(all))
+	if len(all) != 10 {
+		t.Errorf("%d roles and policies, want 10", len(all))
 	}
 }
 
