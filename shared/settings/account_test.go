@@ -28,3 +28,18 @@ func TestLoadAccount(t *testing.T) {
 		t.Errorf("LoadAccount without a region and with half a role = %v, want both named", err)
 	}
 }
+
+func TestLoadBucket(t *testing.T) {
+	b, err := settings.LoadBucket(lookup(map[string]string{
+		"OSS_REGION": "eu-central-1", "OSS_BUCKET": "photos", "CORS_ORIGINS": "https://app.example.com, https://b.example.com",
+	}))
+	if err != nil || b.Storage.Bucket != "photos" || b.Prefix != "uploads/" || strings.Join(b.Origins, " ") != "https://app.example.com https://b.example.com" {
+		t.Errorf("LoadBucket = %+v, %v", b, err)
+	}
+	_, err = settings.LoadBucket(lookup(map[string]string{"OSS_REGION": "eu-central-1", "UPLOAD_PREFIX": "up", "CORS_ORIGINS": "app"}))
+	for _, name := range []string{"OSS_BUCKET", "UPLOAD_PREFIX", "CORS_ORIGINS"} {
+		if err == nil || !strings.Contains(err.Error(), name) {
+			t.Errorf("LoadBucket = %v, want %s named", err, name)
+		}
+	}
+}

@@ -127,7 +127,7 @@ func New(c Config) *Client {
 	config := oss.NewConfig().
 		WithRegion(c.Region).
 		WithEndpoint(endpoint).
-		WithCredentialsProvider(provider{c.Credentials}).
+		WithCredentialsProvider(Provider(c.Credentials)).
 		WithUsePathStyle(c.Endpoint.Style == signing.PathStyle).
 		WithUseCName(c.Endpoint.Style == signing.CNAME).
 		WithRetryer(retry.NewStandard(func(o *retry.RetryOptions) { o.MaxBackoff = maxPause })).
@@ -360,6 +360,10 @@ func reason(op string, status int, code string) *api.Error {
 }
 
 func unquote(etag string) string { return strings.Trim(etag, `"`) }
+
+// Provider has the SDK take its credentials from a source, as a program does that
+// makes calls which Client has not.
+func Provider(source rolecreds.Source) credentials.CredentialsProvider { return provider{source} }
 
 // provider gives the SDK the credentials of the invocation that ctx belongs to.
 type provider struct{ source rolecreds.Source }
