@@ -237,3 +237,34 @@ func (f *fixture) keys() (objects, versions, markers []string) {
 	}
 	return objects, versions, markers
 }
+
+// preflight is what a browser asks before a page of an origin uploads.
+func (f *fixture) preflight(from string) int {
+	f.t.Helper()
+	r, err := http.NewRequestWithContext(f.t.Context(), http.MethodOptions, f.web.URL+"/"+name+"/uploads/a", nil)
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	r.Header.Set("Origin", from)
+	r.Header.Set("Access-Control-Request-Method", http.MethodPut)
+	r.Header.Set("Access-Control-Request-Headers", "content-type,x-oss-meta-grant")
+	answer, err := f.web.Client().Do(r)
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	answer.Body.Close()
+	return answer.StatusCode
+}
+
+// uploads are the keys of unfinished multipart uploads.
+func (f *fixture) uploads() (keys []string) {
+	f.t.Helper()
+	list, err := f.owner.ListMultipartUploads(f.t.Context(), &oss.ListMultipartUploadsRequest{Bucket: oss.Ptr(name)})
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	for _, u := range list.Uploads {
+		keys = append(keys, *u.Key)
+	}
+	return keys
+}

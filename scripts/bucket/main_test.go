@@ -52,26 +52,11 @@ func TestEffects(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	preflight := func(from string) int {
-		r, err := http.NewRequestWithContext(t.Context(), "OPTIONS", f.web.URL+"/"+name+"/uploads/a", nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		r.Header.Set("Origin", from)
-		r.Header.Set("Access-Control-Request-Method", "PUT")
-		r.Header.Set("Access-Control-Request-Headers", "content-type,x-oss-meta-grant")
-		answer, err := http.DefaultClient.Do(r)
-		if err != nil {
-			t.Fatal(err)
-		}
-		answer.Body.Close()
-		return answer.StatusCode
-	}
-	if got := preflight(origin); got != 403 {
+	if got := f.preflight(origin); got != 403 {
 		t.Fatalf("before, a preflight is answered %d", got)
 	}
 	f.want(0, "applied", "-apply", "-forbid-overwrite")
-	if got := []int{preflight(origin), preflight("https://other.example.com")}; !slices.Equal(got, []int{200, 403}) {
+	if got := []int{f.preflight(origin), f.preflight("https://other.example.com")}; !slices.Equal(got, []int{200, 403}) {
 		t.Errorf("preflights of ours and of another are answered %v", got)
 	}
 	var refusal *oss.ServiceError
@@ -84,22 +69,12 @@ func TestEffects(t *testing.T) {
 	if err := errors.Join(f.put("elsewhere", ""), f.put(pending, "")); err != nil {
 		t.Errorf("what may be overwritten is not: %v", err)
 	}
-	uploads := func() (keys []string) {
-		list, err := f.owner.ListMultipartUploads(t.Context(), &oss.ListMultipartUploadsRequest{Bucket: oss.Ptr(name)})
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, u := range list.Uploads {
-			keys = append(keys, *u.Key)
-		}
-		return keys
-	}
 	f.later(8)
-	if got := uploads(); !slices.Contains(got, "uploads/a/unfinished") {
+	if got := f.uploads(); !slices.Contains(got, "uploads/a/unfinished") {
 		t.Errorf("an upload is aborted before 8 days have gone by since its day; there is %q", got)
 	}
 	f.later(9)
-	if got := uploads(); !slices.Equal(got, []string{"elsewhere/unfinished"}) {
+	if got := f.uploads(); !slices.Equal(got, []string{"elsewhere/unfinished"}) {
 		t.Errorf("after 9 days there are the uploads %q", got)
 	}
 	f.later(400)

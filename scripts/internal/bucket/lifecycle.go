@@ -162,18 +162,18 @@ func describeLifecycle(r oss.LifecycleRule) string {
 	below := " below " + cmp.Or(value(r.Prefix), "the whole bucket")
 	var does []string
 	if a := r.AbortMultipartUpload; a != nil {
-		does = append(does, "aborts multipart uploads"+below+when(a.Days, a.CreatedBeforeDate, a.Date))
+		does = append(does, "aborts multipart uploads"+below+when(a.Days, a.CreatedBeforeDate))
 	}
 	if e := r.Expiration; e != nil && value(e.ExpiredObjectDeleteMarker) {
 		does = append(does, "deletes expired delete markers"+below)
 	} else if e != nil {
-		does = append(does, "deletes objects"+below+when(e.Days, e.CreatedBeforeDate, e.Date))
+		does = append(does, "deletes objects"+below+when(e.Days, e.CreatedBeforeDate))
 	}
 	if n := r.NoncurrentVersionExpiration; n != nil {
-		does = append(does, "deletes noncurrent versions"+below+when(n.NoncurrentDays, nil, nil))
+		does = append(does, "deletes noncurrent versions"+below+when(n.NoncurrentDays, nil))
 	}
 	for _, t := range r.Transitions {
-		does = append(does, "moves objects"+below+" to "+string(t.StorageClass)+when(t.Days, t.CreatedBeforeDate, nil))
+		does = append(does, "moves objects"+below+" to "+string(t.StorageClass)+when(t.Days, t.CreatedBeforeDate))
 	}
 	if !isEnabled(r) {
 		does = append(does, "but is disabled")
@@ -184,18 +184,14 @@ func describeLifecycle(r oss.LifecycleRule) string {
 	return strings.Join(does, ", ")
 }
 
-func when(days *int32, dates ...*string) string {
-	if days != nil {
-		unit := "days"
-		if *days == 1 {
-			unit = "day"
-		}
-		return fmt.Sprintf(" after %d %s", *days, unit)
-	}
-	for _, date := range dates {
-		if date != nil {
-			return " from before " + *date
-		}
+func when(days *int32, before *string) string {
+	switch {
+	case days != nil && *days == 1:
+		return " after 1 day"
+	case days != nil:
+		return fmt.Sprintf(" after %d days", *days)
+	case before != nil:
+		return " from before " + *before
 	}
 	return ""
 }

@@ -42,15 +42,21 @@ func (s situation) warnOf(r oss.LifecycleRule, m *merged) {
 			warn("deletes " + held)
 		}
 	}
-	if held := hit(s.uploads()); held != "" {
-		if r.NoncurrentVersionExpiration != nil {
-			warn("deletes versions, which events name, of " + held)
-		}
-		if a := r.AbortMultipartUpload; a != nil && (a.Days == nil || *a.Days < abortDays) {
-			warn("aborts multipart uploads that may still be completed, of " + held)
-		}
-	}
+	s.warnOfUploads(r, hit(s.uploads()), warn)
 	s.warnOfMoves(r, hit(all...), warn)
+}
+
+// warnOfUploads warns of what takes away uploads that have begun, or were replaced.
+func (s situation) warnOfUploads(r oss.LifecycleRule, held string, warn func(string)) {
+	if held == "" {
+		return
+	}
+	if r.NoncurrentVersionExpiration != nil {
+		warn("deletes versions, which events name, of " + held)
+	}
+	if a := r.AbortMultipartUpload; a != nil && (a.Days == nil || *a.Days < abortDays) {
+		warn("aborts multipart uploads that may still be completed, of " + held)
+	}
 }
 
 // warnOfMoves warns of what moves objects to where they cannot be read at once, or
