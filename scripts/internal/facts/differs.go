@@ -75,8 +75,8 @@ var differs = map[string]string{
 	"multipart.headers-at-initiate": "Leave multipart out of UPLOAD_METHODS, and report it: the objects have no grant.",
 	"multipart.part-crc":            "Have clients declare no checksum of multipart uploads, and report it.",
 
-	"cors.expose-etag": "Expose ETag by the bucket's CORS rule, as the README has it.",
-	"cors.preflight":   "Look at the bucket's CORS rule, which the README has; if it is as there, report it.",
+	"cors.expose-etag": "Run scripts/bucket, whose rule of CORS exposes ETag.",
+	"cors.preflight":   "Run scripts/bucket; if the bucket lacks nothing, report it.",
 
 	"version.id":      "Report it: downloads cannot be tied to a version.",
 	"version.null":    "Use a bucket without versions, or one where they are enabled.",
