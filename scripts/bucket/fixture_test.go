@@ -47,7 +47,8 @@ type fixture struct {
 	mu     sync.Mutex
 	now    time.Time                // zero: the real time
 	fault  func(call string) string // of each call, before it is done
-	writes int                      // of settings
+	calls  int                      // of the command, and the test
+	writes int                      // of settings, among them
 }
 
 func newFixture(t *testing.T) *fixture {
@@ -92,11 +93,12 @@ func (f *fixture) restrict(p roles.Policy) {
 			return account, ok
 		},
 		Fault: func(_, call string) string {
+			f.mu.Lock()
+			f.calls++
 			if strings.HasPrefix(call, "PutBucket") {
-				f.mu.Lock()
 				f.writes++
-				f.mu.Unlock()
 			}
+			f.mu.Unlock()
 			return f.fault(call)
 		},
 	})
@@ -117,9 +119,15 @@ func (source) Credentials(context.Context) (rolecreds.Credentials, error) {
 // run is the command: its exit status and all that it says.
 func (f *fixture) run(args ...string) (int, string) {
 	f.t.Helper()
+	return f.runUntil(f.t.Context(), args...)
+}
+
+// runUntil is run, until the context ends.
+func (f *fixture) runUntil(ctx context.Context, args ...string) (int, string) {
+	f.t.Helper()
 	var out bytes.Buffer
 	p := program{lookup: func(n string) (string, bool) { v, ok := f.env[n]; return v, ok }, credentials: source{}, out: &out, err: &out}
-	got := status(&out, p.run(f.t.Context(), args))
+	got := status(&out, p.run(ctx, args))
 	if strings.Contains(out.String(), secret) {
 		f.t.Errorf("the output holds the secret: %s", &out)
 	}

@@ -17,10 +17,8 @@ func (p program) tell(o options, r bucket.Report, failed error) error {
 	if o.json {
 		write = writeJSON
 	}
-	if r.Bucket != "" {
-		if err := write(p.out, r, failed); err != nil {
-			return fmt.Errorf("writing the report: %w", err)
-		}
+	if err := write(p.out, r, failed); err != nil {
+		return fmt.Errorf("writing the report: %w", err)
 	}
 	switch {
 	case failed != nil:
