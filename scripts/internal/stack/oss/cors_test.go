@@ -127,6 +127,8 @@ func TestPutBucketCORS(t *testing.T) {
 		t.Errorf("the origin of the rule is answered %d, %v", got.status, got.header)
 	}
 	f.wantError(preflight("https://other.example"), 403, codeAccessForbidden, "")
+	absent := f.send("OPTIONS", f.web.URL+"/absent/key", map[string]string{"Origin": "https://app.example", "Access-Control-Request-Method": "PUT"}, "")
+	f.wantError(absent, 404, codeNoSuchBucket, "0015-00000101")
 	if got := f.send("GET", f.web.URL+"/bucket/key", nil, ""); got.header.Get("Vary") != "Origin" {
 		t.Errorf("Vary = %q, want what ResponseVary says", got.header.Get("Vary"))
 	}
