@@ -361,7 +361,16 @@ func TestFaultForGood(t *testing.T) {
 		}
 		return ""
 	}
-	f.want(3, "one setting may be: it could not be read again", "-apply")
+	f.want(3, "0 applied, and what is left is not known", "-apply")
+
+	f = newFixture(t)
+	f.fault = func(call string) string { // all is written, and then read no more
+		if call == "GetBucketVersioning" && f.writes == 3 {
+			return "500"
+		}
+		return ""
+	}
+	f.want(3, "5 applied, and what is left is not known", "-apply")
 }
 
 // Who is interrupted is told what is done, all the same.

@@ -80,7 +80,7 @@ func line(w io.Writer, sign, setting, rule, text string) {
 func summary(r bucket.Report, failed error) string {
 	switch applied, left := len(r.Applied), len(r.Differences); {
 	case r.Unknown:
-		return fmt.Sprintf("stopped; %d applied, and of what is left one setting may be: it could not be read again", applied)
+		return fmt.Sprintf("stopped; %d applied, and what is left is not known: the bucket could not be read again", applied)
 	case failed != nil && applied == 0:
 		return "stopped; nothing was changed"
 	case failed != nil:

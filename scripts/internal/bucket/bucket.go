@@ -61,8 +61,8 @@ type Report struct {
 	Applied     []Difference `json:"applied"`
 	Warnings    []Warning    `json:"warnings"`
 
-	// Unknown is true if writing failed and the bucket could not be read after that:
-	// of what is left, one setting may be applied.
+	// Unknown is true if the bucket could not be read after something was written:
+	// what is left is not known.
 	Unknown bool `json:"unknown,omitempty"`
 }
 
@@ -93,7 +93,7 @@ func (b *Bucket) Look(ctx context.Context, n Needs) (Report, error) {
 		if !s.wanted(n) {
 			continue
 		}
-		_, m, err := b.compare(ctx, s, situation{n, versioning})
+		m, err := b.compare(ctx, s, situation{n, versioning})
 		if err != nil {
 			return r, err
 		}
@@ -110,7 +110,7 @@ func (b *Bucket) Apply(ctx context.Context, n Needs) (Report, error) {
 	applied := []Difference{}
 	for range rounds {
 		r, err := b.Look(ctx, n)
-		r.Applied = applied
+		r.Applied, r.Unknown = applied, err != nil && len(applied) > 0
 		if err != nil || len(r.Differences) == 0 {
 			return r, err
 		}
@@ -126,7 +126,7 @@ func (b *Bucket) Apply(ctx context.Context, n Needs) (Report, error) {
 		}
 	}
 	r, err := b.Look(ctx, n)
-	r.Applied = applied
+	r.Applied, r.Unknown = applied, err != nil
 	if err == nil && len(r.Differences) > 0 {
 		err = errContended
 	}
@@ -160,7 +160,7 @@ func (b *Bucket) mend(ctx context.Context, s setting, at situation) ([]Differenc
 	var done []Difference
 	var failed error
 	for range rounds {
-		has, m, err := b.compare(ctx, s, at)
+		m, err := b.compare(ctx, s, at)
 		switch {
 		case err != nil:
 			return nil, errors.Join(failed, err)
@@ -171,10 +171,10 @@ func (b *Bucket) mend(ctx context.Context, s setting, at situation) ([]Differenc
 		}
 		done = m.differences
 		if failed = b.put(ctx, s, m); failed != nil {
-			failed = fmt.Errorf("writing %s, which has %d rules: %w", s.name, len(has.elements), failed)
+			failed = fmt.Errorf("writing %s: %w", s.name, failed)
 		}
 	}
-	if _, m, err := b.compare(ctx, s, at); err != nil || len(m.differences) > 0 {
+	if m, err := b.compare(ctx, s, at); err != nil || len(m.differences) > 0 {
 		return nil, errors.Join(failed, err, contended(failed, err))
 	}
 	return done, nil
@@ -188,14 +188,14 @@ func contended(errs ...error) error {
 }
 
 // compare reads a setting and puts in what is needed.
-func (b *Bucket) compare(ctx context.Context, s setting, at situation) (document, merged, error) {
+func (b *Bucket) compare(ctx context.Context, s setting, at situation) (merged, error) {
 	has, err := b.get(ctx, s)
 	if err != nil {
-		return document{}, merged{}, err
+		return merged{}, err
 	}
 	m, err := s.merge(at, has)
 	if err != nil {
-		return document{}, merged{}, fmt.Errorf("merging %s: %w", s.name, err)
+		return merged{}, fmt.Errorf("merging %s: %w", s.name, err)
 	}
-	return has, m, nil
+	return m, nil
 }
