@@ -9,6 +9,8 @@
 // Cloud's command line, create.sh, that makes the roles of them. It makes no call
 // itself.
 //
+// At the end it says, on stderr, what UPLOAD_ROLE_ARN has to be.
+//
 // What no flag gives comes from the environment of the functions: ACCOUNT_ID,
 // OSS_BUCKET, UPLOAD_PREFIX and UPLOAD_TAG_KEYS.
 package main
@@ -44,9 +46,14 @@ func run(_ context.Context, args []string, lookup settings.Lookup, stdout, stder
 		return fmt.Errorf("%w: %w", errUsage, err)
 	}
 	if out == "" {
-		return printRoles(stdout, all)
+		err = printRoles(stdout, all)
+	} else {
+		err = writeRoles(out, all, stdout)
 	}
-	return writeRoles(out, all, stdout)
+	if err == nil && d.UploadRole != "" {
+		fmt.Fprintf(stderr, "for .env: UPLOAD_ROLE_ARN=%s\n", d.UploadRole)
+	}
+	return err
 }
 
 func parse(args []string, lookup settings.Lookup, stderr io.Writer) (d roles.Deployment, out string, err error) {

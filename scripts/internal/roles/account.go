@@ -89,6 +89,10 @@ func (d Deployment) deploying() Policy {
 	}
 	return Policy{
 		allow([]string{"fc:*"}, d.function("*"), "acs:fc:*:"+d.Account+":custom-domains/*"),
+		// Function Compute enters its trigger into the bucket as whoever deploys it.
+		allow([]string{
+			"oss:ListBucket", "oss:GetBucketEventNotification", "oss:PutBucketEventNotification", "oss:DeleteBucketEventNotification",
+		}, d.bucket()),
 		allow([]string{"ram:PassRole"}, passed...).when("StringEquals", "acs:Service", functionCompute, storage),
 		allow([]string{
 			"log:GetProject", "log:CreateProject", "log:GetLogStore", "log:CreateLogStore",
