@@ -45,6 +45,7 @@ func examineSettings(c command, lookup settings.Lookup) ([]finding, error) {
 		return nil, err
 	}
 	e.templates()
+	e.role()
 	e.names()
 	e.values()
 	e.sort()
@@ -85,14 +86,15 @@ func (e *examination) lookup(name string) (string, bool) {
 }
 
 var (
-	digits  = regexp.MustCompile(`^[0-9]{1,32}$`)
-	role    = regexp.MustCompile(`^[a-z0-9._-]{1,64}$`)
-	host    = regexp.MustCompile(`^([a-z0-9]([a-z0-9-]*[a-z0-9])?\.)+[a-z][a-z0-9-]*[a-z0-9]$`)
-	formats = map[string]struct {
+	digits    = regexp.MustCompile(`^[0-9]{1,32}$`)
+	accountID = regexp.MustCompile(`^[0-9]{16}$`)
+	role      = regexp.MustCompile(`^[a-z0-9._-]{1,64}$`)
+	host      = regexp.MustCompile(`^([a-z0-9]([a-z0-9-]*[a-z0-9])?\.)+[a-z][a-z0-9-]*[a-z0-9]$`)
+	formats   = map[string]struct {
 		form *regexp.Regexp
 		want string
 	}{
-		"ACCOUNT_ID":   {digits, "the number of an account"},
+		"ACCOUNT_ID":   {accountID, "the number of an account, of 16 digits"},
 		"API_DOMAIN":   {host, "a domain in lower case, such as api.example.com"},
 		"API_CERT_ID":  {digits, "the number of a certificate"},
 		"TRIGGER_ROLE": {role, "the name of a role in lower case"},
@@ -114,6 +116,23 @@ func (e *examination) templates() {
 		case ok && read.Default:
 			e.fault(read.Name, "is set to nothing, which would replace its default: leave it out")
 		}
+	}
+}
+
+// role warns of what the roles of scripts/ram refuse.
+func (e *examination) role() {
+	given, _ := e.lookup("UPLOAD_ROLE_ARN")
+	account, _ := e.lookup("ACCOUNT_ID")
+	_, own, _ := strings.Cut(given, "acs:ram::")
+	internal, _ := e.lookup("OSS_INTERNAL_ENDPOINT")
+	switch {
+	case strings.TrimSpace(given) == "":
+		e.warn("UPLOAD_ROLE_ARN", "is empty: presign and complete sign with roles of their own, which have the right by \"scripts/ram -no-upload-role\" alone; else it is acs:ram::%s:role/ossupload-upload", account)
+	case accountID.MatchString(account) && !strings.HasPrefix(own, account+":"):
+		e.warn("UPLOAD_ROLE_ARN", "is a role of another account than ACCOUNT_ID")
+	}
+	if strings.HasPrefix(internal, "http:") {
+		e.fault("OSS_INTERNAL_ENDPOINT", "is plain http, by which the role that signs may do nothing: /download would fail")
 	}
 }
 

@@ -31,6 +31,7 @@ func right() map[string]string {
 		"UPLOAD_TOKEN_SECRETS": "k1:Zm9yIHRva2VucyBvZiB0aGlzIHRlc3Qgb25seSwgMzJi",
 		"AUTH_MODE":            "jwt",
 		"AUTH_JWT_SECRET":      "for the callers of this test only: 0123456789",
+		"UPLOAD_ROLE_ARN":      "acs:ram::1234567890123456:role/ossupload-upload",
 	}
 }
 
@@ -65,7 +66,7 @@ func TestSettings(t *testing.T) {
 			"ACCOUNT_ID": "12a", "OSS_BUCKET": "-", "UPLOAD_MAX_SIZE": "5GB", "API_DOMAIN": "-", "PRESIGN_ROLE": "Presign", "TRIGGER_ROLE": "acs:ram::1:role/trigger",
 			"WEBHOOK_URL": "https://app.example.com/uploads",
 		}, []string{
-			`error    ACCOUNT_ID: "12a" is not the number of an account`,
+			`error    ACCOUNT_ID: "12a" is not the number of an account, of 16 digits`,
 			`error    OSS_BUCKET: is required`,
 			`error    WEBHOOK_SECRETS: is required`,
 			`error    UPLOAD_MAX_SIZE: "5GB" is not a number of bytes from 1 to 48800000000000`,
@@ -100,6 +101,18 @@ func TestSettings(t *testing.T) {
 		}},
 		{"without a domain its own URLs do not count", alone, map[string]string{"CALLBACK_URL": "https://elsewhere.example.com/", "API_DOMAIN": "-", "API_CERT_ID": "-"}, []string{
 			`warning  CALLBACK_URL is not handed on by ../../s.yaml`,
+			"ok       nothing is wrong",
+		}},
+		{"no role that signs", domain, map[string]string{"UPLOAD_ROLE_ARN": ""}, []string{
+			`warning  UPLOAD_ROLE_ARN is empty: presign and complete sign with roles of their own, which have the right by "scripts/ram -no-upload-role" alone; else it is acs:ram::1234567890123456:role/ossupload-upload`,
+			"ok       nothing is wrong",
+		}},
+		{"plain http inside", domain, map[string]string{"OSS_INTERNAL_ENDPOINT": "http://oss-eu-central-1-internal.aliyuncs.com"}, []string{
+			"error    OSS_INTERNAL_ENDPOINT: is plain http, by which the role that signs may do nothing: /download would fail",
+			"warning  OSS_INTERNAL_ENDPOINT is plain http: whoever listens in reads the bytes and may use the URLs",
+		}},
+		{"a role of somebody else", domain, map[string]string{"UPLOAD_ROLE_ARN": "acs:ram::6543210987654321:role/ossupload-upload"}, []string{
+			"warning  UPLOAD_ROLE_ARN is a role of another account than ACCOUNT_ID",
 			"ok       nothing is wrong",
 		}},
 		{"nothing in place of a default", domain, map[string]string{"UPLOAD_PREFIX": "", "CORS_ORIGINS": ""}, []string{
