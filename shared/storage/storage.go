@@ -211,7 +211,10 @@ func (c *Client) unlessAbsent(ctx context.Context, key, version string, err erro
 		return err
 	}
 	res, listErr := c.oss.ListObjectsV2(ctx, &oss.ListObjectsV2Request{Bucket: &c.bucket, Prefix: &key, MaxKeys: 1}, attempts(1))
-	if listErr != nil || len(res.Contents) > 0 && oss.ToString(res.Contents[0].Key) == key {
+	// It has to be the list that was asked for: a proxy's page of 200 has no
+	// objects, either.
+	whole := listErr == nil && oss.ToString(res.Name) == c.bucket && oss.ToString(res.Prefix) == key && !(res.IsTruncated && len(res.Contents) == 0)
+	if !whole || len(res.Contents) > 0 && oss.ToString(res.Contents[0].Key) == key {
 		return err // what was refused first says most
 	}
 	e, _ := errors.AsType[*Error](err)

@@ -189,18 +189,25 @@ func TestRefusedOfWhatIsNotThere(t *testing.T) {
 		},
 		"Get": func(ctx context.Context, c *storage.Client) error { _, err := c.Get(ctx, "u/a b", 1); return err },
 	}
+	list := func(contents string) string {
+		return "<ListBucketResult><Name>examplebucket</Name><Prefix>u/a b</Prefix>" + contents + "</ListBucketResult>"
+	}
 	tests := []struct {
 		name, call string
 		listed     string // "" where listing is refused as well
 		want       error
 	}{
-		{"nothing is listed", "Head", "<ListBucketResult></ListBucketResult>", storage.ErrNotFound},
-		{"nothing is listed", "Get", "<ListBucketResult></ListBucketResult>", storage.ErrNotFound},
-		{"a longer key is listed", "Head", "<ListBucketResult><Contents><Key>u/a b.png</Key></Contents></ListBucketResult>", storage.ErrNotFound},
-		{"the key is listed", "Head", "<ListBucketResult><Contents><Key>u/a b</Key></Contents></ListBucketResult>", storage.ErrDenied},
-		{"the key is listed", "Get", "<ListBucketResult><Contents><Key>u/a b</Key></Contents></ListBucketResult>", storage.ErrDenied},
+		{"nothing is listed", "Head", list(""), storage.ErrNotFound},
+		{"nothing is listed", "Get", list(""), storage.ErrNotFound},
+		{"a longer key is listed", "Head", list("<Contents><Key>u/a b.png</Key></Contents>"), storage.ErrNotFound},
+		{"the key is listed", "Head", list("<Contents><Key>u/a b</Key></Contents>"), storage.ErrDenied},
+		{"the key is listed", "Get", list("<Contents><Key>u/a b</Key></Contents>"), storage.ErrDenied},
 		{"nothing may be listed", "Head", "", storage.ErrDenied},
-		{"a list shows no versions", "HeadVersion", "<ListBucketResult></ListBucketResult>", storage.ErrDenied},
+		{"a page of somebody else", "Head", "<html></html>", storage.ErrDenied},
+		{"another list", "Head", strings.Replace(list(""), "u/a b", "u/", 1), storage.ErrDenied},
+		{"a list of another bucket", "Get", strings.Replace(list(""), "<Name>", "<Name>another-", 1), storage.ErrDenied},
+		{"a list that is cut off before it begins", "Head", list("<IsTruncated>true</IsTruncated>"), storage.ErrDenied},
+		{"a list shows no versions", "HeadVersion", list(""), storage.ErrDenied},
 	}
 	for _, tt := range tests {
 		t.Run(tt.call+", "+tt.name, func(t *testing.T) {
