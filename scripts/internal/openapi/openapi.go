@@ -69,8 +69,11 @@ var capability = regexp.MustCompile(`^/c/[^/]+(/s3/.*)$`)
 // another shape, and a request that was taken and should not have been. What is
 // refused may be anything.
 func (c *Contract) Check(ctx context.Context, call Call) error {
-	if call.Method == http.MethodOptions || call.Method == http.MethodHead {
-		return nil // the first is CORS, the second has no body
+	switch {
+	case call.Method == http.MethodOptions:
+		return preflight(call)
+	case call.Method == http.MethodHead:
+		return common(call) // without a body
 	}
 	target, err := url.ParseRequestURI(call.Target)
 	if err != nil {
@@ -115,16 +118,43 @@ func (c *Contract) Check(ctx context.Context, call Call) error {
 	return errors.Join(faults...)
 }
 
+// preflight checks the answer to OPTIONS, which needs nobody's permission.
+func preflight(call Call) error {
+	if call.Status != http.StatusNoContent && call.Status != http.StatusNotFound {
+		return fmt.Errorf("a preflight was answered %d, want 204, or 404 of no route", call.Status)
+	}
+	return common(call)
+}
+
+// common checks what every answer has.
+func common(call Call) error {
+	for name, want := range map[string]string{"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer"} {
+		if got := call.AnswerHeader.Get(name); got != want {
+			return fmt.Errorf("the answer %d: %s is %q, want %q", call.Status, name, got, want)
+		}
+	}
+	if call.AnswerHeader.Get("X-Request-Id") == "" {
+		return fmt.Errorf("the answer %d has no X-Request-Id", call.Status)
+	}
+	return nil
+}
+
 // refused checks the answer to what is no route of the contract.
 func (c *Contract) refused(call Call) error {
-	switch call.Status {
-	case http.StatusNotFound, http.StatusMethodNotAllowed, http.StatusBadRequest, http.StatusForbidden, http.StatusUnauthorized:
-	default:
-		return fmt.Errorf("no route of the contract was answered %d", call.Status)
-	}
-	var answer any
+	var answer struct{ Code string }
 	if err := json.Unmarshal(call.Answer, &answer); err != nil {
 		return fmt.Errorf("the answer %d: %w", call.Status, err)
 	}
-	return c.document.Components.Schemas["Error"].Value.VisitJSON(answer, openapi3.EnableJSONSchema2020())
+	var whole any
+	if err := json.Unmarshal(call.Answer, &whole); err != nil {
+		return fmt.Errorf("the answer %d: %w", call.Status, err)
+	}
+	told := fmt.Sprint(call.Status, " ", answer.Code)
+	switch {
+	case told == "405 method_not_allowed" && call.AnswerHeader.Get("Allow") != "":
+	case told == "404 not_found", told == "400 invalid_request", told == "403 invalid_token":
+	default:
+		return fmt.Errorf("no route of the contract was answered %s", told)
+	}
+	return errors.Join(common(call), c.document.Components.Schemas["Error"].Value.VisitJSON(whole, openapi3.EnableJSONSchema2020()))
 }

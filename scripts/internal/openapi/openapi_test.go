@@ -29,6 +29,11 @@ func call(method, target, body string, status int, answer string) openapi.Call {
 	}
 }
 
+func allowing(c openapi.Call) openapi.Call {
+	c.AnswerHeader.Set("Allow", "POST, OPTIONS")
+	return c
+}
+
 func problem(code string, more ...string) string {
 	return `{"code":"` + code + `","message":"m","requestId":"1","error":"m"` + strings.Join(more, "") + `}`
 }
@@ -48,7 +53,8 @@ func TestCheck(t *testing.T) {
 		"what Uppy sends on top":         call("POST", "/s3/multipart", `{"filename":"f","type":"a/b","more":1}`, 200, `{"key":"k","uploadId":"u","bucket":"b","expiresAt":"2026-11-21T12:00:00Z"}`),
 		"part URLs":                      call("GET", "/s3/multipart/u/batch?partNumbers=1,2", "", 200, `{"presignedUrls":{"1":"https://b.oss.example/k"},"expiresAt":"2026-11-21T12:00:00Z"}`),
 		"no route":                       call("GET", "/nothing", "", 404, problem("not_found")),
-		"another method":                 call("PUT", "/presign", "", 405, problem("method_not_allowed")),
+		"another method":                 allowing(call("PUT", "/presign", "", 405, problem("method_not_allowed"))),
+		"a preflight":                    call("OPTIONS", "/presign", "", 204, ""),
 		"a field that was added to both": call("POST", "/confirm", `{"key":"k"}`, 200, strings.Replace(receipt, `"size"`, `"new":1,"size"`, 1)),
 	}
 	for name, c := range honest {
@@ -78,6 +84,12 @@ func TestCheck(t *testing.T) {
 		"nothing to confirm":                  call("POST", "/confirm", `{}`, 200, receipt),
 		"no route that is served":             call("GET", "/nothing", "", 200, receipt),
 		"a session's route that is none":      call("POST", "/c/v1.k1.x/presign", `{"filename":"f"}`, 200, presigned),
+		"another method, but which":           call("PUT", "/presign", "", 405, problem("method_not_allowed")),
+		"another method with a strange code":  allowing(call("PUT", "/presign", "", 405, problem("not_found"))),
+		"no route, and nobody's token":        call("GET", "/nothing", "", 404, problem("invalid_token")),
+		"a preflight that fails":              call("OPTIONS", "/presign", "", 500, ""),
+		"a HEAD that may be stored":           header(call("HEAD", "/s3/params?filename=a", "", 200, ""), "Cache-Control"),
+		"both to confirm":                     call("POST", "/confirm", `{"key":"k","uploadToken":"u"}`, 200, receipt),
 		"part 0":                              call("GET", "/s3/multipart/u/0", "", 200, `{"method":"PUT","url":"https://b.oss.example/k","expires":900}`),
 	} {
 		if contract.Check(t.Context(), c) == nil {
