@@ -85,7 +85,11 @@ func madeNumber(class string, number, length int) string {
 	if class == "decimal" && length > 2 {
 		return filled("1.", number, length, "123456789", "")
 	}
-	return filled("", number, length, "123456789", "")
+	digits := "123456789"
+	if length == 1 {
+		digits += "0" // which begins no longer number
+	}
+	return filled("", number, length, digits, "")
 }
 
 // madeTime is a time of RFC 3339 with as many digits behind the second as fit.

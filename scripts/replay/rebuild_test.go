@@ -24,6 +24,7 @@ func TestRebuiltEventsHaveTheShape(t *testing.T) {
 		`{"id":["0F5A2C9E-6C0E-4D1C-8C3B-4B1D5C2E7A90","0f5a2c9e-6c0e-4d1c-8c3b-4b1d5c2e7a90"],"url":["https://a.example/b","http://a"],"me@x":{},"list":[]}`,
 		`{"isBase64Encoded":true,"body":"eyJmaWxlbmFtZSI6ImEuanBnIiwic2l6ZSI6NX0="}`, `{"isBase64Encoded":true,"body":"/9j/4A=="}`,
 		`{"body":"bucket=b1&object=uploads%2Fa.png&size=5&x%3Au=v1.k1.abc&&=&lone"}`, `{"payload":"{\"do\":\"sweep\", \"inner\":\"[1,2,\\\"x\\\"]\" }"}`,
+		`{"vars":{"key":{"type":"Buffer","data":[115,101,99,114,101,116]}},"otp":[1,2,3,4,5,6,7,8,9,0],"size":5}`, `{"rawPath":"/s3/138/001/380/00","n":[-12,-99]}`,
 		`{"events":[{"eventName":"ObjectCreated:PutObject"}],"a":"x","a":"x"}`, `"text"`, `[]`,
 	}
 	files, err := filepath.Glob("../../shared/fchttp/testdata/documented-*.json")

@@ -4,8 +4,10 @@
 //
 // It denies by default. What stays is listed: names that are made of the words in
 // words.go, values that values.go allows under their name, the words of our own
-// routes, true, false and null, and numbers of up to three digits. In the place of
-// everything else stands what it looked like:
+// routes, true, false and null, a part number in its place of a path, and under a few
+// names of ours and the platform's, numbers of up to three digits. An element of a
+// list is never kept as a number: bytes and one-time codes come as lists. In the place
+// of everything else stands what it looked like:
 //
 //	<#3 36 hex-dash>          the third distinct value, its bytes, its characters
 //	<#4 201 dotted 36.121.43> parts between dots, as a JWT has them
@@ -31,6 +33,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"ossupload/shared/rawjson"
@@ -124,7 +127,7 @@ func (w *writer) separate(shown int) {
 }
 
 // value writes what stands under a name; the elements of a list stand under its
-// name.
+// name, but for numbers, which stand under none.
 func (w *writer) value(name string, value []byte, depth int) {
 	tooMuch := depth >= maxDepth || w.full()
 	switch c := value[0]; {
@@ -139,27 +142,28 @@ func (w *writer) value(name string, value []byte, depth int) {
 	case c == '"':
 		s, _ := rawjson.String(value)
 		w.str(name, s, depth)
-	case c == '-' || '0' <= c && c <= '9':
-		w.number(string(value))
+	case isNumber(value):
+		w.number(name, string(value))
 	default:
 		w.raw(string(value)) // true, false, null
 	}
 }
 
-// maxNumber is how many digits a number may have that is kept: part numbers and
-// versions, and nobody's telephone.
+// maxNumber is how many digits a number may have that is kept: nobody's telephone.
 const maxNumber = 3
 
-func (w *writer) number(s string) {
+func (w *writer) number(name, s string) {
 	switch {
 	case strings.ContainsAny(s, ".eE"):
 		w.text(w.placeholder(s, "decimal"))
-	case len(s) > maxNumber:
+	case len(s) > maxNumber || !slices.Contains(counts, strings.ToLower(name)):
 		w.text(w.placeholder(s, "number"))
 	default:
 		w.raw(s)
 	}
 }
+
+func isNumber(value []byte) bool { return value[0] == '-' || '0' <= value[0] && value[0] <= '9' }
 
 func (w *writer) object(object []byte, depth int) {
 	encoded := depth == 0 && hasEncodedBody(object)
@@ -201,6 +205,10 @@ func (w *writer) list(name string, list []byte, depth int) {
 		}
 		w.separate(shown)
 		shown++
+		if isNumber(value) {
+			w.number("", string(value))
+			continue
+		}
 		w.value(name, value, depth+1)
 	}
 	if cut > 0 {

@@ -18,10 +18,12 @@ func isPath(name, s string) bool {
 	return strings.HasPrefix(s, "/") && (strings.EqualFold(name, "path") || strings.EqualFold(name, "rawPath"))
 }
 
-// path keeps the slashes, the words of our routes and part numbers.
+// path keeps the slashes, the words of our routes, and one part number, which stands
+// directly behind "multipart" and an upload's id.
 func (w *writer) path(s string) {
 	w.raw(`"`)
-	shown := 0
+	shown, numbered := 0, false
+	var above, before string
 	for segment := range strings.SplitSeq(s[1:], "/") {
 		if shown == maxSegments {
 			w.raw(fmt.Sprintf("/<cut %d>", strings.Count(s, "/")-shown))
@@ -29,7 +31,10 @@ func (w *writer) path(s string) {
 		}
 		shown++
 		w.raw("/")
-		if segment != "" && !slices.Contains(routes, segment) && !smallNumber(segment) {
+		part := !numbered && above == "multipart" && before != "" && isPartNumber(segment)
+		numbered = numbered || part
+		above, before = before, segment
+		if segment != "" && !part && !slices.Contains(routes, segment) {
 			segment = w.placeholder(segment, class(segment))
 		}
 		w.raw(segment)
@@ -93,6 +98,8 @@ func (w *writer) name(name string) string {
 	return w.placeholder(name, class(name))
 }
 
-func smallNumber(s string) bool {
-	return len(s) <= maxNumber && strings.Trim(s, "0123456789") == ""
+// isPartNumber reports whether s has the one to five digits of a part number.
+func isPartNumber(s string) bool {
+	const most = 5
+	return s != "" && len(s) <= most && strings.Trim(s, "0123456789") == ""
 }

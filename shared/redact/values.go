@@ -11,6 +11,10 @@ var routes = []string{
 	"presign", "download", "sts", "session", "s3", "params", "multipart", "batch", "complete", "confirm", "callback", "c",
 }
 
+// counts are the names, in lower case, whose numbers stay: what is counted, and how
+// an invocation ended.
+var counts = []string{"size", "deltasize", "partnumber", "statuscode", "retrycount", "version"}
+
 // schemes may stand before a credential.
 var schemes = []string{"Bearer", "bearer", "BEARER", "Basic", "basic"}
 
