@@ -12,11 +12,17 @@ import (
 	"ossupload/shared/rawjson"
 )
 
-// maxRebuilt bounds the values of one event: the line may claim any length.
-const maxRebuilt = 16 << 20
+const (
+	// maxRebuilt bounds all that is made for one event, what is quoted again and
+	// encoded counted each time: a line may claim any length, and quotes double.
+	maxRebuilt = 16 << 20
+
+	// maxDepth is that of package redact, and a form's fields within.
+	maxDepth = 12 + 2
+)
 
 var (
-	errTooLong = fmt.Errorf("rebuilding the event: its values have over %d bytes", maxRebuilt)
+	errTooLong = fmt.Errorf("rebuilding the event: it takes over %d bytes", maxRebuilt)
 	errForm    = errors.New("rebuilding the event: it has a part that no recorder writes")
 
 	valueForm   = regexp.MustCompile(`<#(\d{1,6}) (\d{1,9}) ([A-Za-z0-9-]+)( \d{1,9}(?:\.\d{1,9}){1,3})?( %\d{1,9})?( \+\d{1,9})?>`)
@@ -32,7 +38,8 @@ var (
 type builder struct {
 	bearer string // stands for the tokens of callers; empty: they are made up
 	used   int    // bytes
-	err    error
+	depth  int
+	err    error // the first
 }
 
 // rebuild returns an event of the shape that was recorded.
@@ -47,19 +54,50 @@ func rebuild(shape json.RawMessage, bearer string) ([]byte, error) {
 	return event, b.err
 }
 
-// length reads a length and counts it.
-func (b *builder) length(digits string) int {
-	n, err := strconv.Atoi(digits)
-	if err != nil || b.used+n > maxRebuilt {
-		b.err = errTooLong
-		return 0
+func (b *builder) fail(err error) {
+	if b.err == nil {
+		b.err = err
+	}
+}
+
+// take counts so many bytes that are to be made, and reports whether they may.
+func (b *builder) take(n int) bool {
+	if n > maxRebuilt-b.used {
+		b.fail(errTooLong)
+	}
+	if b.err != nil {
+		return false
 	}
 	b.used += n
+	return true
+}
+
+// enter goes one level deeper, and reports whether there is anything to do there.
+// What enters leaves again.
+func (b *builder) enter() bool {
+	if b.depth++; b.depth > maxDepth {
+		b.fail(errForm)
+	}
+	return b.err == nil
+}
+
+func (b *builder) leave() { b.depth-- }
+
+// length reads a length and counts it.
+func (b *builder) length(digits string) int {
+	n := b.number(digits)
+	if !b.take(n) {
+		return 0
+	}
 	return n
 }
 
 // value rebuilds a value of JSON.
 func (b *builder) value(shape []byte) []byte {
+	defer b.leave()
+	if !b.enter() {
+		return []byte("null")
+	}
 	if elements, ok := rawjson.Elements(shape); ok {
 		out := []byte{'['}
 		for element := range elements {
@@ -83,19 +121,19 @@ func (b *builder) value(shape []byte) []byte {
 	if m := emptyForm.FindStringSubmatch(s); m != nil {
 		return []byte(map[string]string{"object": "{}", "list": "[]"}[m[1]])
 	}
-	return quoted(b.text(s))
+	return b.quoted(b.text(s))
 }
 
 func (b *builder) object(members []rawjson.Member) []byte {
 	if text, ok := b.wrapped(members); ok {
-		return quoted(text)
+		return b.quoted(text)
 	}
 	out := []byte{'{'}
 	for _, m := range members {
 		if cutForm.MatchString(m.Name) {
 			continue
 		}
-		out = append(separated(out), quoted(b.text(m.Name))...)
+		out = append(separated(out), b.quoted(b.text(m.Name))...)
 		out = append(append(out, ':'), b.value(m.Value)...)
 	}
 	return append(out, '}')
@@ -123,18 +161,26 @@ func (b *builder) wrapped(members []rawjson.Member) (string, bool) {
 	case "json":
 		text := string(b.value(inner))
 		// White space is all that can be missing, unless something was cut.
-		if blanks := b.length(m[2]) - len(text); blanks > 0 {
+		if blanks := b.number(m[2]) - len(text); blanks > 0 && b.take(blanks) {
 			text += strings.Repeat(" ", blanks)
 		}
 		return text, true
 	case "base64":
-		return base64.StdEncoding.EncodeToString([]byte(b.inner(inner))), true
+		decoded := b.inner(inner)
+		if !b.take(base64.StdEncoding.EncodedLen(len(decoded))) {
+			return "", true
+		}
+		return base64.StdEncoding.EncodeToString([]byte(decoded)), true
 	}
 	return b.form(inner), true
 }
 
 // inner rebuilds a string inside of another.
 func (b *builder) inner(shape []byte) string {
+	defer b.leave()
+	if !b.enter() {
+		return ""
+	}
 	if members, ok := rawjson.Members(shape); ok {
 		if text, ok := b.wrapped(members); ok {
 			return text
@@ -142,7 +188,7 @@ func (b *builder) inner(shape []byte) string {
 	}
 	s, ok := rawjson.String(shape)
 	if !ok {
-		b.err = errForm
+		b.fail(errForm)
 	}
 	return b.text(s)
 }
@@ -150,7 +196,7 @@ func (b *builder) inner(shape []byte) string {
 func (b *builder) form(shape []byte) string {
 	pairs, ok := rawjson.Elements(shape)
 	if !ok {
-		b.err = errForm
+		b.fail(errForm)
 		return ""
 	}
 	var form []string
@@ -190,15 +236,22 @@ func (b *builder) text(s string) string {
 func (b *builder) number(digits string) int {
 	n, err := strconv.Atoi(digits)
 	if err != nil {
-		b.err = errForm
+		b.fail(errForm)
 	}
 	return n
 }
 
-func quoted(s string) []byte {
+// quoted is s as a string of JSON, which may be six times as long.
+func (b *builder) quoted(s string) []byte {
+	if !b.take(len(s)) {
+		return []byte(`""`)
+	}
 	out, err := json.Marshal(s)
 	if err != nil {
 		panic(fmt.Sprintf("replay: a string does not encode: %v", err))
+	}
+	if !b.take(len(out) - len(s)) {
+		return []byte(`""`)
 	}
 	return out
 }

@@ -66,6 +66,44 @@ func TestRebuild(t *testing.T) {
 	}
 }
 
+// nested puts a wrapper around a shape so many times.
+func nested(wrapper, shape string, times int) string {
+	before, after, _ := strings.Cut(wrapper, "@")
+	return strings.Repeat(before, times) + shape + strings.Repeat(after, times)
+}
+
+// poison are shapes that grow with each level.
+func poison() []string {
+	return []string{
+		nested(`{"<json 5>":[@]}`, `"<#1 4 hex>"`, 45), nested(`{"<base64 5>":@}`, `"<#1 4 hex>"`, 60),
+		nested(`{"<json 5>":[@]}`, quote(strings.Repeat(`"`, 120_000)), 6), nested(`{"<base64 5>":@}`, `"<#1 3000000 hex>"`, 10),
+		nested(`{"<form 5>":[["a",@]]}`, `"<#1 4 hex>"`, 45),
+	}
+}
+
+func quote(s string) string {
+	text, err := json.Marshal(s)
+	if err != nil {
+		panic(err)
+	}
+	return string(text)
+}
+
+func TestRebuildIsBounded(t *testing.T) {
+	for _, shape := range poison() {
+		b := &builder{}
+		if got := b.value([]byte(shape)); b.err == nil || len(got) > maxRebuilt || b.used > maxRebuilt {
+			t.Errorf("rebuild(%.60s) = %d bytes of %d, %v, want an error", shape, len(got), b.used, b.err)
+		}
+	}
+	// What the recorder takes of 2 MiB is no poison.
+	body := `{"x":` + quote(`{"y":"`+strings.Repeat("a", 2<<20)+`"}`) + `}`
+	shape := redact.New().JSON([]byte(body), limit)
+	if got, err := rebuild(shape, ""); err != nil || len(got) < 2<<20 {
+		t.Errorf("rebuild(%s) = %d bytes, %v", shape, len(got), err)
+	}
+}
+
 // A log may be anybody's.
 func TestRebuildRefuses(t *testing.T) {
 	for _, shape := range []string{
@@ -84,6 +122,14 @@ func FuzzRebuild(f *testing.F) {
 		`{"a":"<#1 4 hex>"}`, `{"<json 5>":[1]}`, `{"<base64 8>":{"<form 3>":[["a","<#1 1 hex %1 +1>"]]}}`, `"<invalid 3>"`, `["<#2 7 ipv6>","<#3 3 https-url>","<#1 9 dotted 9.9>","<#1 2 rfc3339>","<#9 0 ascii>"]`, `{"body":"a=b&c"}`,
 	} {
 		f.Add([]byte(seed))
+	}
+	for _, seed := range poison() {
+		f.Add([]byte(seed))
+	}
+	deepest := `{"body":"a=b&c=d"}`
+	for range 12 {
+		f.Add([]byte(deepest))
+		deepest = `{"a":` + deepest + `}`
 	}
 	f.Fuzz(func(t *testing.T, text []byte) {
 		text = bytes.TrimSpace(text)
