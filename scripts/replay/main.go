@@ -17,7 +17,8 @@
 // refused as unauthenticated. Settings that matter, such as AUTH_TOKEN_HEADER, are
 // given by -set.
 //
-// The status is 1 when an outcome differs or a file cannot be read, and 2 when the
+// The status is 1 when an outcome differs, a file cannot be read or an event cannot
+// be rebuilt, which leaves the others in place, and 2 when the
 // command line is wrong.
 package main
 
@@ -80,8 +81,13 @@ func (o options) run(ctx context.Context, stdin io.Reader, stdout, stderr io.Wri
 	if err != nil {
 		return err
 	}
+	unreadable := 0
 	if o.fixtures != "" {
-		if err := writeFixtures(o.fixtures, events); err != nil {
+		fixtures := fixturesOf(events, func(e recorded, err error) {
+			unreadable++
+			fmt.Fprintf(stderr, "%s: left out of the fixtures: %s\n", printable(e.RequestID), printable(err.Error()))
+		})
+		if err := writeFixtures(o.fixtures, fixtures); err != nil {
 			return err
 		}
 	}
@@ -96,6 +102,9 @@ func (o options) run(ctx context.Context, stdin io.Reader, stdout, stderr io.Wri
 	}
 	if slices.ContainsFunc(results, func(r result) bool { return r.Verdict == differs }) {
 		return errDiffers
+	}
+	if unreadable > 0 {
+		return fmt.Errorf("writing fixtures: %d events cannot be rebuilt", unreadable)
 	}
 	return ctx.Err()
 }
