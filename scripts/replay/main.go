@@ -10,7 +10,8 @@
 // here:
 //
 //	same      the same status and code
-//	unproven  here it ends at a token, signature or key, which was made up
+//	unproven  here it ends at a token, signature or key, which was made up; never a
+//	          failure there, or a path that has no route here
 //	differs   anything else
 //
 // Callers' tokens are replaced by a valid one of the stack, but for events that were

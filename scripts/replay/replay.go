@@ -11,12 +11,15 @@ import (
 	"ossupload/scripts/internal/stack"
 	"ossupload/scripts/internal/stack/fc"
 	"ossupload/shared/api"
+	"ossupload/shared/fchttp"
 )
 
 // outcome is how an invocation ended. Status is 0 where there is no HTTP answer.
 type outcome struct {
 	Status int    `json:"status"`
 	Code   string `json:"code,omitempty"`
+
+	noRoute bool // not_found, of the path
 }
 
 func (o outcome) String() string {
@@ -64,7 +67,7 @@ func replay(ctx context.Context, s *stack.Stack, events []recorded) []result {
 func replayOne(ctx context.Context, s *stack.Stack, e recorded) result {
 	r := result{
 		RequestID: e.RequestID, Function: e.Function, Trigger: e.Trigger, What: whatOf(e.Event), DurationMs: e.DurationMs,
-		Recorded: outcome{e.Status, e.Code}, Verdict: differs,
+		Recorded: outcome{Status: e.Status, Code: e.Code}, Verdict: differs,
 	}
 	name := e.Function
 	if name == "complete" && e.Status == 0 {
@@ -110,13 +113,14 @@ func invoke(ctx context.Context, function fc.Invoker, event []byte) (outcome, er
 		return outcome{}, fmt.Errorf("reading the answer: %w", err)
 	}
 	var refusal struct {
-		Code string `json:"code"`
+		Code    string `json:"code"`
+		Message string `json:"message"`
 	}
 	if answer.StatusCode >= 400 {
 		// A body that is no refusal has no code, and that is compared.
 		_ = json.Unmarshal([]byte(answer.Body), &refusal)
 	}
-	return outcome{answer.StatusCode, refusal.Code}, nil
+	return outcome{answer.StatusCode, refusal.Code, refusal.Message == fchttp.NoRoute}, nil
 }
 
 // needSecrets are what an event is refused with whose tokens, signatures and keys
@@ -124,10 +128,14 @@ func invoke(ctx context.Context, function fc.Invoker, event []byte) (outcome, er
 var needSecrets = []api.Code{api.Unauthenticated, api.InvalidToken, api.Forbidden, api.CallbackRejected, api.NotFound}
 
 // compare says what a replay proves. What came after the proof of a secret there,
-// cannot be reached here.
+// cannot be reached here. A route is found without one, and a failure is never
+// explained by one.
 func compare(recorded, replayed outcome) verdict {
-	if recorded == replayed {
+	if recorded.Status == replayed.Status && recorded.Code == replayed.Code {
 		return same
+	}
+	if replayed.noRoute || recorded.Status >= 500 {
+		return differs
 	}
 	early := []api.Code{api.InvalidJSON, api.MethodNotAllowed, api.UnsupportedMediaType}
 	if recorded.Status != 0 && slices.Contains(needSecrets, api.Code(replayed.Code)) && !slices.Contains(early, api.Code(recorded.Code)) {

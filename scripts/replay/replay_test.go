@@ -150,9 +150,15 @@ func TestReplay(t *testing.T) {
 func TestReplayTellsDifferences(t *testing.T) {
 	stacktest.EndToEnd(t)
 	t.Parallel()
-	line := func(status, code, method string) string {
+	lineOf := func(status, code, method, path string) string {
 		return `2026-11-21 01:02:03 {"msg":"event","requestId":"1","function":"presign","trigger":"http","status":` + status + `,"code":"` + code + `",` +
-			`"event":{"version":"v1","rawPath":"/presign","requestContext":{"http":{"method":"` + method + `"}}}}` + "\n"
+			`"event":{"version":"v1","rawPath":"` + path + `","requestContext":{"http":{"method":"` + method + `"}}}}` + "\n"
+	}
+	line := func(status, code, method string) string { return lineOf(status, code, method, "/presign") }
+	log := line("500", "internal", "POST") + lineOf("200", "", "POST", "/nosuch") + lineOf("404", "not_found", "POST", "/nosuch") + lineOf("200", "", "POST", "/<#1 999999999 alnum>")
+	more, err := replayed(t, log, "-fixture", filepath.Join(t.TempDir(), "new"))
+	if len(more) != 4 || more[0].Verdict != differs || more[1].Verdict != differs || more[2].Verdict != same || more[3].Err == "" || !errors.Is(err, errDiffers) {
+		t.Errorf("a failure, no route twice, a bad line = %+v, %v", more, err)
 	}
 	results, err := replayed(t, line("401", "unauthenticated", "POST")+line("200", "", "POST")+line("200", "", "GET")+line("502", "storage_error", "OPTIONS"))
 	var verdicts []string
@@ -161,6 +167,25 @@ func TestReplayTellsDifferences(t *testing.T) {
 	}
 	if got := strings.Join(verdicts, " "); got != "same unproven differs differs" || !errors.Is(err, errDiffers) {
 		t.Errorf("verdicts = %s, %v: %+v", got, err, results)
+	}
+}
+
+func TestCompare(t *testing.T) {
+	noObject, noRoute := outcome{Status: 404, Code: "not_found"}, outcome{Status: 404, Code: "not_found", noRoute: true}
+	refused, done := outcome{Status: 401, Code: "unauthenticated"}, outcome{Status: 200}
+	for _, tt := range []struct {
+		recorded, replayed outcome
+		want               verdict
+	}{
+		{done, done, same}, {noObject, noRoute, same}, {outcome{Status: 502, Code: "storage_error"}, outcome{Status: 502, Code: "storage_error"}, same},
+		{done, noObject, unproven}, {done, refused, unproven}, {outcome{Status: 409, Code: "aborted"}, refused, unproven},
+		{done, noRoute, differs}, {refused, noRoute, differs}, {refused, done, differs},
+		{outcome{Status: 500, Code: "internal"}, refused, differs}, {outcome{Status: 503, Code: "throttled"}, noObject, differs},
+		{outcome{Status: 400, Code: "invalid_json"}, refused, differs}, {outcome{}, refused, differs},
+	} {
+		if got := compare(tt.recorded, tt.replayed); got != tt.want {
+			t.Errorf("compare(%s, %s) = %s, want %s", tt.recorded, tt.replayed, got, tt.want)
+		}
 	}
 }
 

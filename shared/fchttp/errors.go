@@ -7,10 +7,14 @@ import (
 	"ossupload/shared/api"
 )
 
+// NoRoute is the message of a not_found that is about the path, and not about what
+// a handler looked for.
+const NoRoute = "There is nothing at this address."
+
 var (
 	errInternal = &api.Error{Code: api.Internal, Message: "Something went wrong on our side. The log has the cause, under the request id."}
 	errPanic    = &api.Error{Code: api.Internal, Message: errInternal.Message, Reason: "panic"}
-	errNoRoute  = &api.Error{Code: api.NotFound, Message: "There is nothing at this address."}
+	errNoRoute  = &api.Error{Code: api.NotFound, Message: NoRoute}
 	errMethod   = &api.Error{Code: api.MethodNotAllowed, Message: "This address does not answer that method. The Allow header lists those it does."}
 	errTooLarge = &api.Error{Code: api.TooLarge, Message: "The request body is too large."}
 	errEvent    = &api.Error{Code: api.InvalidRequest, Message: "The request did not arrive in a readable form.", Reason: "event"}
