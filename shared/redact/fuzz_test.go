@@ -99,7 +99,20 @@ func plant(event, secret, phone string) []string {
 	return events
 }
 
-var numberInPath = regexp.MustCompile(`/[0-9]+["/]`)
+// holds finds a secret or a trace of it.
+func holds(text []byte, secret string) (string, bool) {
+	if bytes.Contains(bytes.ToLower(text), bytes.ToLower([]byte(secret))) {
+		return secret, true
+	}
+	for _, trace := range traces(secret) {
+		if bytes.Contains(text, []byte(trace)) {
+			return trace, true
+		}
+	}
+	return "", false
+}
+
+var numberInPath = regexp.MustCompile(`"(/[^"]*)?/[0-9]+["/]`)
 
 // numberInList reports whether a list holds a number: of some, a secret is put
 // together.
@@ -129,7 +142,7 @@ func FuzzRedact(f *testing.F) {
 	for _, seed := range []string{
 		`{}`, `{"a":"@@","@@":["@@",1]}`, `@@`, `[[["@@"]]]`, `{"isBase64Encoded":true,"body":"@@"}`, `{"path":"/@@/%2F@@/"}`, "a=@@&b=@@", `{"x":"{\"y\":\"@@\"}"}`, `"\ud800@@"`,
 		"{\"a\xff\":\"@@\xff\"}", `{"type":"text/plain;@@","accept":"*/*;@@"}`, `{"host":"Bearer @@"}`, `{"metadata[@@]":"","x-@@-id":1,"id@@":2}`, "@@ @@=@@",
-		`{"vars":{"key":{"type":"Buffer","data":[115,101,99,114,101,116]}}}`, `{"otp":[1,2,3,4,5,6]}`, `[-12,-99]`, `{"rawPath":"/s3/138/001/380/00"}`,
+		`{"vars":{"key":{"type":"Buffer","data":[115,101,99,114,101,116]}}}`, `{"otp":[1,2,3,4,5,6]}`, `[-12,-99]`, `{"rawPath":"/s3/138/001/380/00"}`, `{"protocol":"HTTP/2"}`,
 	} {
 		f.Add([]byte(seed), uint64(len(seed)))
 	}
@@ -147,13 +160,8 @@ func FuzzRedact(f *testing.F) {
 				t.Errorf("JSON(%q) = %s, which has numbers in a list or path", planted, got)
 			}
 			for _, secret := range []string{secret, phone} {
-				if bytes.Contains(bytes.ToLower(got), bytes.ToLower([]byte(secret))) {
-					t.Errorf("JSON(%q) = %s, which holds %q", planted, got, secret)
-				}
-				for _, trace := range traces(secret) {
-					if bytes.Contains(got, []byte(trace)) {
-						t.Errorf("JSON(%q) = %s, which holds %q", planted, got, trace)
-					}
+				if trace, ok := holds(got, secret); ok {
+					t.Errorf("JSON(%q) = %s, which holds %q", planted, got, trace)
 				}
 			}
 		}
