@@ -12,12 +12,12 @@ import (
 // The role may do everything below the prefix; a session policy leaves of it what
 // a probe is about.
 var accessProbes = []Probe{
-	{Fact: "access.policy-before-bucket", Calls: 3, Needs: []Need{NeedRole}, Try: policyBeforeBucket},
-	{Fact: "access.acl-action", Calls: 3, Needs: []Need{NeedRole}, Try: aclAction},
-	{Fact: "access.head-without-list", Calls: 3, Needs: []Need{NeedRole}, Try: headWithoutList},
-	{Fact: "ram.put-covers", Calls: 7, Needs: []Need{NeedRole}, Try: putCovers},
-	{Fact: "ram.list-parts", Calls: 7, Needs: []Need{NeedRole}, Try: listPartsAction},
-	{Fact: "ram.tagging", Calls: 5, Needs: []Need{NeedRole}, Try: taggingAction},
+	{Fact: "access.policy-before-bucket", Calls: 3, Needs: []Need{NeedRole}, Refused: true, Try: policyBeforeBucket},
+	{Fact: "access.acl-action", Calls: 3, Needs: []Need{NeedRole}, Refused: true, Try: aclAction},
+	{Fact: "access.head-without-list", Calls: 3, Needs: []Need{NeedRole}, Refused: true, Try: headWithoutList},
+	{Fact: "ram.put-covers", Calls: 7, Needs: []Need{NeedRole}, Refused: true, Try: putCovers},
+	{Fact: "ram.list-parts", Calls: 7, Needs: []Need{NeedRole}, Refused: true, Try: listPartsAction},
+	{Fact: "ram.tagging", Calls: 5, Needs: []Need{NeedRole}, Refused: true, Try: taggingAction},
 }
 
 // session gives credentials that may do no more than these actions.

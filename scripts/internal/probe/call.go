@@ -64,9 +64,7 @@ func (r *run) do(ctx context.Context, c call) reply {
 		stop("signing a call failed")
 	}
 	answer := r.send(request)
-	if answer.trouble(c.as == nil) {
-		r.trouble = &answer
-	}
+	r.notice(answer, c.as == nil)
 	if _, initiates := c.query["uploads"]; initiates && c.method == http.MethodPost && answer.ok() {
 		r.begun = append(r.begun, thing{key: c.key, uploadID: element(answer.body, "UploadId")})
 	}
@@ -136,15 +134,16 @@ func (r *run) use(ctx context.Context, p signing.Presigned, body string, change 
 
 // send makes a call that is signed already, in the time and with the answer that a
 // call may have. It stops the probe if there is no answer.
-func (r *run) send(request *http.Request) reply { return r.sendBy(r.client, request) }
+func (r *run) send(request *http.Request) reply {
+	answer := r.sendBy(r.client, request)
+	r.notice(answer, false)
+	return answer
+}
 
 func (r *run) sendBy(client *http.Client, request *http.Request) reply {
 	answer, err := exchange(client, request)
 	if err != nil {
 		stop("%s: %s", request.Method, reason(err))
-	}
-	if answer.trouble(false) {
-		r.trouble = &answer
 	}
 	return answer
 }

@@ -9,7 +9,7 @@ import (
 
 var deleteProbes = []Probe{
 	{Fact: "delete.version-missing", Calls: 3, Needs: []Need{NeedVersioning}, Try: deleteVersionMissing},
-	{Fact: "delete.many-denied", Calls: 6, Needs: []Need{NeedRole}, Try: deleteManyDenied},
+	{Fact: "delete.many-denied", Calls: 6, Needs: []Need{NeedRole}, Refused: true, Try: deleteManyDenied},
 	{Fact: "delete.many-md5", Calls: 1, Try: deleteManyMD5},
 }
 

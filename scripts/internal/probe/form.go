@@ -17,7 +17,7 @@ var formProbes = []Probe{
 	{Fact: "form.folders", Calls: 3, Try: formFolders},
 	{Fact: "form.control-characters", Calls: 2, Try: formControlCharacters},
 	{Fact: "form.redirect", Calls: 1, Try: formRedirect},
-	{Fact: "form.time-refusals", Calls: 2, Try: formTimes},
+	{Fact: "form.time-refusals", Calls: 2, Provokes: []string{"RequestTimeTooSkewed"}, Try: formTimes},
 	{Fact: "form.signature-ec", Calls: 1, Try: formSignatureEC},
 	{Fact: "form.missing-condition", Calls: 1, Try: formMissingCondition},
 	{Fact: "form.absent-is-empty", Calls: 2, Try: formAbsentIsEmpty},

@@ -96,11 +96,11 @@ func status(old, new int) lie {
 	}
 }
 
-// forgetful refuses a call once, and no more.
+// forgetful refuses every other call that is to be refused.
 func forgetful(h http.Handler) http.Handler {
-	var refused atomic.Bool
+	var refusals atomic.Int64
 	return lie(func(r *http.Request, answer *httptest.ResponseRecorder) {
-		if answer.Code == http.StatusForbidden && refused.Swap(true) {
+		if answer.Code == http.StatusForbidden && refusals.Add(1)%2 == 0 {
 			answer.Code = http.StatusOK
 		}
 	}).wrap(h)

@@ -104,6 +104,7 @@ func fiveGiB(ctx context.Context, r *run) Finding {
 	if err != nil {
 		stop("PUT: %s", reason(err))
 	}
+	r.notice(a, true)
 	return found(a.status == http.StatusBadRequest && a.code == "EntityTooLarge", "a byte more than 5 GiB, announced: %v", a)
 }
 

@@ -72,19 +72,3 @@ func Denied(ctx context.Context, t Target) (why string, err error) {
 	}
 	return "", nil
 }
-
-// trouble reports whether an answer is about who asks, or about the service at this
-// moment, and not about what was asked. own is whether the credentials of the target
-// asked, which are not narrowed on purpose.
-func (a reply) trouble(own bool) bool {
-	switch {
-	case a.status == http.StatusForbidden:
-		return own && (a.code == "AccessDenied" && strings.HasPrefix(a.ec, policyEC) || a.code == "InvalidAccessKeyId")
-	case a.status == http.StatusNotImplemented:
-		return false
-	}
-	return a.status == http.StatusTooManyRequests || a.status >= http.StatusInternalServerError
-}
-
-// policyEC begins the ECs of refusals by a policy.
-const policyEC = "0003-"

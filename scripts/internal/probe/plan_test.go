@@ -90,6 +90,7 @@ func TestTrouble(t *testing.T) {
 		{reply{status: 501}, false, false},
 		{reply{status: 503}, true, true},
 	} {
+		tt.answer.header = http.Header{"X-Oss-Request-Id": {"0"}}
 		if got := tt.answer.trouble(tt.own); got != tt.want {
 			t.Errorf("trouble of %v by the target's own credentials %v: %v", tt.answer, tt.own, got)
 		}

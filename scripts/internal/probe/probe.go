@@ -86,6 +86,10 @@ type Probe struct {
 	Fact  string // its ID
 	Calls int    // the most that it makes
 	Needs []Need
+	// Refused is whether a policy refuses calls on purpose, and Provokes are codes
+	// that stand for trouble elsewhere.
+	Refused  bool
+	Provokes []string
 	// Try makes the calls. It may panic with what stop makes.
 	Try func(context.Context, *run) Finding
 }

@@ -34,6 +34,8 @@ type run struct {
 	budget    *budget
 	folder    string // everything that is made lies below it; ends in a slash
 	fact      facts.Fact
+	at        Probe   // the one at work
+	round     string  // of the probe at work: empty, or again with a slash
 	trouble   *reply  // an answer to the probe at work that no fact is about
 	state     *string // of the bucket's versioning, once it was asked for
 	slowed    *slowUpload
@@ -143,12 +145,43 @@ func stop(format string, args ...any) {
 	panic(interruption{notTried(format, args...)})
 }
 
-// try runs one probe.
-func (r *run) try(ctx context.Context, p Probe) (f Finding) {
+// rounds is how often a probe is run at most.
+const rounds = 2
+
+// try runs one probe, and one that says that a fact differs once more, where the
+// first has made nothing. It differs if both say the same.
+func (r *run) try(ctx context.Context, p Probe) Finding {
+	first := r.once(ctx, p)
+	if first.Outcome != Differs {
+		return first
+	}
+	// What an earlier call told may be what was wrong.
+	r.round, r.state, r.slowed, r.arrive = "again/", nil, nil, false
+	defer func() { r.round = "" }()
+	f := r.once(ctx, p)
+	switch {
+	case f.Outcome == NotTried:
+		f.Saw = "it differed once, and could not be tried again: " + f.Saw
+	case f.Outcome != Differs || f.Value != first.Value || untimed(f.Saw) != untimed(first.Saw):
+		saw := "two runs disagree: " + first.Saw + "; and then: " + f.Saw
+		f.Outcome, f.Value, f.Saw = NotTried, "", saw
+	}
+	f.Calls, f.Took = first.Calls+f.Calls, first.Took+f.Took
+	return f
+}
+
+// seconds is how long something took.
+var seconds = regexp.MustCompile(`[0-9]+\.[0-9]+ s\b`)
+
+// untimed is what was seen without how long it took, which is never twice the same.
+func untimed(saw string) string { return seconds.ReplaceAllString(saw, "") }
+
+// once runs one probe one time.
+func (r *run) once(ctx context.Context, p Probe) (f Finding) {
 	start := r.Now()
 	before, _ := r.budget.spent()
 	r.fact, _ = fact(p.Fact)
-	r.trouble = nil
+	r.at, r.trouble = p, nil
 	defer func() {
 		switch thrown := recover().(type) {
 		case nil:
@@ -222,7 +255,7 @@ func (r *run) versioning(ctx context.Context) string {
 
 // key is the key of an object that the probe at work may make.
 func (r *run) key(name string) string {
-	key := r.folder + r.fact.ID + "/" + name
+	key := r.folder + r.round + r.fact.ID + "/" + name
 	if !slices.Contains(r.keys, key) {
 		r.keys = append(r.keys, key)
 	}
@@ -253,14 +286,6 @@ func found(holds bool, format string, args ...any) Finding {
 		f.Outcome = Holds
 	}
 	return f
-}
-
-// troubled is the finding of a probe that met trouble.
-func troubled(a reply) Finding {
-	if a.status == http.StatusForbidden {
-		return notTried("denied: the credentials were answered %v", a)
-	}
-	return notTried("the service failed: it answered %v", a)
 }
 
 func notTried(format string, args ...any) Finding {

@@ -76,6 +76,7 @@ func (r *run) assumeRole(ctx context.Context, params map[string]string) (session
 	answer := r.sendBy(r.stsClient, request)
 	var document struct {
 		Code        string
+		RequestID   string `json:"RequestId"`
 		Credentials struct {
 			AccessKeyID     string `json:"AccessKeyId"`
 			AccessKeySecret string
@@ -87,6 +88,9 @@ func (r *run) assumeRole(ctx context.Context, params map[string]string) (session
 		stop("STS answered %d and no JSON", answer.status)
 	}
 	answer.code = plain(document.Code)
+	if answer.overloaded() || document.RequestID == "" || strings.HasPrefix(document.Code, "Throttling") {
+		r.trouble = &answer
+	}
 	c := document.Credentials
 	s := session{signing.Credentials{AccessKeyID: c.AccessKeyID, AccessKeySecret: c.AccessKeySecret, SecurityToken: c.SecurityToken}, c.Expiration}
 	r.keepSecret(s.Credentials)

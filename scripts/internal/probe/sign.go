@@ -20,13 +20,13 @@ var signProbes = []Probe{
 	{Fact: "sign.content-type", Calls: 2, Try: signedType},
 	{Fact: "sign.oss-headers", Calls: 5, Try: signedHeaders},
 	{Fact: "sign.other-headers", Calls: 5, Try: otherHeaders},
-	{Fact: "sign.week", Calls: 2, Try: week},
-	{Fact: "sign.skew", Calls: 3, Try: skew},
-	{Fact: "sign.shorter-life", Calls: 1, Needs: []Need{NeedExpired}, Try: shorterLife},
+	{Fact: "sign.week", Calls: 2, Provokes: []string{"RequestTimeTooSkewed"}, Try: week},
+	{Fact: "sign.skew", Calls: 3, Provokes: []string{"RequestTimeTooSkewed"}, Try: skew},
+	{Fact: "sign.shorter-life", Calls: 1, Needs: []Need{NeedExpired}, Provokes: []string{"SecurityTokenExpired"}, Try: shorterLife},
 	{Fact: "sign.payload-hash", Calls: 2, Try: payloadHash},
 	{Fact: "sign.unsorted-headers", Calls: 3, Try: unsortedHeaders},
 	{Fact: "sign.instant-of-expiry", Calls: 13, Try: instantOfExpiry},
-	{Fact: "sign.too-early", Calls: 1, Try: tooEarly},
+	{Fact: "sign.too-early", Calls: 1, Provokes: []string{"RequestTimeTooSkewed"}, Try: tooEarly},
 	{Fact: "sign.foreign-token", Calls: 2, Needs: []Need{NeedRole}, Try: foreignToken},
 }
 

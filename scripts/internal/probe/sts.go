@@ -9,8 +9,8 @@ import (
 
 var stsProbes = []Probe{
 	{Fact: "sts.expiration", Calls: 3, Needs: []Need{NeedRole}, Try: stsExpiration},
-	{Fact: "sts.session-policy", Calls: 5, Needs: []Need{NeedRole}, Try: stsSessionPolicy},
-	{Fact: "sts.intersection", Calls: 4, Needs: []Need{NeedRole}, Try: stsIntersection},
+	{Fact: "sts.session-policy", Calls: 5, Needs: []Need{NeedRole}, Refused: true, Try: stsSessionPolicy},
+	{Fact: "sts.intersection", Calls: 4, Needs: []Need{NeedRole}, Refused: true, Try: stsIntersection},
 	{Fact: "sts.role-names", Calls: 2, Needs: []Need{NeedRole}, Try: stsRoleNames},
 }
 
