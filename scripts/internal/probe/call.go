@@ -145,6 +145,7 @@ func (r *run) sendBy(client *http.Client, request *http.Request) reply {
 	if err != nil {
 		stop("%s: %s", request.Method, reason(err))
 	}
+	r.versioned = r.versioned || answer.header.Get(versionHeader) != ""
 	return answer
 }
 

@@ -98,7 +98,7 @@ func (r *run) list(ctx context.Context, l listing, prefix string, enough int) (t
 		if answer.status == http.StatusForbidden {
 			return nil, fmt.Errorf("listing %s: %w: answered %v", l.name, ErrDenied, answer)
 		}
-		if answer.status != http.StatusOK {
+		if answer.status != http.StatusOK || answer.foreign() {
 			return nil, fmt.Errorf("listing %s: answered %v", l.name, answer)
 		}
 		page, err := readPage(answer.body)
@@ -163,35 +163,75 @@ func (r *run) quietly(ctx context.Context, c call) (answer reply, err error) {
 
 // clean removes all that the run made, also if ctx has ended, and returns what it
 // could not. In a bucket with versioning versions are removed, and delete markers
-// like them; where that may not be listed, the uploads that the run began are
-// aborted and the keys that it gave out deleted one by one.
+// like them. What failed is tried again after a pause, and it is over when nothing
+// is listed any more. Where nothing may be listed, the uploads that the run began
+// are aborted and the keys that it gave out deleted one by one.
 func (r *run) clean(ctx context.Context) (leftovers []string) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanupTime)
 	defer cancel()
 	cleaner := *r
 	cleaner.budget = &budget{calls: cleanupCalls, bytes: cleanupBytes}
 	cleaner.client = metered(r.HTTP.Transport, cleaner.budget)
-	for _, l := range cleaner.toClean(ctx) {
-		things, err := cleaner.list(ctx, l, r.folder, cleanupCalls)
-		if err != nil {
-			leftovers = append(leftovers, r.redact(fmt.Sprintf("unknown below %s: %v", r.folder, err)))
-			things = r.given(l)
+	for i, pause := range cleanupPauses {
+		if i > 0 && len(leftovers) > 0 {
+			cleaner.sleep(ctx, pause)
 		}
-		for _, t := range things {
-			if err := cleaner.remove(ctx, t); err != nil {
-				leftovers = append(leftovers, r.redact(fmt.Sprintf("%v: %v", t, err)))
-			}
+		var empty bool
+		if empty, leftovers = cleaner.sweep(ctx, i == len(cleanupPauses)-1); empty {
+			break
 		}
 	}
 	return leftovers
+}
+
+// cleanupPauses come before the tries of a cleanup that follow one that failed.
+var cleanupPauses = []time.Duration{0, 200 * time.Millisecond, time.Second, 3 * time.Second}
+
+// sweep removes what is listed. It reports whether there was nothing, and what it
+// could not do. The last one also removes what was given out where the list fails.
+func (r *run) sweep(ctx context.Context, last bool) (empty bool, failed []string) {
+	empty = true
+	for _, l := range r.toClean(ctx) {
+		things, err := r.list(ctx, l, r.folder, cleanupCalls)
+		if err != nil {
+			failed = append(failed, r.redact(fmt.Sprintf("unknown below %s: %v", r.folder, err)))
+			if last {
+				things = r.given(l)
+			}
+		}
+		empty = empty && err == nil && len(things) == 0
+		for _, t := range things {
+			if err := r.remove(ctx, t); err != nil {
+				failed = append(failed, r.redact(fmt.Sprintf("%v: %v", t, err)))
+			}
+		}
+	}
+	return empty, failed
+}
+
+func (r *run) sleep(ctx context.Context, d time.Duration) {
+	if r.Sleep != nil {
+		r.Sleep(ctx, d)
+		return
+	}
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+	case <-timer.C:
+	}
 }
 
 // toClean are the listings of what has to be removed. Versions are only asked for
 // in a bucket that has them: elsewhere a deletion by a version's id is not needed.
 func (r *run) toClean(ctx context.Context) []listing {
 	answer, err := r.quietly(ctx, call{method: "GET", query: map[string]string{"versioning": ""}})
-	if err == nil && answer.status == http.StatusOK && element(answer.body, "Status") == "" {
-		return []listing{uploads, objects}
+	if known := err == nil && answer.status == http.StatusOK && !answer.foreign(); known {
+		state := element(answer.body, "Status")
+		r.versioned = r.versioned || state != ""
+		if !r.versioned {
+			return []listing{uploads, objects}
+		}
 	}
 	return []listing{uploads, versions}
 }
@@ -208,7 +248,12 @@ func (r *run) given(l listing) []thing {
 	return things
 }
 
+// remove removes one thing. Without the id of a version it would add a delete
+// marker where there are versions, and remove nothing.
 func (r *run) remove(ctx context.Context, t thing) error {
+	if r.versioned && t.uploadID == "" && t.versionID == "" {
+		return errors.New("it has versions, and their ids are not known")
+	}
 	c := call{method: "DELETE", key: t.key, query: map[string]string{}}
 	switch {
 	case t.uploadID != "":
@@ -220,7 +265,7 @@ func (r *run) remove(ctx context.Context, t thing) error {
 	if err != nil {
 		return err
 	}
-	if answer.status != http.StatusNoContent && answer.status != http.StatusNotFound {
+	if answer.foreign() || answer.status != http.StatusNoContent && answer.status != http.StatusNotFound {
 		return fmt.Errorf("answered %v", answer)
 	}
 	return nil

@@ -93,6 +93,73 @@ func TestLeftoversAreReported(t *testing.T) {
 	}
 }
 
+// A list or a deletion that fails for a moment leaves nothing behind, and makes no
+// delete marker.
+func TestCleanupTriesAgain(t *testing.T) {
+	for _, failing := range []string{"versions", "uploads", "versioning", "versionId", "uploadId"} {
+		for state, times := range map[oss.Versioning]int{oss.VersioningEnabled: 3, oss.VersioningSuspended: 1, "": 2} {
+			t.Run(failing+" "+string(state), func(t *testing.T) {
+				cleaning, failed := false, 0
+				target := standIn{versioning: state, lie: func(h http.Handler) http.Handler {
+					return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+						if cleaning && r.URL.Query().Has(failing) && failed < times {
+							failed++
+							w.WriteHeader(http.StatusServiceUnavailable)
+							return
+						}
+						if cleaning && r.Method == "DELETE" && state != "" && r.URL.RawQuery == "" {
+							t.Errorf("%s is deleted without a version", r.URL.Path)
+						}
+						h.ServeHTTP(w, r)
+					})
+				}}.target(t)
+				pauses := 0
+				target.Sleep = func(context.Context, time.Duration) { pauses++ }
+				r := prober(t, target)
+				r.try(t.Context(), probing(4, func(ctx context.Context, r *run) Finding {
+					r.put(ctx, r.key("a"), "x", nil)
+					r.do(ctx, call{method: "DELETE", key: r.key("a")})
+					r.put(ctx, r.key("a"), "x", nil)
+					r.initiate(ctx, r.key("b"))
+					return found(true, "")
+				}))
+				cleaning = true
+				if left := r.clean(t.Context()); len(left) > 0 {
+					t.Errorf("left behind: %q", left)
+				}
+				cleaning = false
+				if failed > 0 && failing != "versioning" && pauses == 0 {
+					t.Error("it is tried again at once")
+				}
+				if empty, err := Empty(t.Context(), target); !empty || err != nil {
+					t.Errorf("Empty() = %v, %v after the cleanup", empty, err)
+				}
+			})
+		}
+	}
+}
+
+// Where there are versions that cannot be listed, nothing is made of them.
+func TestCleanupMakesNoMarkers(t *testing.T) {
+	deleted := 0
+	target := standIn{versioning: oss.VersioningEnabled, lie: lie(func(r *http.Request, answer *httptest.ResponseRecorder) {
+		switch r.Method {
+		case "GET":
+			answer.Code = http.StatusServiceUnavailable
+		case "DELETE":
+			deleted++
+		}
+	}).wrap}.target(t)
+	r := prober(t, target)
+	r.try(t.Context(), probing(1, func(ctx context.Context, r *run) Finding {
+		r.put(ctx, r.key("a"), "x", nil)
+		return found(true, "")
+	}))
+	if left := r.clean(t.Context()); len(left) != 3 || deleted != 0 {
+		t.Errorf("leftovers = %q after %d deletions, want two lists and an object after none", left, deleted)
+	}
+}
+
 // Where nothing may be listed, what the probes may have made is deleted by name,
 // and that more may be left is said.
 func TestCleanupWithoutLists(t *testing.T) {

@@ -55,6 +55,8 @@ type Target struct {
 
 	Now  func() time.Time
 	HTTP *http.Client // its Transport and nothing else is used
+	// Sleep waits between tries of a cleanup, or until ctx ends. Optional.
+	Sleep func(ctx context.Context, d time.Duration)
 
 	// MaxCalls and MaxBytes bound a run, without its cleanup, which has bounds of
 	// its own. Zero means DefaultCalls and DefaultBytes.

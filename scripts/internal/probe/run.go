@@ -37,6 +37,7 @@ type run struct {
 	at        Probe   // the one at work
 	round     string  // of the probe at work: empty, or again with a slash
 	trouble   *reply  // an answer to the probe at work that no fact is about
+	versioned bool    // an answer named a version
 	state     *string // of the bucket's versioning, once it was asked for
 	slowed    *slowUpload
 	arrive    bool     // callbacks do, as was seen

@@ -103,7 +103,7 @@ func (s standIn) target(t *testing.T) Target {
 		Credentials: keys(owner), Expired: keys(expired),
 		RoleARN: testRole, STSEndpoint: stsURL, STSCAFile: caFile,
 		CallbackURL: callbacks.URL, Receiver: receiver, CallbackKeyURLs: []string{web.URL + callbackKeyPath},
-		Now: time.Now, HTTP: client,
+		Now: time.Now, HTTP: client, Sleep: func(context.Context, time.Duration) {},
 	}
 }
 
