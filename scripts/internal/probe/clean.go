@@ -13,8 +13,8 @@ import (
 // Bounds of a cleanup.
 const (
 	cleanupTime  = 2 * time.Minute
-	cleanupCalls = 1000
-	cleanupBytes = 32 << 20
+	cleanupBytes = 8 << 20
+	cleanupMost  = 1000 // things, at once
 )
 
 // ErrDenied means that the credentials may not look below a prefix.
@@ -26,6 +26,7 @@ func Empty(ctx context.Context, t Target) (bool, error) {
 	if err := t.check(); err != nil {
 		return false, err
 	}
+	t.MaxCalls, t.MaxBytes = lookCalls, lookBytes
 	r, err := newRun(t)
 	if err != nil {
 		return false, err
@@ -33,7 +34,7 @@ func Empty(ctx context.Context, t Target) (bool, error) {
 	for _, list := range listings {
 		things, err := r.list(ctx, list, t.Prefix, 1)
 		if err != nil {
-			return false, fmt.Errorf("looking below prefix %q: %w", t.Prefix, err)
+			return false, fmt.Errorf("looking for what is there already: %w", err)
 		}
 		if len(things) > 0 {
 			return false, nil
@@ -170,7 +171,8 @@ func (r *run) clean(ctx context.Context) (leftovers []string) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanupTime)
 	defer cancel()
 	cleaner := *r
-	cleaner.budget = &budget{calls: cleanupCalls, bytes: cleanupBytes}
+	made, _ := r.budget.spent()
+	cleaner.budget = &budget{calls: cleanupFor(made), bytes: cleanupBytes}
 	cleaner.client = metered(r.HTTP.Transport, cleaner.budget)
 	for i, pause := range cleanupPauses {
 		if i > 0 && len(leftovers) > 0 {
@@ -192,7 +194,7 @@ var cleanupPauses = []time.Duration{0, 200 * time.Millisecond, time.Second, 3 * 
 func (r *run) sweep(ctx context.Context, last bool) (empty bool, failed []string) {
 	empty = true
 	for _, l := range r.toClean(ctx) {
-		things, err := r.list(ctx, l, r.folder, cleanupCalls)
+		things, err := r.list(ctx, l, r.folder, cleanupMost)
 		if err != nil {
 			failed = append(failed, r.redact(fmt.Sprintf("unknown below %s: %v", r.folder, err)))
 			if last {

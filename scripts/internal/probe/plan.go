@@ -28,21 +28,45 @@ func (t Target) Plan(ids ...string) (Plan, error) {
 	if p.Bytes == 0 {
 		p.Bytes = DefaultBytes
 	}
+	p.Facts, p.Calls = t.calls(probes)
+	p.Calls += cleanupFor(p.Calls)
+	// What Empty and Denied do, before a run.
+	p.Calls += lookCalls + deniedCalls + cleanupFor(deniedCalls)
+	p.Bytes += 2*lookBytes + 2*cleanupBytes
+	return p, nil
+}
+
+// Bounds of Empty, and of Denied before its cleanup.
+const (
+	lookCalls   = 6
+	deniedCalls = 1
+	lookBytes   = 4 << 20 // of each
+)
+
+// calls bounds a run of probes without its cleanup, and tells how many of them can
+// be tried.
+func (t Target) calls(probes []Probe) (facts, calls int) {
+	for _, p := range probes {
+		if _, lacks := t.lacks(p.Needs); !lacks {
+			facts++
+			calls += p.most() * rounds
+		}
+	}
 	limit := t.MaxCalls
 	if limit == 0 {
 		limit = DefaultCalls
 	}
-	for _, one := range probes {
-		if _, lacks := t.lacks(one.Needs); !lacks {
-			p.Facts++
-			p.Calls += one.Calls + len(one.Needs)
-		}
-	}
-	p.Calls = min(p.Calls, limit)
-	const lists = 8 // to look below the prefix before and after
-	// What a call made takes one more to remove.
-	p.Calls = p.Calls*2 + lists
-	return p, nil
+	return facts, min(calls, limit)
+}
+
+// most is how many calls one round makes at most: a need may take one to see.
+func (p Probe) most() int { return p.Calls + len(p.Needs) }
+
+// cleanupFor bounds the calls of a cleanup after so many others. What a call made
+// takes one more to remove; the rest are lists, and what is tried again.
+func cleanupFor(calls int) int {
+	const spare = 40
+	return calls + spare
 }
 
 // Denied tells why the credentials of a target may not even store and remove a
@@ -52,6 +76,7 @@ func Denied(ctx context.Context, t Target) (why string, err error) {
 	if err := t.check(); err != nil {
 		return "", err
 	}
+	t.MaxCalls, t.MaxBytes = deniedCalls, lookBytes
 	r, err := newRun(t)
 	if err != nil {
 		return "", err
@@ -68,7 +93,7 @@ func Denied(ctx context.Context, t Target) (why string, err error) {
 	case !put.ok():
 		return "", fmt.Errorf("storing a small object: answered %v", put)
 	case len(left) > 0:
-		return "", fmt.Errorf("removing a small object: %s", strings.Join(left, "; "))
+		return "", fmt.Errorf("removing a small object: %s", strings.ReplaceAll(strings.Join(left, "; "), t.Prefix, ""))
 	}
 	return "", nil
 }

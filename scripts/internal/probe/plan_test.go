@@ -5,6 +5,8 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+
+	"ossupload/scripts/internal/stack/oss"
 )
 
 // A run makes no more calls than its plan says, looking and cleaning up included.
@@ -41,6 +43,40 @@ func TestPlanBoundsRuns(t *testing.T) {
 	target.Bucket = ""
 	if _, err := target.Plan(ids...); err == nil {
 		t.Error("a plan without a bucket: no error")
+	}
+}
+
+// Nor does one make more in which everything differs and nothing can be removed.
+func TestPlanBoundsTheWorst(t *testing.T) {
+	var calls atomic.Int64
+	target := standIn{versioning: oss.VersioningEnabled, lie: func(h http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			calls.Add(1)
+			if r.Method == http.MethodDelete {
+				w.WriteHeader(http.StatusServiceUnavailable)
+				return
+			}
+			shows("ETag", "none").wrap(h).ServeHTTP(w, r)
+		})
+	}}.target(t)
+	for _, id := range []string{"put.etag", "version.id", "multipart.least-part"} {
+		calls.Store(0)
+		plan, err := target.Plan(id)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := Empty(t.Context(), target); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := Denied(t.Context(), target); err == nil || strings.Contains(err.Error(), target.Prefix) || strings.Contains(err.Error(), target.Bucket) {
+			t.Errorf("Denied() = %v, want an error that names neither prefix nor bucket", err)
+		}
+		if _, err := Run(t.Context(), target, id); err != nil {
+			t.Fatal(err)
+		}
+		if n := calls.Load(); n > int64(plan.Calls) {
+			t.Errorf("%s: %d calls were made, and %d planned", id, n, plan.Calls)
+		}
 	}
 }
 

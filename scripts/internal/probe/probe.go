@@ -171,7 +171,7 @@ func (t Target) check() error {
 	case t.Credentials.AccessKeyID == "" || t.Credentials.AccessKeySecret == "":
 		return errors.New("probing: credentials are required")
 	case !strings.HasSuffix(t.Prefix, "/") || strings.HasPrefix(t.Prefix, "/"):
-		return fmt.Errorf("probing: prefix %q must end, and not begin, with a slash", t.Prefix)
+		return errors.New("probing: the prefix must end, and not begin, with a slash")
 	}
 	if err := signing.CheckBucket(t.Bucket); err != nil {
 		return fmt.Errorf("probing: %w", err)

@@ -57,6 +57,7 @@ func Run(ctx context.Context, t Target, ids ...string) (report Report, err error
 	if err != nil {
 		return Report{}, err
 	}
+	_, t.MaxCalls = t.calls(probes)
 	r, err := newRun(t)
 	if err != nil {
 		return Report{}, err
@@ -204,7 +205,7 @@ func (r *run) once(ctx context.Context, p Probe) (f Finding) {
 	if need, lacks := r.lacks(p.Needs); lacks {
 		return notTried("needs %s", need)
 	}
-	r.budget.begin(p.Calls + len(p.Needs)) // a need may take a call to see
+	r.budget.begin(p.most())
 	r.needVersioning(ctx, p.Needs)
 	if slices.Contains(p.Needs, NeedCallback) {
 		r.needArrivals(ctx)
