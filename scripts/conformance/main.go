@@ -31,8 +31,8 @@
 // arrives; and the clocks of instances are read, before and after they froze.
 //
 // The exit status is 0 if all that was tried holds, 1 if something differs, 2 for
-// wrong flags or settings, and 3 if it could not run, was interrupted or left
-// something behind. ("go run" itself makes 1 of each of them.)
+// wrong flags or settings, and 3 if it could not run or try anything, was
+// interrupted or left something behind. ("go run" itself makes 1 of each of them.)
 package main
 
 import (
@@ -177,10 +177,18 @@ func run(ctx context.Context, args []string, c console) error {
 		fmt.Fprintln(c.err, "stopping, and removing what was made; to stop at once, interrupt again")
 	})()
 	tried, err := trials.run(ctx)
-	if err != nil {
+	if len(tried.findings) == 0 {
 		return err
 	}
-	return tell(ctx, c, o, a, tried)
+	// What could not run counts more than what differs.
+	switch told := tell(ctx, c, o, a, tried); {
+	case err == nil:
+		return told
+	case told == nil || errors.Is(told, errDiffers):
+		return err
+	default:
+		return errors.Join(err, told)
+	}
 }
 
 // permission says what will be done, and asks.
@@ -222,6 +230,8 @@ func tell(ctx context.Context, c console, o options, a account, tried outcome) e
 		return errors.New("interrupted, or out of time: not all was tried")
 	case r.Differs > 0:
 		return errDiffers
+	case r.Holds == 0:
+		return errors.New("nothing could be tried: the report says why")
 	}
 	return nil
 }

@@ -120,45 +120,74 @@ func (t *trials) announce(w io.Writer) error {
 // errInUse means that something lies where everything is going to be removed.
 var errInUse = errors.New("something lies below it already: choose another with -prefix, or none")
 
-// run tries all facts, and tells all of them. It makes nothing if something lies
-// below the prefix of a target, or if that cannot be seen below one that was chosen
-// by hand.
+// run tries all facts, and tells all of them. It makes nothing in a bucket if
+// something lies below the prefix of a target, or if that cannot be seen below one
+// that was chosen by hand. Where it fails in one bucket, what others told is told.
+// Errors number the buckets: their names are nobody else's business.
 func (t *trials) run(ctx context.Context) (outcome, error) {
 	var all outcome
 	found := map[string]probe.Finding{}
 	if err := t.runFunctions(ctx, &all, found); err != nil {
 		return outcome{}, err
 	}
-	for _, target := range t.targets {
-		if err := mayUse(ctx, target, t.random); err != nil {
-			return outcome{}, fmt.Errorf("looking below the prefix %s of the bucket %s: %w", target.Prefix, target.Bucket, err)
-		}
-	}
 	for i, target := range t.targets {
-		why, err := probe.Denied(ctx, target)
-		if err != nil {
-			return outcome{}, err
-		}
-		if why != "" {
-			for _, id := range t.probes[i] {
-				keep(found, probe.Finding{Fact: id, Outcome: probe.NotTried, Saw: why})
+		if err := mayUse(ctx, target, t.random); err != nil {
+			if t.functions == nil {
+				return outcome{}, t.inBucket(i, err)
 			}
-			continue
+			all.tell(t.facts, found)
+			return all, t.inBucket(i, err)
 		}
-		report, err := probe.Run(ctx, target, t.probes[i]...)
-		if err != nil {
-			return outcome{}, err
-		}
-		all.add(found, report)
 	}
-	for _, id := range t.facts {
+	var failed []error
+	for i := range t.targets {
+		if err := t.runBucket(ctx, i, &all, found); err != nil {
+			failed = append(failed, t.inBucket(i, err))
+		}
+	}
+	all.tell(t.facts, found)
+	return all, errors.Join(failed...)
+}
+
+// inBucket says in which of the buckets of the plan something failed.
+func (t *trials) inBucket(i int, err error) error {
+	return fmt.Errorf("bucket %d of %d, below its prefix: %w", i+1, len(t.targets), err)
+}
+
+// runBucket tries what is tried in one bucket.
+func (t *trials) runBucket(ctx context.Context, i int, all *outcome, found map[string]probe.Finding) error {
+	skip := func(why string) {
+		for _, id := range t.probes[i] {
+			keep(found, probe.Finding{Fact: id, Outcome: probe.NotTried, Saw: why})
+		}
+	}
+	why, err := probe.Denied(ctx, t.targets[i])
+	if err != nil {
+		skip("the bucket could not be tried")
+		return err
+	}
+	if why != "" {
+		skip(why)
+		return nil
+	}
+	report, err := probe.Run(ctx, t.targets[i], t.probes[i]...)
+	if err != nil {
+		skip("the bucket could not be tried")
+		return err
+	}
+	all.add(found, report)
+	return nil
+}
+
+// tell makes the findings of all facts, of what was found.
+func (o *outcome) tell(ids []string, found map[string]probe.Finding) {
+	for _, id := range ids {
 		f, ok := found[id]
 		if !ok {
 			f = probe.Finding{Fact: id, Outcome: probe.NotTried, Saw: cmp.Or(probe.Missing(id), "there is no probe for it")}
 		}
-		all.findings = append(all.findings, f)
+		o.findings = append(o.findings, f)
 	}
-	return all, nil
 }
 
 // runFunctions tries deployed functions, if any are named.
