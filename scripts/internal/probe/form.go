@@ -13,7 +13,7 @@ import (
 var formProbes = []Probe{
 	{Fact: "form.exact", Calls: 3, Try: formExact},
 	{Fact: "form.length-range", Calls: 3, Try: formLengthRange},
-	{Fact: "form.token", Calls: 4, Needs: []Need{NeedRole}, Try: formToken},
+	{Fact: "form.token", Calls: 4, Needs: []Need{NeedRole}, Provokes: []string{"InvalidAccessKeyId"}, Try: formToken},
 	{Fact: "form.folders", Calls: 3, Try: formFolders},
 	{Fact: "form.control-characters", Calls: 2, Try: formControlCharacters},
 	{Fact: "form.redirect", Calls: 1, Try: formRedirect},

@@ -195,7 +195,7 @@ func (r *run) once(ctx context.Context, p Probe) (f Finding) {
 			// What was thrown may hold anything.
 			f = notTried("the probe failed with a %T", thrown)
 		}
-		if f.Outcome == Differs && r.trouble != nil {
+		if f.Outcome != NotTried && r.trouble != nil {
 			f = troubled(*r.trouble)
 		}
 		after, _ := r.budget.spent()

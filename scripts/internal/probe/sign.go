@@ -27,7 +27,7 @@ var signProbes = []Probe{
 	{Fact: "sign.unsorted-headers", Calls: 3, Try: unsortedHeaders},
 	{Fact: "sign.instant-of-expiry", Calls: 13, Try: instantOfExpiry},
 	{Fact: "sign.too-early", Calls: 1, Provokes: []string{"RequestTimeTooSkewed"}, Try: tooEarly},
-	{Fact: "sign.foreign-token", Calls: 2, Needs: []Need{NeedRole}, Try: foreignToken},
+	{Fact: "sign.foreign-token", Calls: 2, Needs: []Need{NeedRole}, Provokes: []string{"InvalidAccessKeyId"}, Try: foreignToken},
 }
 
 // denied reports whether a signature was refused as such.

@@ -30,8 +30,10 @@ func (a reply) trouble(own bool, provoked ...string) bool {
 	switch {
 	case a.foreign():
 		return true
+	case slices.Contains(provoked, a.code):
+		return false
 	case slices.Contains(transient, a.code):
-		return !slices.Contains(provoked, a.code)
+		return true
 	case a.status == http.StatusForbidden:
 		return own && (a.code == "AccessDenied" && strings.HasPrefix(a.ec, policyEC) || a.code == "InvalidAccessKeyId")
 	}

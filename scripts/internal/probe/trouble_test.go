@@ -5,6 +5,7 @@ import (
 	"io"
 	"math/rand/v2"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"sync"
 	"testing"
@@ -94,6 +95,21 @@ func TestFaultsMakeNothingDiffer(t *testing.T) {
 					}
 				}
 			})
+		}
+	}
+}
+
+// A probe that met trouble finds nothing, whatever it makes of the answers.
+func TestTroubleIsNoValue(t *testing.T) {
+	down := standIn{lie: of("x-oss-date", status(200, 500)).wrap}
+	refuses := lie(func(r *http.Request, answer *httptest.ResponseRecorder) {
+		if r.Header.Get("x-oss-meta-a.b_c") != "" {
+			answer.Code = http.StatusInternalServerError
+		}
+	})
+	for id, cloud := range map[string]standIn{"sign.unsigned-payload": down, "meta.names": {lie: refuses.wrap}} {
+		if f := tryOne(t, cloud.target(t), id); f.Outcome != NotTried {
+			t.Errorf("%s: %s: %s", id, f.Outcome, f.Saw)
 		}
 	}
 }
