@@ -63,17 +63,25 @@ func String(value []byte) (s string, ok bool) {
 	return string(AppendString(make([]byte, 0, len(plain)), value)), true
 }
 
-// Is reports whether value, a string in its quotes, reads as s.
+// Is reports whether value, a string in its quotes, reads as s. It looks no further
+// than to the first difference.
 func Is(value []byte, s string) bool {
 	plain := value[1 : len(value)-1]
-	if bytes.IndexByte(plain, '\\') < 0 && utf8.Valid(plain) {
-		return string(plain) == s
+	for len(plain) > 0 {
+		n := asciiRun(plain[:min(len(plain), len(s)+1)])
+		var decoded [utf8.UTFMax]byte
+		part := plain[:n]
+		if n == 0 {
+			var r rune
+			r, n = character(plain)
+			part = decoded[:utf8.EncodeRune(decoded[:], r)]
+		}
+		if len(part) > len(s) || string(part) != s[:len(part)] {
+			return false
+		}
+		plain, s = plain[n:], s[len(part):]
 	}
-	if len(plain) > 6*len(s) { // an escape has six bytes at most
-		return false
-	}
-	var room [64]byte
-	return string(AppendString(room[:0], value)) == s
+	return s == ""
 }
 
 // Int64 reads a whole number that is written without point and exponent. ok is

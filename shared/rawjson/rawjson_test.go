@@ -75,6 +75,9 @@ func read(text []byte) any {
 		return list
 	}
 	if s, ok := rawjson.String(text); ok {
+		if !rawjson.Is(text, s) || rawjson.Is(text, s+"x") || s != "" && (rawjson.Is(text, s[1:]) || rawjson.Is(text, s[:len(s)-1])) {
+			return "what Is says of " + string(text)
+		}
 		return s
 	}
 	switch string(text) {
