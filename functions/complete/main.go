@@ -46,17 +46,13 @@ func run(log *slog.Logger) error {
 	if err != nil {
 		return err
 	}
-	adapter := &fchttp.Adapter{
-		Handler: h.routes(), CORSOrigins: s.CORSOrigins, Timer: h.timer, Stored: h.stored,
-		Record: s.RecordEvents, Name: "complete", Log: log, Now: time.Now,
-		Pseudonym: h.keyring.Pseudonym,
-	}
+	adapter := &fchttp.Adapter{Handler: h.routes(), CORSOrigins: s.CORSOrigins, Timer: h.timer, Stored: h.stored,
+		Record: s.RecordEvents, Name: "complete", Log: log, Now: time.Now, Pseudonym: h.keyring.Pseudonym}
 	fc.Start(func(ctx context.Context, event []byte) (json.RawMessage, error) {
 		invocation, _ := fccontext.FromContext(ctx)
 		given := invocation.Credentials
-		ctx = rolecreds.NewContext(ctx, rolecreds.Credentials{
-			AccessKeyID: given.AccessKeyId, AccessKeySecret: given.AccessKeySecret, SecurityToken: given.SecurityToken,
-		})
+		role := rolecreds.Credentials{AccessKeyID: given.AccessKeyId, AccessKeySecret: given.AccessKeySecret, SecurityToken: given.SecurityToken}
+		ctx = rolecreds.NewContext(ctx, role)
 		return adapter.Invoke(fchttp.WithPlatform(ctx, invocation), invocation.RequestID, event)
 	})
 	return nil // fc.Start does not return.
