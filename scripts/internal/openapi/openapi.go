@@ -74,6 +74,8 @@ func (c *Contract) Check(ctx context.Context, call Call) error {
 		return preflight(call)
 	case call.Method == http.MethodHead:
 		return common(call) // without a body
+	case call.Status == http.StatusMethodNotAllowed:
+		return c.refused(call)
 	}
 	target, err := url.ParseRequestURI(call.Target)
 	if err != nil {
