@@ -127,7 +127,7 @@ func (e *examination) role() {
 	internal, _ := e.lookup("OSS_INTERNAL_ENDPOINT")
 	switch {
 	case strings.TrimSpace(given) == "":
-		e.warn("UPLOAD_ROLE_ARN", "is empty: presign and complete sign with roles of their own, which have the right by \"scripts/ram -no-upload-role\" alone; else it is acs:ram::%s:role/ossupload-upload", account)
+		e.warn("UPLOAD_ROLE_ARN", "is empty: presign and complete sign with roles of their own, which have the right by \"scripts/ram -no-upload-role\" alone; else it is acs:ram::%s:role/ossupload-upload", cmp.Or(account, "ACCOUNT_ID"))
 	case accountID.MatchString(account) && !strings.HasPrefix(own, account+":"):
 		e.warn("UPLOAD_ROLE_ARN", "is a role of another account than ACCOUNT_ID")
 	}
