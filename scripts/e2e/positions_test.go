@@ -124,19 +124,79 @@ func try(t *testing.T, a facts.Assumptions, tests []string, flags ...string) res
 	return r
 }
 
-// failures is the part of a test's output that a reader wants: all but the logs of
-// stacks, and but for what passed.
+// whose names the test that the lines after it come from.
+var whose = regexp.MustCompile(`^=== (?:RUN|CONT|NAME) +(\S+)`)
+
+// failures are the tests that failed, each with the end of what it said, without
+// the logs of its stack. What ended the process belongs to no test and is kept.
 func failures(out []byte) string {
-	const most = 16 << 10
-	var b strings.Builder
+	const most = 2 << 10 // of a test
+	said, failed := map[string]string{}, []string(nil)
+	current := ""
 	for line := range strings.Lines(string(out)) {
 		trimmed := strings.TrimSpace(line)
-		if strings.HasPrefix(trimmed, "{") || strings.HasPrefix(trimmed, "=== ") || strings.HasPrefix(trimmed, "--- PASS") {
+		if m := whose.FindStringSubmatch(line); m != nil {
+			current = m[1]
 			continue
 		}
-		b.WriteString(line)
+		name, isFailure := strings.CutPrefix(trimmed, "--- FAIL: ")
+		switch {
+		case isFailure:
+			name, _, _ = strings.Cut(name, " ")
+			failed = append(failed, name)
+			current = name
+		case strings.HasPrefix(line, "panic: "), strings.HasPrefix(line, "fatal error: "):
+			failed = append(failed, "")
+			current = ""
+			said[current] = line
+		case strings.HasPrefix(trimmed, "{"), strings.HasPrefix(trimmed, "--- "), strings.HasPrefix(trimmed, "=== "):
+		default:
+			said[current] += line
+		}
 	}
-	return b.String()[:min(most, b.Len())]
+	var b strings.Builder
+	for _, name := range failed {
+		text := said[name]
+		if name == "" {
+			b.WriteString(text[:min(most, len(text))])
+			continue
+		}
+		fmt.Fprintf(&b, "--- FAIL: %s\n%s", name, text[max(0, len(text)-most):])
+	}
+	return b.String()
+}
+
+func TestFailures(t *testing.T) {
+	const out = `=== RUN   TestA
+    a_test.go:1: fine
+{"level":"INFO"}
+--- PASS: TestA (0.00s)
+=== RUN   TestB
+=== RUN   TestB/one
+    b_test.go:2: got 1
+=== RUN   TestB/two
+    b_test.go:2: got 2
+=== NAME  TestB/one
+    b_test.go:3: want 2
+--- FAIL: TestB (0.00s)
+    --- FAIL: TestB/one (0.00s)
+    --- PASS: TestB/two (0.00s)
+=== RUN   TestC
+panic: out of luck
+
+goroutine 1 [running]:
+`
+	const want = `--- FAIL: TestB
+--- FAIL: TestB/one
+    b_test.go:2: got 1
+    b_test.go:3: want 2
+panic: out of luck
+
+goroutine 1 [running]:
+`
+	if got := failures([]byte(out)); got != want {
+		t.Errorf("got\n%s\nwant\n%s", got, want)
+	}
 }
 
 // TestPositions runs the tables whole with everything that is unknown at its worst
