@@ -51,8 +51,13 @@ var binaries struct {
 	err  error
 }
 
-// given lets a test that runs its own program once more spare it the build.
-var given = flag.String("functions", "", "`folder` of the built functions, which are else built for the tests")
+// These let a test that runs its own program once more spare it the build, and the
+// check of what it has checked itself. The detector makes that many times as dear,
+// and there is nothing of ours in it to detect.
+var (
+	given    = flag.String("functions", "", "`folder` of the built functions, which are else built for the tests")
+	checking = flag.Bool("contract", !race, "hold every call of the functions against the contract")
+)
 
 // Main runs the tests of a package and exits.
 func Main(m *testing.M) {
@@ -102,7 +107,7 @@ func Binaries(t *testing.T) string {
 // Start runs a stack until the end of the test. Unless the options say
 // otherwise, it listens on free ports, shares the functions of [Binaries],
 // logs to the test's output, and holds every call of the functions against the
-// contract.
+// contract, unless -contract=false or under the race detector.
 func Start(t *testing.T, o Options) *Stack {
 	t.Helper()
 	EndToEnd(t)
@@ -112,9 +117,7 @@ func Start(t *testing.T, o Options) *Stack {
 	if o.Log == nil {
 		o.Log = t.Output()
 	}
-	// The detector makes the check of the contract many times as dear, and there is
-	// nothing of ours in it to detect.
-	if o.Around == nil && !race {
+	if o.Around == nil && *checking {
 		o.Around = contract(t)
 	}
 	s, err := stack.Start(t.Context(), o)
