@@ -113,8 +113,12 @@ func TestAttacks(t *testing.T) {
 	report(t, tallies, notes)
 }
 
-// meets reports whether a theme meets one of the facts that are assumed.
+// meets reports whether a theme meets one of the facts that are assumed. With none
+// assumed, all but the matrices do.
 func (th theme) meets(a facts.Assumptions) bool {
+	if len(a.Settings()) == 0 {
+		return !th.matrix
+	}
 	return slices.ContainsFunc(strings.Fields(th.areas), func(area string) bool { return slices.Contains(areasOf(a), area) })
 }
 

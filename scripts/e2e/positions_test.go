@@ -23,7 +23,7 @@ import (
 var assumed facts.Assumptions
 
 var (
-	brief = flag.Bool("brief", false, "of the tables, run what meets the facts of -assume")
+	brief = flag.Bool("brief", false, "of the tables, run what meets the facts of -assume; without, what is no matrix")
 	every = flag.Bool("every", false, "run the tables whole for every value of every unknown fact, which takes an hour")
 )
 
