@@ -35,12 +35,12 @@ type Identity struct {
 const identityFile = "secrets.json"
 
 // loadIdentity returns the identity that dir keeps, and makes one if there is
-// none.
-func loadIdentity(dir string) (Identity, *rsa.PrivateKey, error) {
+// none, with the fresh key for callbacks or, if that is nil, one of its own.
+func loadIdentity(dir string, fresh *rsa.PrivateKey) (Identity, *rsa.PrivateKey, error) {
 	path := filepath.Join(dir, identityFile)
 	text, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
-		return createIdentity(path)
+		return createIdentity(path, fresh)
 	}
 	if err != nil {
 		return Identity{}, nil, fmt.Errorf("reading the stack's secrets: %w", err)
@@ -72,10 +72,11 @@ func (id Identity) whole() bool {
 
 const secretBytes = 32
 
-func createIdentity(path string) (Identity, *rsa.PrivateKey, error) {
-	key, err := rsa.GenerateKey(rand.Reader, 2048)
-	if err != nil {
-		return Identity{}, nil, fmt.Errorf("making the callback key: %w", err)
+func createIdentity(path string, key *rsa.PrivateKey) (_ Identity, _ *rsa.PrivateKey, err error) {
+	if key == nil {
+		if key, err = NewCallbackKey(); err != nil {
+			return Identity{}, nil, err
+		}
 	}
 	id := Identity{
 		AccessKeyID:     "LTAI5t" + rand.Text()[:18], // 24 characters, as real ones have
@@ -109,6 +110,15 @@ func createIdentity(path string) (Identity, *rsa.PrivateKey, error) {
 		return Identity{}, nil, fmt.Errorf("keeping the stack's secrets: %w", err)
 	}
 	return id, key, nil
+}
+
+// NewCallbackKey makes a key with which OSS signs callbacks.
+func NewCallbackKey() (*rsa.PrivateKey, error) {
+	key, err := rsa.GenerateKey(rand.Reader, 2048)
+	if err != nil {
+		return nil, fmt.Errorf("making the callback key: %w", err)
+	}
+	return key, nil
 }
 
 func randomBytes(n int) []byte {

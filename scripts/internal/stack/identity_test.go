@@ -13,18 +13,18 @@ import (
 
 func TestLoadIdentity(t *testing.T) {
 	dir := t.TempDir()
-	first, firstKey, err := loadIdentity(dir)
+	first, firstKey, err := loadIdentity(dir, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	second, secondKey, err := loadIdentity(dir)
+	second, secondKey, err := loadIdentity(dir, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if first.AccessKeyID != second.AccessKeyID || string(first.TokenSecret) != string(second.TokenSecret) || !firstKey.Equal(secondKey) {
 		t.Error("loadIdentity() gives another identity the second time")
 	}
-	other, _, err := loadIdentity(t.TempDir())
+	other, _, err := loadIdentity(t.TempDir(), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -35,7 +35,7 @@ func TestLoadIdentity(t *testing.T) {
 
 func TestLoadIdentityRefusesADamagedFile(t *testing.T) {
 	whole := t.TempDir()
-	if _, _, err := loadIdentity(whole); err != nil {
+	if _, _, err := loadIdentity(whole, nil); err != nil {
 		t.Fatal(err)
 	}
 	text, err := os.ReadFile(filepath.Join(whole, identityFile))
@@ -56,7 +56,7 @@ func TestLoadIdentityRefusesADamagedFile(t *testing.T) {
 			if err := os.WriteFile(path, []byte(tt.text), 0o600); err != nil {
 				t.Fatal(err)
 			}
-			if _, _, err := loadIdentity(dir); err == nil || !strings.Contains(err.Error(), path) {
+			if _, _, err := loadIdentity(dir, nil); err == nil || !strings.Contains(err.Error(), path) {
 				t.Errorf("loadIdentity() = %v, want an error that names the file", err)
 			}
 		})

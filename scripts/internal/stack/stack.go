@@ -104,6 +104,10 @@ type Options struct {
 	// waits in the outbox; zero means never.
 	DeliverEvery time.Duration
 
+	// NewCallbackKey is the key with which OSS signs callbacks, where DataDir keeps
+	// none; nil makes one. All of OSS has one key, and so may all stacks of a test.
+	NewCallbackKey *rsa.PrivateKey
+
 	// Around, if not nil, is given what answers at the gateway's address, and
 	// answers instead.
 	Around func(http.Handler) http.Handler
@@ -272,7 +276,7 @@ func (s *Stack) binaries(ctx context.Context, given, temporary string) (string, 
 
 // configure sets what a stack with these addresses and this data folder is.
 func (s *Stack) configure(l listeners, data string, o Options) (err error) {
-	if s.Identity, s.CallbackKey, err = loadIdentity(data); err != nil {
+	if s.Identity, s.CallbackKey, err = loadIdentity(data, o.NewCallbackKey); err != nil {
 		return err
 	}
 	s.Ready = Ready{

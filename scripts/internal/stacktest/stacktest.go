@@ -59,6 +59,10 @@ var (
 	checking = flag.Bool("contract", !race, "hold every call of the functions against the contract")
 )
 
+// callbackKey is that of all stacks: OSS too has one key for everybody, and making
+// one takes as long as starting a stack.
+var callbackKey = sync.OnceValues(stack.NewCallbackKey)
+
 // Main runs the tests of a package and exits.
 func Main(m *testing.M) {
 	os.Exit(func() int {
@@ -116,6 +120,13 @@ func Start(t *testing.T, o Options) *Stack {
 	}
 	if o.Log == nil {
 		o.Log = t.Output()
+	}
+	if o.NewCallbackKey == nil {
+		key, err := callbackKey()
+		if err != nil {
+			t.Fatal(err)
+		}
+		o.NewCallbackKey = key
 	}
 	if o.Around == nil && *checking {
 		o.Around = contract(t)
