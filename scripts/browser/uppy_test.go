@@ -184,7 +184,7 @@ func testUppy(t *testing.T, table *stacktest.Table, d *driver, s *stack, version
 			5: "Authorization required", 6: "Companion request failed: Forbidden",
 		}},
 		{"a type that is not taken", s.Ready.CallerToken, d.refused, [7]string{
-			5: `Some fields of the request are not valid: type "text/html" is not an allowed type.`,
+			5: `Some fields of the request are not valid: type "text/html" is not an allowed type; allowed are */* (a wildcard covers no html, xml, svg or script).`,
 			6: "Companion request failed: Bad Request",
 		}},
 	} {

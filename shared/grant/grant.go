@@ -213,9 +213,9 @@ func (p Policy) contentType(caller callerauth.Caller, w Wish, f *faults) string 
 	case !sound:
 		f.add("contentType", "must be one type/subtype, with one charset at most")
 	case !p.ContentTypes.Allow(bare):
-		f.add("contentType", fmt.Sprintf("%q is not an allowed type", bare))
+		f.add("contentType", fmt.Sprintf("%q is not an allowed type%s", bare, p.ContentTypes.instead()))
 	case caller.Limits.ContentTypes != nil && !Types(caller.Limits.ContentTypes).Allow(bare):
-		f.add("contentType", fmt.Sprintf("%q is not a type that your token allows", bare))
+		f.add("contentType", fmt.Sprintf("%q is not a type that your token allows%s", bare, Types(caller.Limits.ContentTypes).instead()))
 	}
 	switch {
 	case signed == "" && w.Method == uploadtoken.URL:

@@ -181,8 +181,8 @@ func TestReasons(t *testing.T) {
 		want   string // field and reason
 	}{
 		{"no type", func(w *grant.Wish) { w.ContentType = "png" }, `contentType must be one type/subtype, with one charset at most`},
-		{"a type that the policy leaves out", func(w *grant.Wish) { w.ContentType = "text/html" }, `contentType "text/html" is not an allowed type`},
-		{"a type that the token leaves out", func(w *grant.Wish) { w.ContentType = "image/gif" }, `contentType "image/gif" is not a type that your token allows`},
+		{"a type that the policy leaves out", func(w *grant.Wish) { w.ContentType = "text/html" }, `contentType "text/html" is not an allowed type; allowed are image/*, video/mp4, application/octet-stream (a wildcard covers no html, xml, svg or script)`},
+		{"a type that the token leaves out", func(w *grant.Wish) { w.ContentType = "image/gif" }, `contentType "image/gif" is not a type that your token allows; allowed are image/png, image/jpeg, video/mp4, text/html`},
 		{"no size", func(w *grant.Wish) { w.Size = nil }, `size is required`},
 		{"a url of any size", func(w *grant.Wish) { url(w); w.Size = nil }, `size is required with "url": nothing else would bound what is stored`},
 		{"a PUT that is too large", func(w *grant.Wish) { w.Size = ptr(5<<30 + 1) }, `size must be at most 5368709120 bytes`},

@@ -51,6 +51,20 @@ func (t Types) Allow(contentType string) bool {
 	return false
 }
 
+// instead tells whoever asked for another type what is allowed, as far as that
+// fits a line.
+func (t Types) instead() string {
+	const most = 12
+	told, more, byName := t, "", ""
+	if len(t) > most {
+		told, more = t[:most], fmt.Sprintf(" and %d more", len(t)-most)
+	}
+	if slices.ContainsFunc(t, func(pattern string) bool { return strings.HasSuffix(pattern, "/*") }) {
+		byName = " (a wildcard covers no html, xml, svg or script)"
+	}
+	return "; allowed are " + strings.Join(told, ", ") + more + byName
+}
+
 // active reports whether a subtype is of the html, xml, svg or script families.
 func active(subtype string) bool {
 	switch subtype {

@@ -1,6 +1,7 @@
 package grant_test
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -110,5 +111,18 @@ func TestInlineType(t *testing.T) {
 		if got, ok := grant.InlineType(key); got != "application/octet-stream" || ok {
 			t.Errorf("InlineType(%q) = %q, %v, want nothing to show", key, got, ok)
 		}
+	}
+}
+
+func TestInsteadFitsALine(t *testing.T) {
+	var many grant.Types
+	for i := range 40 {
+		many = append(many, fmt.Sprintf("application/x-%d", i))
+	}
+	p, w := policy(), wish()
+	p.ContentTypes, w.ContentType = many, "text/html"
+	faults := p.Check(caller(), w)
+	if len(faults) != 1 || !strings.HasSuffix(faults[0].Reason, "application/x-11 and 28 more") {
+		t.Errorf("Check = %+v, want twelve types and the number of the others", faults)
 	}
 }
