@@ -23,12 +23,13 @@ import (
 	"ossupload/shared/rolecreds"
 	"ossupload/shared/settings"
 	"ossupload/shared/storage"
+	"ossupload/shared/version"
 )
 
 func main() {
 	log := slog.New(slog.NewJSONHandler(os.Stderr, nil))
 	if err := run(log); err != nil {
-		log.Error("refusing to start", "err", err.Error())
+		log.Error("refusing to start", "version", version.String(), "err", err.Error())
 		os.Exit(1)
 	}
 }
@@ -48,12 +49,11 @@ func run(log *slog.Logger) error {
 		return err
 	}
 	adapter := &fchttp.Adapter{Handler: h.routes(), MaxBody: osscallback.MaxBody,
-		Record: s.RecordEvents, Name: "callback", Log: log, Now: time.Now, Pseudonym: h.keyring.Pseudonym}
+		Record: s.RecordEvents, Name: "callback", Version: version.String(), Log: log, Now: time.Now, Pseudonym: h.keyring.Pseudonym}
 	fc.Start(func(ctx context.Context, event []byte) (json.RawMessage, error) {
 		invocation, _ := fccontext.FromContext(ctx)
 		given := invocation.Credentials
-		role := rolecreds.Credentials{AccessKeyID: given.AccessKeyId, AccessKeySecret: given.AccessKeySecret, SecurityToken: given.SecurityToken}
-		ctx = rolecreds.NewContext(ctx, role)
+		ctx = rolecreds.NewContext(ctx, rolecreds.Credentials{AccessKeyID: given.AccessKeyId, AccessKeySecret: given.AccessKeySecret, SecurityToken: given.SecurityToken})
 		return adapter.Invoke(fchttp.WithPlatform(ctx, invocation), invocation.RequestID, event)
 	})
 	return nil // fc.Start does not return.

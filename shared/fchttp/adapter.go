@@ -42,8 +42,9 @@ type Adapter struct {
 
 	// Record logs each event a second time, with its shape and without its values;
 	// see package redact.
-	Record bool
-	Name   string // of the program, in the log
+	Record  bool
+	Name    string // of the program, in the log
+	Version string // of it, in the line about an instance's first event; "": not said
 
 	warm atomic.Bool // an event came before
 }
@@ -59,7 +60,7 @@ func (a *Adapter) Invoke(ctx context.Context, requestID string, event []byte) (j
 	if err == nil {
 		k = kindOf(fields)
 	}
-	c := &call{requestID: requestID, function: a.Name, cold: !a.warm.Swap(true), pseudonym: a.Pseudonym}
+	c := &call{requestID: requestID, function: a.Name, version: a.Version, cold: !a.warm.Swap(true), pseudonym: a.Pseudonym}
 	ctx = context.WithValue(ctx, callKey{}, c)
 	var out json.RawMessage
 	switch k {

@@ -22,7 +22,8 @@ import (
 type call struct {
 	requestID string
 	function  string
-	cold      bool // the first event of this instance
+	version   string // of the program
+	cold      bool   // the first event of this instance
 	trace     *trace.Trace
 	pseudonym func(subject string) string
 
@@ -125,7 +126,7 @@ func (c *call) log(ctx context.Context, log *slog.Logger, method string, status 
 
 // whose begins the line of an event. It has room for the rest.
 func (c *call) whose() []slog.Attr {
-	const most = 22
+	const most = 23
 	attrs := append(make([]slog.Attr, 0, most), slog.String("requestId", c.requestID))
 	if c.function != "" {
 		attrs = append(attrs, slog.String("function", c.function))
@@ -143,6 +144,9 @@ func (c *call) whose() []slog.Attr {
 // announced.
 func (c *call) spent(attrs []slog.Attr, took time.Duration) []slog.Attr {
 	attrs = append(attrs, slog.Int64("durationMs", took.Milliseconds()), slog.Bool("coldStart", c.cold))
+	if c.cold && c.version != "" {
+		attrs = append(attrs, slog.String("version", c.version))
+	}
 	for _, o := range []trace.Outside{trace.OSS, trace.STS, trace.Keys, trace.Webhook} {
 		if waited, ok := c.trace.Waited(o); ok {
 			attrs = append(attrs, slog.Int64(o.String()+"Ms", waited.Milliseconds()))

@@ -36,6 +36,7 @@
 //	bytesIn      of the request's body, bytesOut of the answer's
 //	durationMs   of it all
 //	coldStart    whether it was the instance's first
+//	version      then: Adapter.Version
 //	ossMs, stsMs, keysMs, webhookMs   of durationMs, the time with calls to these
 //	             under way; absent without a call
 //	eventId      of the event that was raised last

@@ -63,10 +63,10 @@ func TestNoPseudonymNoSubject(t *testing.T) {
 	}
 }
 
-// The first event of an instance says so, whatever it is.
+// The first event of an instance says so and names its version, whatever it is.
 func TestColdStart(t *testing.T) {
 	log, _, lines := logLines(t)
-	a := &fchttp.Adapter{Log: log, Handler: answering("ok", nil)}
+	a := &fchttp.Adapter{Log: log, Version: "v1.2.3", Handler: answering("ok", nil)}
 	if _, err := a.Invoke(t.Context(), requestID, []byte(`{"neither":"nor"}`)); err == nil {
 		t.Error("an unknown event is no error")
 	}
@@ -74,6 +74,9 @@ func TestColdStart(t *testing.T) {
 	got := lines()
 	if len(got) != 2 || got[0]["coldStart"] != true || got[1]["coldStart"] != false {
 		t.Errorf("log = %v, want a cold start and then none", got)
+	}
+	if got[0]["version"] != "v1.2.3" || got[1]["version"] != nil {
+		t.Errorf("versions = %v, %v, want that of the program with the cold start alone", got[0]["version"], got[1]["version"])
 	}
 }
 
