@@ -127,7 +127,7 @@ func (f *fixture) runUntil(ctx context.Context, args ...string) (int, string) {
 	f.t.Helper()
 	var out bytes.Buffer
 	p := program{lookup: func(n string) (string, bool) { v, ok := f.env[n]; return v, ok }, credentials: source{}, out: &out, err: &out}
-	got := status(&out, p.run(ctx, args))
+	got := status(&out, &out, p.run(ctx, args))
 	if strings.Contains(out.String(), secret) {
 		f.t.Errorf("the output holds the secret: %s", &out)
 	}

@@ -37,6 +37,7 @@ import (
 	"github.com/aliyun/alibabacloud-oss-go-sdk-v2/oss/retry"
 
 	"ossupload/scripts/internal/bucket"
+	"ossupload/scripts/internal/cmdline"
 	"ossupload/scripts/internal/envfile"
 	"ossupload/shared/assumerole"
 	"ossupload/shared/rolecreds"
@@ -50,7 +51,7 @@ func main() {
 	p := program{lookup: os.LookupEnv, credentials: assumerole.DefaultChain(time.Now), out: os.Stdout, err: os.Stderr}
 	err := p.run(ctx, os.Args[1:])
 	stop()
-	os.Exit(status(os.Stderr, err))
+	os.Exit(status(os.Stdout, os.Stderr, err))
 }
 
 // program is what the command takes from where it runs.
@@ -66,9 +67,9 @@ var (
 )
 
 // status tells an error, and is what the program ends with.
-func status(w io.Writer, err error) int {
+func status(stdout, w io.Writer, err error) int {
 	switch {
-	case err == nil, errors.Is(err, flag.ErrHelp):
+	case err == nil, cmdline.Answered(err, stdout):
 		return 0
 	case errors.Is(err, errDiffers):
 		return 1 // the report says in what
@@ -88,10 +89,9 @@ type options struct {
 	timeout                     time.Duration
 }
 
-func parseFlags(args []string, stderr io.Writer) (options, error) {
+func parseFlags(args []string) (options, error) {
 	var o options
 	flags := flag.NewFlagSet("bucket", flag.ContinueOnError)
-	flags.SetOutput(stderr)
 	flags.StringVar(&o.env, "env", "", "`file` of KEY=VALUE lines, in place of the environment")
 	flags.BoolVar(&o.apply, "apply", false, "give the bucket what it does not have")
 	flags.BoolVar(&o.json, "json", false, "print JSON")
@@ -100,7 +100,7 @@ func parseFlags(args []string, stderr io.Writer) (options, error) {
 	flags.StringVar(&o.endpoint, "endpoint", "", "of OSS for these calls, `host` or URL (default OSS_ENDPOINT, or the region's if that is a domain of the bucket)")
 	flags.StringVar(&o.out, "out", "", "write what a bucket needs that has nothing into this `folder`, and end")
 	flags.DurationVar(&o.timeout, "timeout", time.Minute, "give up after so long")
-	switch err := flags.Parse(args); {
+	switch err := cmdline.Parse(flags, args); {
 	case errors.Is(err, flag.ErrHelp):
 		return o, err
 	case err != nil:
@@ -116,7 +116,7 @@ func parseFlags(args []string, stderr io.Writer) (options, error) {
 }
 
 func (p program) run(ctx context.Context, args []string) error {
-	o, err := parseFlags(args, p.err)
+	o, err := parseFlags(args)
 	if err != nil {
 		return err
 	}

@@ -47,6 +47,7 @@ import (
 	"syscall"
 	"time"
 
+	"ossupload/scripts/internal/cmdline"
 	"ossupload/scripts/internal/envfile"
 	"ossupload/scripts/internal/probe/function"
 )
@@ -55,7 +56,7 @@ func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(ctx, stop) // a second signal ends the program at once
 	info, err := os.Stdin.Stat()
-	os.Exit(status(os.Stderr, run(ctx, os.Args[1:], console{
+	os.Exit(status(os.Stdout, os.Stderr, run(ctx, os.Args[1:], console{
 		in: os.Stdin, terminal: err == nil && info.Mode()&os.ModeCharDevice != 0, out: os.Stdout, err: os.Stderr,
 	})))
 }
@@ -74,9 +75,9 @@ var (
 )
 
 // status tells an error, and is what the program ends with.
-func status(w io.Writer, err error) int {
+func status(stdout, w io.Writer, err error) int {
 	switch {
-	case err == nil, errors.Is(err, flag.ErrHelp):
+	case err == nil, cmdline.Answered(err, stdout):
 		return 0
 	case errors.Is(err, errDiffers):
 		return 1 // the report says what
@@ -100,10 +101,9 @@ type options struct {
 	timeout                     time.Duration
 }
 
-func parseFlags(args []string, stderr io.Writer) (options, error) {
+func parseFlags(args []string) (options, error) {
 	var o options
 	flags := flag.NewFlagSet("conformance", flag.ContinueOnError)
-	flags.SetOutput(stderr)
 	appendTo := func(list *[]string) func(string) error {
 		return func(value string) error { *list = append(*list, value); return nil }
 	}
@@ -119,7 +119,7 @@ func parseFlags(args []string, stderr io.Writer) (options, error) {
 	flags.BoolVar(&o.json, "json", false, "print the report as JSON")
 	flags.BoolVar(&o.yes, "yes", false, "do not ask")
 	flags.DurationVar(&o.timeout, "timeout", 20*time.Minute, "stop, and clean up, after so long")
-	switch err := flags.Parse(args); {
+	switch err := cmdline.Parse(flags, args); {
 	case errors.Is(err, flag.ErrHelp):
 		return o, err
 	case err != nil:
@@ -140,7 +140,7 @@ func parseFlags(args []string, stderr io.Writer) (options, error) {
 
 // run tries what the flags say and prints the report.
 func run(ctx context.Context, args []string, c console) error {
-	o, err := parseFlags(args, c.err)
+	o, err := parseFlags(args)
 	if err != nil {
 		return err
 	}

@@ -407,8 +407,8 @@ func TestUsage(t *testing.T) {
 	if n := c.requests.Load(); n > 0 {
 		t.Errorf("%d calls were made", n)
 	}
-	if e := c.run("-help"); e.status != 0 || !strings.Contains(e.stderr, "-callback-listen") {
-		t.Errorf("-help: status %d, stderr %q", e.status, e.stderr)
+	if e := c.run("-help"); e.status != 0 || !strings.Contains(e.stdout, "-callback-listen") {
+		t.Errorf("-help: status %d, stdout %q", e.status, e.stdout)
 	}
 }
 
@@ -421,7 +421,7 @@ func TestAsks(t *testing.T) {
 		var stdout, stderr bytes.Buffer
 		err := run(context.WithoutCancel(t.Context()), []string{"-env", c.env(nil), "-fact", "put.etag", "-prefix", "mine/"},
 			console{in: strings.NewReader(answer), terminal: true, out: &stdout, err: &stderr})
-		if got := status(&stderr, err); got != want {
+		if got := status(&stdout, &stderr, err); got != want {
 			t.Errorf("%q: status %d, stderr:\n%s", answer, got, &stderr)
 		}
 		if made := c.requests.Load() > before; made != (want == 0) {

@@ -57,12 +57,12 @@ func TestTell(t *testing.T) {
 	}
 	ended, cancel := context.WithCancel(t.Context())
 	cancel()
-	if err := tell(ended, console{out: new(bytes.Buffer), err: new(bytes.Buffer)}, o, a, found); status(new(bytes.Buffer), err) != 3 {
+	if err := tell(ended, console{out: new(bytes.Buffer), err: new(bytes.Buffer)}, o, a, found); status(new(bytes.Buffer), new(bytes.Buffer), err) != 3 {
 		t.Errorf("interrupted, tell() = %v", err)
 	}
 	found.left = []string{"their/prefix/a"}
 	var stderr bytes.Buffer
-	if err := tell(t.Context(), console{out: new(bytes.Buffer), err: &stderr}, o, a, found); status(new(bytes.Buffer), err) != 3 || !strings.Contains(stderr.String(), "left behind: their/prefix/a") {
+	if err := tell(t.Context(), console{out: new(bytes.Buffer), err: &stderr}, o, a, found); status(new(bytes.Buffer), new(bytes.Buffer), err) != 3 || !strings.Contains(stderr.String(), "left behind: their/prefix/a") {
 		t.Errorf("with something left tell() = %v, stderr %q", err, &stderr)
 	}
 }

@@ -10,12 +10,36 @@ package main
 
 import (
 	"cmp"
+	"context"
+	"errors"
+	"flag"
 	"fmt"
+	"io"
 	"slices"
 	"strings"
+
+	"ossupload/scripts/internal/cmdline"
+	"ossupload/scripts/internal/deployment"
+	"ossupload/shared/settings"
 )
 
-func main() { fmt.Print(tables()) }
+func main() { deployment.Main(run, errUsage) }
+
+var errUsage = errors.New("cost cannot begin")
+
+func run(_ context.Context, args []string, _ settings.Lookup, stdout, _ io.Writer) error {
+	flags := flag.NewFlagSet("cost", flag.ContinueOnError)
+	switch err := cmdline.Parse(flags, args); {
+	case errors.Is(err, flag.ErrHelp):
+		return err
+	case err != nil:
+		return fmt.Errorf("%w: %w", errUsage, err)
+	case flags.NArg() > 0:
+		return fmt.Errorf("%w: unexpected argument %q: there is nothing to choose", errUsage, flags.Arg(0))
+	}
+	_, err := io.WriteString(stdout, tables())
+	return err
+}
 
 // tables are all of them, as they stand in the page.
 func tables() string {

@@ -32,6 +32,7 @@ import (
 	"net/http"
 	"time"
 
+	"ossupload/scripts/internal/cmdline"
 	"ossupload/scripts/internal/deployment"
 	"ossupload/scripts/internal/testevent"
 	"ossupload/shared/settings"
@@ -60,7 +61,7 @@ type command struct {
 }
 
 func run(ctx context.Context, args []string, lookup settings.Lookup, stdout, stderr io.Writer) error {
-	c, err := parse(args, stderr)
+	c, err := parse(args)
 	if err != nil {
 		return err
 	}
@@ -83,16 +84,15 @@ func run(ctx context.Context, args []string, lookup settings.Lookup, stdout, std
 // defaultMax is for a list that somebody reads.
 const defaultMax = 1000
 
-func parse(args []string, stderr io.Writer) (command, error) {
+func parse(args []string) (command, error) {
 	c := command{verb: "list"}
 	flags := flag.NewFlagSet("deliver", flag.ContinueOnError)
-	flags.SetOutput(stderr)
 	flags.Usage = func() {
-		fmt.Fprintf(stderr, "%s\n", usage)
+		fmt.Fprintf(flags.Output(), "%s\n", usage)
 		flags.PrintDefaults()
 	}
 	flags.IntVar(&c.max, "max", defaultMax, "read at most so `many` entries of each list")
-	if err := flags.Parse(args); err != nil {
+	if err := cmdline.Parse(flags, args); err != nil {
 		return c, usageError(err)
 	}
 	if flags.NArg() == 0 {
@@ -101,7 +101,7 @@ func parse(args []string, stderr io.Writer) (command, error) {
 	c.verb = flags.Arg(0)
 	// Flags may stand behind the verb as well; -all belongs to one of them.
 	flags.BoolVar(&c.all, "all", false, "with revive: all events that were given up")
-	if err := flags.Parse(flags.Args()[1:]); err != nil {
+	if err := cmdline.Parse(flags, flags.Args()[1:]); err != nil {
 		return c, usageError(err)
 	}
 	c.names = flags.Args()

@@ -123,7 +123,7 @@ func fixture(t *testing.T) (*memory, *outbox.Queue) {
 // do runs a command and returns what it printed.
 func do(t *testing.T, q queue, args string) (string, error) {
 	t.Helper()
-	c, err := parse(strings.Fields(args), t.Output())
+	c, err := parse(strings.Fields(args))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -45,6 +45,7 @@ import (
 	"strings"
 	"time"
 
+	"ossupload/scripts/internal/cmdline"
 	"ossupload/scripts/internal/deployment"
 	"ossupload/scripts/internal/envfile"
 	"ossupload/scripts/internal/template"
@@ -73,7 +74,7 @@ type command struct {
 }
 
 func run(ctx context.Context, args []string, lookup settings.Lookup, stdout, stderr io.Writer) error {
-	c, err := parse(args, stderr)
+	c, err := parse(args)
 	if err != nil {
 		return err
 	}
@@ -87,13 +88,12 @@ func run(ctx context.Context, args []string, lookup settings.Lookup, stdout, std
 	return report(findings, stdout)
 }
 
-func parse(args []string, stderr io.Writer) (command, error) {
+func parse(args []string) (command, error) {
 	var (
 		c          command
 		only, skip string
 	)
 	flags := flag.NewFlagSet("doctor", flag.ContinueOnError)
-	flags.SetOutput(stderr)
 	flags.BoolVar(&c.settings, "settings", false, "look at the settings alone, before a deployment")
 	flags.StringVar(&c.template, "template", "s.yaml", "the `template` that is deployed, or going to be")
 	flags.StringVar(&c.envFile, "env", ".env", "`file` of settings")
@@ -105,7 +105,7 @@ func parse(args []string, stderr io.Writer) (command, error) {
 	flags.BoolVar(&c.json, "json", false, "print lines of JSON")
 	flags.StringVar(&only, "only", "", "look at these `checks` alone: ids, or areas such as cors, comma separated")
 	flags.StringVar(&skip, "skip", "", "leave out these `checks`")
-	switch err := flags.Parse(args); {
+	switch err := cmdline.Parse(flags, args); {
 	case errors.Is(err, flag.ErrHelp):
 		return c, err
 	case err != nil:

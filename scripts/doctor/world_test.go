@@ -265,8 +265,8 @@ func (w *world) diagnosis(t *testing.T, changed map[string]string, args ...strin
 	if err := os.WriteFile(none, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	var stderr, out bytes.Buffer
-	c, err := parse(append([]string{"-env", none, "-json"}, args...), &stderr)
+	var out bytes.Buffer
+	c, err := parse(append([]string{"-env", none, "-json"}, args...))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -284,7 +284,7 @@ func (w *world) diagnosis(t *testing.T, changed map[string]string, args ...strin
 	if sick != errors.Is(err, errSick) || !sick && err != nil {
 		t.Fatalf("the doctor ends with %v\n%s", err, &out)
 	}
-	w.checkSecrets(t, settings, out.String()+stderr.String()+fmt.Sprint(err))
+	w.checkSecrets(t, settings, out.String()+fmt.Sprint(err))
 	return results
 }
 

@@ -27,6 +27,7 @@ import (
 	"slices"
 	"strings"
 
+	"ossupload/scripts/internal/cmdline"
 	"ossupload/scripts/internal/deployment"
 	"ossupload/scripts/internal/openapi"
 	"ossupload/shared/settings"
@@ -49,7 +50,7 @@ type options struct {
 }
 
 func run(_ context.Context, args []string, _ settings.Lookup, stdout, stderr io.Writer) error {
-	o, err := parse(args, stderr)
+	o, err := parse(args)
 	if err != nil {
 		return err
 	}
@@ -71,20 +72,19 @@ func run(_ context.Context, args []string, _ settings.Lookup, stdout, stderr io.
 	return nil
 }
 
-func parse(args []string, stderr io.Writer) (options, error) {
+func parse(args []string) (options, error) {
 	o := options{backends: map[string]backend{}}
 	flags := flag.NewFlagSet("gateway", flag.ContinueOnError)
-	flags.SetOutput(stderr)
 	flags.StringVar(&o.kind, "kind", "cloud-native", "of the gateway: cloud-native or classic")
 	flags.StringVar(&o.only, "only", "", "`function` whose routes are printed, presign or complete (default both)")
 	flags.StringVar(&o.server, "server", "https://api.example.com", "base `URL` that clients use")
 	flags.StringVar(&o.role, "role", "", "`ARN` of the role by which the classic gateway invokes functions")
 	given := flags.String("functions", "", "`list` of name=ARN or name=URL, for the classic gateway")
-	switch err := flags.Parse(args); {
+	switch err := cmdline.Parse(flags, args); {
 	case errors.Is(err, flag.ErrHelp):
 		return o, err
 	case err != nil:
-		return o, fmt.Errorf("%w: its flags are wrong", errUsage)
+		return o, fmt.Errorf("%w: %w", errUsage, err)
 	case flags.NArg() > 0:
 		return o, fmt.Errorf("%w: unexpected argument %q", errUsage, flags.Arg(0))
 	}

@@ -236,7 +236,7 @@ func TestUsage(t *testing.T) {
 		"when it imports":       {"-functions", "presign=https://a.example"},
 		"has to be https":       {"-server", "http://a.example"},
 		"unexpected argument":   {"classic"},
-		"its flags are wrong":   {"-nothing"},
+		"not defined: -nothing": {"-nothing"},
 		`repair" is neither pr`: {"-kind", "classic", "-functions", "repair=https://a.example"},
 	} {
 		var stdout bytes.Buffer

@@ -4,11 +4,12 @@ import (
 	"errors"
 	"flag"
 	"fmt"
-	"io"
 	"math/rand/v2"
 	"strconv"
 	"strings"
 	"time"
+
+	"ossupload/scripts/internal/cmdline"
 )
 
 // options are the flags, checked.
@@ -32,7 +33,7 @@ type options struct {
 func (o options) soaks() bool { return o.soak > 0 }
 
 // errUsage means that the flags were not understood and that this was said.
-var errUsage = errors.New("wrong usage")
+var errUsage = errors.New("load cannot begin")
 
 // What one run may ask of a machine.
 const (
@@ -44,10 +45,9 @@ const (
 	maxInstances    = 16
 )
 
-func parseFlags(args []string, stderr io.Writer) (options, error) {
+func parseFlags(args []string) (options, error) {
 	var o options
 	flags := flag.NewFlagSet("load", flag.ContinueOnError)
-	flags.SetOutput(stderr)
 	flags.StringVar(&o.gateway, "gateway", "", "`URL` of the gateway of a local stack that runs (default: start one)")
 	flags.StringVar(&o.token, "token", "", "the callerToken of that stack's ready line")
 	flags.StringVar(&o.log, "log", "", "`file` for the log of the stack that is started (default: kept only if something is wrong)")
@@ -62,11 +62,11 @@ func parseFlags(args []string, stderr io.Writer) (options, error) {
 	flags.BoolVar(&o.noCallbacks, "no-callbacks", false, "lose every callback under faults, and have no client confirm: the trigger alone is left to announce")
 	flags.IntVar(&o.instances, "instances", 1, "processes of each function of the stack that is started")
 	flags.BoolVar(&o.selftest, "selftest", false, "instead of all this: plant bugs one at a time, and see whether each is found")
-	switch err := flags.Parse(args); {
+	switch err := cmdline.Parse(flags, args); {
 	case errors.Is(err, flag.ErrHelp):
 		return options{}, err
-	case err != nil: // flags.Parse has said what is wrong
-		return options{}, errUsage
+	case err != nil:
+		return options{}, fmt.Errorf("%w: %w", errUsage, err)
 	}
 	if o.uploads > 0 && o.soak == 0 {
 		o.soak = 10 * time.Minute
@@ -95,8 +95,7 @@ func parseFlags(args []string, stderr io.Writer) (options, error) {
 		)
 	}
 	if err != nil {
-		fmt.Fprintln(stderr, err)
-		return options{}, errUsage
+		return options{}, fmt.Errorf("%w: %w", errUsage, err)
 	}
 	return o, nil
 }

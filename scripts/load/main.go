@@ -40,7 +40,6 @@ package main
 import (
 	"context"
 	"errors"
-	"flag"
 	"fmt"
 	"io"
 	"os"
@@ -49,6 +48,8 @@ import (
 	"strconv"
 	"syscall"
 	"time"
+
+	"ossupload/scripts/internal/cmdline"
 )
 
 func main() {
@@ -56,10 +57,11 @@ func main() {
 	context.AfterFunc(ctx, stop) // a second signal ends the program at once
 	err := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
 	switch {
-	case errors.Is(err, flag.ErrHelp):
+	case err == nil, cmdline.Answered(err, os.Stdout):
 	case errors.Is(err, errUsage):
+		fmt.Fprintln(os.Stderr, err)
 		os.Exit(2)
-	case err != nil:
+	default:
 		if !errors.Is(err, errViolated) { // the verdict has been printed
 			fmt.Fprintln(os.Stderr, "load:", err)
 		}
@@ -72,7 +74,7 @@ var errViolated = errors.New("the product broke a promise")
 
 // run does what the flags say.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) (err error) {
-	o, err := parseFlags(args, stderr)
+	o, err := parseFlags(args)
 	if err != nil {
 		return err
 	}

@@ -43,15 +43,17 @@ import (
 	"os/signal"
 	"syscall"
 	"time"
+
+	"ossupload/scripts/internal/cmdline"
 )
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	switch err := run(ctx, os.Args[1:], os.Stdout, os.Stderr); {
-	case err == nil, errors.Is(err, flag.ErrHelp):
+	case err == nil, cmdline.Answered(err, os.Stdout):
 	case errors.Is(err, errUsage):
-		fmt.Fprintln(os.Stderr, "mutate:", err)
+		fmt.Fprintln(os.Stderr, err)
 		os.Exit(2)
 	default:
 		fmt.Fprintln(os.Stderr, "mutate:", err)
@@ -59,7 +61,7 @@ func main() {
 	}
 }
 
-var errUsage = errors.New("usage: mutate [flags] package [package ...]")
+var errUsage = errors.New("mutate cannot begin")
 
 type options struct {
 	count   int
@@ -69,29 +71,28 @@ type options struct {
 	timeout time.Duration
 }
 
-func parseFlags(args []string, stderr io.Writer) (options, []string, error) {
+func parseFlags(args []string) (options, []string, error) {
 	var o options
 	flags := flag.NewFlagSet("mutate", flag.ContinueOnError)
-	flags.SetOutput(stderr)
 	flags.IntVar(&o.count, "n", 100, "mutations to draw for each package; 0 for all")
 	flags.Uint64Var(&o.seed, "seed", 1, "decides which ones are drawn")
 	flags.BoolVar(&o.short, "short", false, "run the tests with -short")
 	flags.IntVar(&o.jobs, "j", 2, "mutations to try at once")
 	flags.DurationVar(&o.timeout, "timeout", time.Minute, "the longest that the tests of a package may take")
-	if err := flags.Parse(args); err != nil {
+	if err := cmdline.Parse(flags, args); err != nil {
 		if errors.Is(err, flag.ErrHelp) {
 			return o, nil, err
 		}
-		return o, nil, errUsage // the flag package has said why
+		return o, nil, fmt.Errorf("%w: %w", errUsage, err)
 	}
 	if flags.NArg() == 0 || o.count < 0 || o.jobs < 1 || o.timeout <= 0 {
-		return o, nil, errUsage
+		return o, nil, fmt.Errorf("%w: usage is mutate [flags] PACKAGE..., with -n of at least 0 and -j and -timeout of more", errUsage)
 	}
 	return o, flags.Args(), nil
 }
 
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
-	o, patterns, err := parseFlags(args, stderr)
+	o, patterns, err := parseFlags(args)
 	if err != nil {
 		return err
 	}

@@ -27,6 +27,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"ossupload/scripts/internal/cmdline"
 	"ossupload/scripts/internal/deployment"
 	"ossupload/scripts/internal/roles"
 	"ossupload/shared/settings"
@@ -37,7 +38,7 @@ func main() { deployment.Main(run, errUsage) }
 var errUsage = errors.New("ram cannot begin")
 
 func run(_ context.Context, args []string, lookup settings.Lookup, stdout, stderr io.Writer) error {
-	d, out, err := parse(args, lookup, stderr)
+	d, out, err := parse(args, lookup)
 	if err != nil {
 		return err
 	}
@@ -56,10 +57,9 @@ func run(_ context.Context, args []string, lookup settings.Lookup, stdout, stder
 	return err
 }
 
-func parse(args []string, lookup settings.Lookup, stderr io.Writer) (d roles.Deployment, out string, err error) {
+func parse(args []string, lookup settings.Lookup) (d roles.Deployment, out string, err error) {
 	env := func(name string) string { v, _ := lookup(name); return v }
 	flags := flag.NewFlagSet("ram", flag.ContinueOnError)
-	flags.SetOutput(stderr)
 	flags.StringVar(&d.Account, "account", env("ACCOUNT_ID"), "`id` of the Alibaba Cloud account")
 	flags.StringVar(&d.Bucket, "bucket", env("OSS_BUCKET"), "`name` of the bucket")
 	flags.StringVar(&d.Prefix, "prefix", cmp.Or(env("UPLOAD_PREFIX"), "uploads/"), "of every key, as UPLOAD_PREFIX")
@@ -69,11 +69,11 @@ func parse(args []string, lookup settings.Lookup, stderr io.Writer) (d roles.Dep
 	flags.BoolVar(&d.Delete, "delete", false, "the sweep may delete objects that break their grant")
 	alone := flags.Bool("no-upload-role", false, "presign and complete sign with their own roles, without UPLOAD_ROLE_ARN")
 	flags.StringVar(&out, "out", "", "`folder` to write files into")
-	switch err := flags.Parse(args); {
+	switch err := cmdline.Parse(flags, args); {
 	case errors.Is(err, flag.ErrHelp):
 		return d, "", err
 	case err != nil:
-		return d, "", fmt.Errorf("%w: its flags are wrong", errUsage)
+		return d, "", fmt.Errorf("%w: %w", errUsage, err)
 	case flags.NArg() > 0:
 		return d, "", fmt.Errorf("%w: unexpected argument %q", errUsage, flags.Arg(0))
 	}

@@ -38,11 +38,12 @@ import (
 	"text/tabwriter"
 	"unicode"
 
+	"ossupload/scripts/internal/cmdline"
 	"ossupload/scripts/internal/stack"
 )
 
 var (
-	errUsage   = errors.New("wrong usage")
+	errUsage   = errors.New("replay cannot begin")
 	errDiffers = errors.New("an event is not answered as it was")
 )
 
@@ -51,13 +52,14 @@ func main() {
 	err := run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr)
 	stop()
 	switch {
-	case err == nil, errors.Is(err, flag.ErrHelp):
-		return
-	case !errors.Is(err, errUsage):
+	case err == nil, cmdline.Answered(err, os.Stdout):
+	case errors.Is(err, errUsage):
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(2)
+	default:
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
-	os.Exit(2)
 }
 
 // options are what the command line asks for.
@@ -131,7 +133,6 @@ func (o options) events(stdin io.Reader, stderr io.Writer) ([]recorded, error) {
 
 func parseFlags(args []string, stderr io.Writer) (o options, err error) {
 	flags := flag.NewFlagSet("replay", flag.ContinueOnError)
-	flags.SetOutput(stderr)
 	flags.BoolVar(&o.json, "json", false, "print one line of JSON for each event")
 	flags.StringVar(&o.fixtures, "fixture", "", "`folder` into which each distinct shape is written as an event")
 	flags.IntVar(&o.max, "max", 1000, "replay at most so `many` events")
@@ -145,16 +146,15 @@ func parseFlags(args []string, stderr io.Writer) (o options, err error) {
 		o.stack.Settings[name] = value
 		return nil
 	})
-	switch err := flags.Parse(args); {
+	switch err := cmdline.Parse(flags, args); {
 	case errors.Is(err, flag.ErrHelp):
 		return o, err
-	case err != nil: // flags.Parse has said what is wrong
-		return o, errUsage
+	case err != nil:
+		return o, fmt.Errorf("%w: %w", errUsage, err)
 	}
 	o.files = flags.Args()
 	if len(o.files) == 0 || o.max < 1 {
-		fmt.Fprintln(stderr, "usage: replay [flags] FILE...; -max is at least 1")
-		return o, errUsage
+		return o, fmt.Errorf("%w: usage is replay [flags] FILE..., and -max is at least 1", errUsage)
 	}
 	if *verbose {
 		o.stack.Log = stderr

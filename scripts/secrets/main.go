@@ -23,6 +23,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"ossupload/scripts/internal/cmdline"
 	"ossupload/scripts/internal/deployment"
 	"ossupload/scripts/internal/envfile"
 	"ossupload/shared/settings"
@@ -32,11 +33,10 @@ func main() { deployment.Main(run, errUsage) }
 
 var errUsage = errors.New("secrets cannot begin")
 
-func run(_ context.Context, args []string, _ settings.Lookup, stdout, stderr io.Writer) error {
+func run(_ context.Context, args []string, _ settings.Lookup, stdout, _ io.Writer) error {
 	flags := flag.NewFlagSet("secrets", flag.ContinueOnError)
-	flags.SetOutput(stderr)
 	into := flags.String("into", "", "`file` to which those are added that it lacks")
-	switch err := flags.Parse(args); {
+	switch err := cmdline.Parse(flags, args); {
 	case errors.Is(err, flag.ErrHelp):
 		return err
 	case err != nil:

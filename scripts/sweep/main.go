@@ -29,6 +29,7 @@ import (
 	"slices"
 	"time"
 
+	"ossupload/scripts/internal/cmdline"
 	"ossupload/scripts/internal/deployment"
 	"ossupload/shared/confirm"
 	"ossupload/shared/settings"
@@ -40,7 +41,7 @@ func main() { deployment.Main(run, errUsage) }
 var errUsage = errors.New("sweep cannot begin")
 
 func run(ctx context.Context, args []string, lookup settings.Lookup, stdout, stderr io.Writer) error {
-	o, err := parseFlags(args, stderr)
+	o, err := parseFlags(args)
 	if err != nil {
 		return err
 	}
@@ -59,17 +60,16 @@ func run(ctx context.Context, args []string, lookup settings.Lookup, stdout, std
 	return errors.Join(err, out.Encode(summary))
 }
 
-func parseFlags(args []string, stderr io.Writer) (sweep.Options, error) {
+func parseFlags(args []string) (sweep.Options, error) {
 	o := sweep.Defaults()
 	flags := flag.NewFlagSet("sweep", flag.ContinueOnError)
-	flags.SetOutput(stderr)
 	flags.BoolVar(&o.DryRun, "dry-run", true, "log what would be done, and change nothing")
 	flags.BoolVar(&o.Delete, "delete", false, "delete objects that break their grant")
 	flags.IntVar(&o.MaxObjects, "max-objects", o.MaxObjects, "list at most so `many` objects, and as many multipart uploads")
 	flags.DurationVar(&o.LookBack, "look-back", o.LookBack, "look at objects that were stored at most so long ago; 0 is 8 days")
 	flags.DurationVar(&o.MinAge, "min-age", o.MinAge, "leave objects alone that were stored more lately")
 	flags.DurationVar(&o.Grace, "grace", o.Grace, "age from which on objects may be deleted")
-	switch err := flags.Parse(args); {
+	switch err := cmdline.Parse(flags, args); {
 	case errors.Is(err, flag.ErrHelp):
 		return o, err
 	case err != nil:

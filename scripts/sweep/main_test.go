@@ -31,8 +31,7 @@ func TestParseFlags(t *testing.T) {
 		{"false", dry, errUsage},
 	}
 	for _, tt := range tests {
-		var said bytes.Buffer
-		got, err := parseFlags(strings.Fields(tt.args), &said)
+		got, err := parseFlags(strings.Fields(tt.args))
 		if !errors.Is(err, tt.err) || err == nil && got != tt.want {
 			t.Errorf("parseFlags(%s) = %+v, %v, want %+v, %v", tt.args, got, err, tt.want, tt.err)
 		}

@@ -3,13 +3,13 @@ package deployment
 import (
 	"context"
 	"errors"
-	"flag"
 	"fmt"
 	"io"
 	"os"
 	"os/signal"
 	"syscall"
 
+	"ossupload/scripts/internal/cmdline"
 	"ossupload/shared/settings"
 )
 
@@ -20,13 +20,13 @@ func Main(run func(ctx context.Context, args []string, lookup settings.Lookup, s
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	err := run(ctx, os.Args[1:], os.LookupEnv, os.Stdout, os.Stderr)
 	stop()
-	os.Exit(status(err, usage, os.Stderr))
+	os.Exit(status(err, usage, os.Stdout, os.Stderr))
 }
 
 // status tells an error, and is what the program ends with.
-func status(err, usage error, stderr io.Writer) int {
+func status(err, usage error, stdout, stderr io.Writer) int {
 	switch {
-	case err == nil, errors.Is(err, flag.ErrHelp):
+	case err == nil, cmdline.Answered(err, stdout):
 		return 0
 	case errors.Is(err, usage):
 		fmt.Fprintln(stderr, err)

@@ -3,9 +3,10 @@ package deployment
 import (
 	"bytes"
 	"errors"
-	"flag"
 	"fmt"
 	"testing"
+
+	"ossupload/scripts/internal/cmdline"
 )
 
 func TestStatus(t *testing.T) {
@@ -16,12 +17,12 @@ func TestStatus(t *testing.T) {
 		says string
 	}{
 		{nil, 0, ""},
-		{fmt.Errorf("parsing: %w", flag.ErrHelp), 0, ""}, // which was printed
+		{fmt.Errorf("parsing: %w", &cmdline.Answer{Text: "the usage"}), 0, ""},
 		{fmt.Errorf("%w: no flags", usage), 2, "it cannot begin: no flags\n"},
 		{errors.New("storage failed"), 1, "storage failed\n"},
 	} {
-		var stderr bytes.Buffer
-		if got := status(tt.err, usage, &stderr); got != tt.want || stderr.String() != tt.says {
+		var stdout, stderr bytes.Buffer
+		if got := status(tt.err, usage, &stdout, &stderr); got != tt.want || stderr.String() != tt.says {
 			t.Errorf("%v: status %d with %q, want %d with %q", tt.err, got, &stderr, tt.want, tt.says)
 		}
 	}
