@@ -55,9 +55,8 @@ import (
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(ctx, stop) // a second signal ends the program at once
-	info, err := os.Stdin.Stat()
 	os.Exit(status(os.Stdout, os.Stderr, run(ctx, os.Args[1:], console{
-		in: os.Stdin, terminal: err == nil && info.Mode()&os.ModeCharDevice != 0, out: os.Stdout, err: os.Stderr,
+		in: os.Stdin, terminal: cmdline.Terminal(os.Stdin), out: os.Stdout, err: os.Stderr,
 	})))
 }
 

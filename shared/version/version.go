@@ -23,6 +23,9 @@ func String() string {
 	return describe(info)
 }
 
+// Released reports whether this program was built as a release.
+func Released() bool { return release != "" }
+
 // describe is the version of a program that is no release.
 func describe(info *debug.BuildInfo) string {
 	if v := info.Main.Version; v != "" && v != "(devel)" {

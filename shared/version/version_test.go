@@ -35,8 +35,11 @@ func TestDescribe(t *testing.T) {
 
 func TestReleaseGoesFirst(t *testing.T) {
 	defer func(before string) { release = before }(release)
+	if Released() {
+		t.Error("Released() = true in a test")
+	}
 	release = "v1.2.3"
-	if got := String(); got != "v1.2.3" {
+	if got := String(); got != "v1.2.3" || !Released() {
 		t.Errorf("String() = %q, want the release's", got)
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"os"
 	"runtime"
 	"strings"
 
@@ -58,6 +59,16 @@ const versionFlag = "version"
 //	upload v1.2.3 go1.26.0 linux/amd64
 func Version(name string) string {
 	return fmt.Sprintf("%s %s %s %s/%s\n", name, version.String(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
+}
+
+// Terminal reports whether w is where a person reads.
+func Terminal(w io.Writer) bool {
+	f, ok := w.(*os.File)
+	if !ok {
+		return false
+	}
+	info, err := f.Stat()
+	return err == nil && info.Mode()&os.ModeCharDevice != 0
 }
 
 // oneLine is an error without line breaks, which somebody may have typed.
