@@ -7,11 +7,17 @@
 // API of Function Compute, and stands in for what surrounds them: the gateway,
 // OSS with its trigger, the timer, STS and the application's webhook. When all of it answers, it prints one
 // line of JSON with the addresses and credentials that a client needs; logs are
-// lines of JSON on stderr. It ends on SIGINT or SIGTERM and leaves no process
-// and, without -data, no file behind.
+// lines of JSON on stderr, and on a terminal a plain one says where to look. It
+// ends on SIGINT or SIGTERM and leaves no process and, without -data, no file
+// behind.
 //
 // With -once it uploads by every method instead, as a client would, checks the
 // stored bytes and the events, and exits with a status that says how it went.
+// Its table is all that it prints; the end of the log follows if something
+// failed, and -v prints the whole.
+//
+// The program of a release has the functions beside it, in the folder
+// "functions", and needs neither Go nor the source.
 //
 // It listens on this machine only. Whoever reaches it may read its events and
 // set its faults, without credentials: it is a tool for development and not a
@@ -32,21 +38,29 @@ import (
 	"syscall"
 	"time"
 
+	"ossupload/scripts/internal/cmdline"
 	"ossupload/scripts/internal/envfile"
 	"ossupload/scripts/internal/facts"
 	"ossupload/scripts/internal/stack"
 	"ossupload/scripts/internal/stack/fc"
+	"ossupload/shared/version"
 )
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(ctx, stop) // a second signal ends the program at once
-	err := run(whileParentLives(ctx), os.Args[1:], os.Stdout, os.Stderr)
+	if !version.Released() {
+		ctx = whileParentLives(ctx)
+	}
+	err := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
 	switch {
-	case errors.Is(err, flag.ErrHelp):
+	case err == nil, cmdline.Answered(err, os.Stdout):
 	case errors.Is(err, errUsage):
+		fmt.Fprintln(os.Stderr, err)
 		os.Exit(2)
-	case err != nil:
+	case errors.Is(err, errFaults):
+		os.Exit(1) // the table says which
+	default:
 		slog.New(slog.NewJSONHandler(os.Stderr, nil)).Error("running the local stack", "err", err.Error())
 		os.Exit(1)
 	}
@@ -54,16 +68,31 @@ func main() {
 
 // run serves until ctx ends, or for the length of one rehearsal.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) (err error) {
-	o, once, err := parseFlags(args, stderr)
+	o, err := parseFlags(args)
 	if err != nil {
 		return err
 	}
-	s, err := stack.Start(ctx, o)
+	o.Log = stderr
+	if o.once && !o.verbose {
+		log := new(tail)
+		o.Log = log
+		defer func() {
+			if err != nil {
+				log.print(stderr)
+			}
+		}()
+	}
+	return start(ctx, o, stdout, stderr)
+}
+
+// start runs the stack.
+func start(ctx context.Context, o options, stdout, stderr io.Writer) (err error) {
+	s, err := stack.Start(ctx, o.Options)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, s.Close()) }()
-	if once {
+	if o.once {
 		return rehearse(ctx, s, stdout)
 	}
 	if o.DataDir != "" {
@@ -74,12 +103,35 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) (err erro
 	if err := json.NewEncoder(stdout).Encode(s.Ready); err != nil {
 		return fmt.Errorf("printing the ready line: %w", err)
 	}
+	sayWhereToLook(stderr, s.Ready.Gateway, cmdline.Terminal(stderr))
 	<-ctx.Done()
 	return nil
 }
 
-// errUsage means that the flags are wrong and that the user has been told why.
-var errUsage = errors.New("wrong usage")
+// choosePorts takes free ports where none are given: the usual ones may be those
+// of a stack that runs.
+func (o *options) choosePorts(flags *flag.FlagSet) {
+	given := map[string]bool{}
+	flags.Visit(func(f *flag.Flag) { given[f.Name] = true })
+	for name, address := range map[string]*string{"addr": &o.Addr, "oss-addr": &o.OSSAddr, "sts-addr": &o.STSAddr} {
+		if !given[name] {
+			*address = "127.0.0.1:0"
+		}
+	}
+}
+
+// sayWhereToLook tells a person of the page. Whoever reads the log from a file or
+// a pipe expects lines of JSON, and gets one.
+func sayWhereToLook(stderr io.Writer, gateway string, terminal bool) {
+	if terminal {
+		fmt.Fprintf(stderr, "\nopen %s to upload something; Ctrl-C ends it\n\n", gateway)
+		return
+	}
+	slog.New(slog.NewJSONHandler(stderr, nil)).Info("open "+gateway, "url", gateway)
+}
+
+// errUsage means that the flags are wrong.
+var errUsage = errors.New("local cannot begin")
 
 // uppyDirVariable names a folder with a uppy.js, so that the page can upload
 // with Uppy too.
@@ -90,9 +142,14 @@ const deliverEvery = time.Minute
 
 const maxInstances = 16
 
-func parseFlags(args []string, stderr io.Writer) (o stack.Options, once bool, err error) {
+// options are what the flags say.
+type options struct {
+	stack.Options
+	once, verbose bool
+}
+
+func parseFlags(args []string) (o options, err error) {
 	flags := flag.NewFlagSet("local", flag.ContinueOnError)
-	flags.SetOutput(stderr)
 	flags.StringVar(&o.Addr, "addr", "127.0.0.1:8580", "`address` of the gateway; port 0 chooses one")
 	flags.StringVar(&o.OSSAddr, "oss-addr", "127.0.0.1:8581", "`address` of OSS")
 	flags.StringVar(&o.STSAddr, "sts-addr", "127.0.0.1:8582", "`address` of STS")
@@ -107,17 +164,18 @@ func parseFlags(args []string, stderr io.Writer) (o stack.Options, once bool, er
 		return nil
 	})
 	flags.BoolVar(&o.RefusePrivateCallbacks, "refuse-private-callbacks", false, "refuse uploads whose callback goes to a private address, as OSS does; PUBLIC_URL in -env then has to be public")
-	flags.BoolVar(&once, "once", false, "upload once by every method, check the outcome, and exit; ports are chosen unless given")
+	flags.BoolVar(&o.once, "once", false, "upload once by every method, check the outcome, and exit; ports are chosen unless given")
+	flags.BoolVar(&o.verbose, "v", false, "with -once: print the log as well")
+	functions := flags.String("functions", "", "`folder` of the built functions (default: \"functions\" beside the program, or else they are built from source)")
 
-	refuse := func(err error) (stack.Options, bool, error) {
-		fmt.Fprintln(stderr, err)
-		return stack.Options{}, false, errUsage
+	refuse := func(err error) (options, error) {
+		return options{}, fmt.Errorf("%w: %w", errUsage, err)
 	}
-	switch err := flags.Parse(args); {
+	switch err := cmdline.Parse(flags, args); {
 	case errors.Is(err, flag.ErrHelp):
-		return stack.Options{}, false, err
-	case err != nil: // flags.Parse has said what is wrong
-		return stack.Options{}, false, errUsage
+		return options{}, err
+	case err != nil:
+		return refuse(err)
 	case flags.NArg() > 0:
 		return refuse(fmt.Errorf("unexpected argument %q: only flags are accepted", flags.Arg(0)))
 	}
@@ -135,17 +193,14 @@ func parseFlags(args []string, stderr io.Writer) (o stack.Options, once bool, er
 			return refuse(err)
 		}
 	}
-	if once {
-		given := map[string]bool{}
-		flags.Visit(func(f *flag.Flag) { given[f.Name] = true })
-		for name, address := range map[string]*string{"addr": &o.Addr, "oss-addr": &o.OSSAddr, "sts-addr": &o.STSAddr} {
-			if !given[name] {
-				*address = "127.0.0.1:0"
-			}
-		}
+	if o.once {
+		o.choosePorts(flags)
+	}
+	program, _ := os.Executable() // without it nothing is looked for beside it
+	if o.Binaries, err = findFunctions(*functions, program); err != nil {
+		return refuse(err)
 	}
 	o.DeliverEvery = deliverEvery
 	o.UppyDir = os.Getenv(uppyDirVariable)
-	o.Log = stderr
-	return o, once, nil
+	return o, nil
 }

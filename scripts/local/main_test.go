@@ -29,21 +29,21 @@ func TestParseFlags(t *testing.T) {
 	if err := os.WriteFile(env, []byte("A=1\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	o, once, err := parseFlags(nil, io.Discard)
-	if err != nil || once || o.Addr != "127.0.0.1:8580" || o.OSSAddr != "127.0.0.1:8581" || o.STSAddr != "127.0.0.1:8582" || o.Trigger != fc.TriggerAPIGateway ||
+	o, err := parseFlags(nil)
+	if err != nil || o.once || o.verbose || o.Addr != "127.0.0.1:8580" || o.OSSAddr != "127.0.0.1:8581" || o.STSAddr != "127.0.0.1:8582" || o.Trigger != fc.TriggerAPIGateway ||
 		o.Instances != 1 || o.DeliverEvery != time.Minute || o.NoTrigger || o.RefusePrivateCallbacks {
-		t.Errorf("parseFlags() = %+v, %v, %v, want the documented defaults", o, once, err)
+		t.Errorf("parseFlags() = %+v, %v, want the documented defaults", o, err)
 	}
-	o, once, err = parseFlags([]string{"-once", "-oss-addr", "127.0.0.1:9000", "-trigger", "http", "-env", env, "-data", "d", "-webhook", "http://x/", "-instances", "2", "-refuse-private-callbacks"}, io.Discard)
-	if err != nil || !once || o.Addr != "127.0.0.1:0" || o.OSSAddr != "127.0.0.1:9000" || o.STSAddr != "127.0.0.1:0" ||
+	o, err = parseFlags([]string{"-once", "-v", "-oss-addr", "127.0.0.1:9000", "-trigger", "http", "-env", env, "-data", "d", "-webhook", "http://x/", "-instances", "2", "-refuse-private-callbacks"})
+	if err != nil || !o.once || !o.verbose || o.Addr != "127.0.0.1:0" || o.OSSAddr != "127.0.0.1:9000" || o.STSAddr != "127.0.0.1:0" ||
 		o.Trigger != fc.TriggerHTTP || o.Settings["A"] != "1" || o.DataDir != "d" || o.Webhook != "http://x/" || o.Instances != 2 || !o.RefusePrivateCallbacks {
-		t.Errorf("parseFlags(-once …) = %+v, %v, %v, want chosen ports but for the one given", o, once, err)
+		t.Errorf("parseFlags(-once …) = %+v, %v, want chosen ports but for the one given", o, err)
 	}
 }
 
 func TestAssume(t *testing.T) {
 	for _, args := range [][]string{{"-assume", "sign.too-early=400", "-assume", "meta.names=taken"}, {"-assume", "worst"}} {
-		o, _, err := parseFlags(args, io.Discard)
+		o, err := parseFlags(args)
 		if err != nil || !o.Assume.Is("sign.too-early", "400") || !o.Assume.Is("meta.names", "taken") {
 			t.Errorf("parseFlags(%q) = %v, %v, want both facts otherwise", args, o.Assume, err)
 		}
@@ -62,21 +62,18 @@ func TestParseFlagsRefuses(t *testing.T) {
 		{"more instances than any machine has room for", []string{"-instances", "1000"}, "-instances"},
 		{"a fact that is not unknown", []string{"-assume", "sign.week=8"}, "sign.week"},
 		{"all at once and one more", []string{"-assume", "worst", "-assume", "sign.too-early=400"}, "worst"},
+		{"a folder without the functions", []string{"-functions", t.TempDir()}, "there is no"},
 		{"an unknown trigger", []string{"-trigger", "timer"}, "timer"},
 		{"a file of settings that is not there", []string{"-env", filepath.Join(t.TempDir(), "none")}, "none"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			var stderr bytes.Buffer
-			if _, _, err := parseFlags(tt.args, &stderr); !errors.Is(err, errUsage) {
-				t.Errorf("parseFlags(%q) = %v, want %v", tt.args, err, errUsage)
-			}
-			if !strings.Contains(stderr.String(), tt.say) {
-				t.Errorf("parseFlags(%q) said %q, want %q in it", tt.args, stderr.String(), tt.say)
+			if _, err := parseFlags(tt.args); !errors.Is(err, errUsage) || !strings.Contains(err.Error(), tt.say) {
+				t.Errorf("parseFlags(%q) = %v, want %v with %q", tt.args, err, errUsage, tt.say)
 			}
 		})
 	}
-	if _, _, err := parseFlags([]string{"-h"}, io.Discard); !errors.Is(err, flag.ErrHelp) {
+	if _, err := parseFlags([]string{"-h"}); !errors.Is(err, flag.ErrHelp) {
 		t.Errorf("parseFlags(-h) = %v, want %v", err, flag.ErrHelp)
 	}
 }
@@ -140,6 +137,22 @@ func TestRunPrintsOneReadyLineWithRealAddresses(t *testing.T) {
 		if !json.Valid([]byte(line)) {
 			t.Errorf("stderr has %q, want JSON lines only", line)
 		}
+	}
+	if !strings.Contains(stderr.String(), `"msg":"open `+r.Gateway+`"`) {
+		t.Errorf("stderr does not say where to look: %s", &stderr)
+	}
+}
+
+func TestSayWhereToLook(t *testing.T) {
+	var person, pipe strings.Builder
+	sayWhereToLook(&person, "http://127.0.0.1:8580", true)
+	sayWhereToLook(&pipe, "http://127.0.0.1:8580", false)
+	if !strings.Contains(person.String(), "\nopen http://127.0.0.1:8580 ") {
+		t.Errorf("on a terminal it says %q", person.String())
+	}
+	var line struct{ URL string }
+	if err := json.Unmarshal([]byte(pipe.String()), &line); err != nil || line.URL != "http://127.0.0.1:8580" {
+		t.Errorf("elsewhere it says %q, want a line of JSON", pipe.String())
 	}
 }
 

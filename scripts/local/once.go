@@ -41,6 +41,9 @@ func newRehearsal(ready stack.Ready, out io.Writer) *rehearsal {
 	return r
 }
 
+// errFaults means that steps failed, and that the table says which.
+var errFaults = errors.New("the rehearsal has faults")
+
 // rehearse prints a line for each step. It fails if a step did.
 func rehearse(ctx context.Context, s *stack.Stack, out io.Writer) error {
 	r := newRehearsal(s.Ready, out)
@@ -70,7 +73,8 @@ func rehearse(ctx context.Context, s *stack.Stack, out io.Writer) error {
 		r.step(u.method, "find its event", func() (string, error) { return r.findEvent(ctx, u) })
 	}
 	if r.faults > 0 {
-		return fmt.Errorf("rehearsing: %d faults", r.faults)
+		fmt.Fprintf(out, "faults: %d\n", r.faults)
+		return errFaults
 	}
 	fmt.Fprintf(out, "all uploads stored and announced in %v\n", time.Since(began).Round(time.Millisecond))
 	return nil

@@ -1,11 +1,13 @@
 package main
 
 import (
+	"errors"
 	"io"
 	"net/http"
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 
@@ -83,6 +85,51 @@ func TestRehearsalFails(t *testing.T) {
 				if !strings.Contains(out.String(), text) {
 					t.Errorf("rehearse() printed\n%swant %q in it", out.String(), text)
 				}
+			}
+		})
+	}
+}
+
+// What somebody sees who tries the first command of the README.
+func TestOncePrintsItsTableAndNothingElse(t *testing.T) {
+	functions := stacktest.Binaries(t)
+	small := filepath.Join(t.TempDir(), "small.env")
+	if err := os.WriteFile(small, []byte("UPLOAD_MAX_SIZE=500000\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	tests := []struct {
+		name string
+		args []string
+		err  error
+		end  string // of what it prints
+		log  string // begins the log; "": there is none
+	}{
+		{"all goes well", nil, nil, "all uploads stored and announced in ", ""},
+		{"with its log", []string{"-v"}, nil, "all uploads stored and announced in ", `{"time":`},
+		{"something fails", []string{"-env", small}, errFaults, "faults: 2", "\nthe "},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			var stdout, stderr strings.Builder
+			err := run(t.Context(), append([]string{"-once", "-functions", functions}, tt.args...), &stdout, &stderr)
+			if !errors.Is(err, tt.err) {
+				t.Errorf("run() = %v, want %v", err, tt.err)
+			}
+			lines := strings.Split(strings.TrimSpace(stdout.String()), "\n")
+			for _, line := range lines[:len(lines)-1] {
+				if method, _, _ := strings.Cut(line, " "); !slices.Contains([]string{"put", "form", "url", "multipart"}, method) {
+					t.Errorf("it prints %q, which is no step", line)
+				}
+			}
+			if last := lines[len(lines)-1]; !strings.HasPrefix(last, tt.end) {
+				t.Errorf("it ends with %q, want %q", last, tt.end)
+			}
+			if tt.log == "" && stderr.Len() > 0 || !strings.HasPrefix(stderr.String(), tt.log) {
+				t.Errorf("stderr begins with %.300q, want %q", stderr.String(), tt.log)
+			}
+			if tt.err != nil && !strings.Contains(stderr.String(), `"code":"invalid_request"`) {
+				t.Errorf("stderr has no line about the refusal:\n%s", &stderr)
 			}
 		})
 	}
