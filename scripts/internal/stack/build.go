@@ -20,7 +20,10 @@ var FunctionNames = []string{"presign", "callback", "complete"}
 // It works from any folder of the module.
 func Build(ctx context.Context, dir string) error {
 	out, err := exec.CommandContext(ctx, "go", "env", "GOMOD").Output()
-	if err != nil {
+	switch {
+	case errors.Is(err, exec.ErrNotFound):
+		return errors.New("finding the functions: there is no go command to build them; a release has them built, in the folder functions beside the program")
+	case err != nil:
 		return fmt.Errorf("asking go for the module: %w", err)
 	}
 	file := strings.TrimSpace(string(out))
