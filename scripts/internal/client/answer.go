@@ -100,6 +100,13 @@ type Refusal struct {
 	Status     int
 	Problem    // as it was sent
 	RetryAfter time.Duration
+
+	// Why is what a 401 says about the caller's token (error_description of
+	// WWW-Authenticate, RFC 6750), or "".
+	Why string
+	// Ahead is by how much this machine's clock is ahead of the server's; 0 if the
+	// server does not tell the time. It is exact to some seconds.
+	Ahead time.Duration
 }
 
 // Refusal returns the answer as an error, whatever its status.
@@ -111,6 +118,12 @@ func (a Answer) Refusal() *Refusal {
 		RetryAfter: parseRetryAfter(a.Header.Get("Retry-After"), a.at),
 	}
 	r.RequestID = cmp.Or(r.RequestID, a.Header.Get("X-Request-Id"))
+	if _, rest, found := strings.Cut(a.Header.Get("WWW-Authenticate"), `error_description="`); found {
+		r.Why, _, _ = strings.Cut(rest, `"`)
+	}
+	if date, err := http.ParseTime(a.Header.Get("Date")); err == nil && !a.at.IsZero() {
+		r.Ahead = a.at.Sub(date)
+	}
 	return r
 }
 
@@ -125,6 +138,9 @@ func (r *Refusal) Error() string {
 	}
 	if details := Clean(string(r.Details)); details != "" && details != "null" {
 		text.WriteString(" " + details)
+	}
+	if why := Clean(r.Why); why != "" {
+		text.WriteString(" [" + why + "]")
 	}
 	if id := Clean(r.RequestID); id != "" {
 		text.WriteString(" (request " + id + ")")

@@ -58,12 +58,28 @@ func (c *Client) Presign(ctx context.Context, in PresignRequest) (Grant, error) 
 	return g, err
 }
 
+// ErrUnconfirmed means that an upload is stored, and that its receipt could not
+// be had. Confirm with its token asks again; nothing need be sent.
+var ErrUnconfirmed = errors.New("it is stored, but not confirmed")
+
 // Put uploads with one PUT: it asks for a grant, for another one when the URL
 // has expired meanwhile, sends the source and returns the receipt, which it has
 // held against the source and the CRC-64 that in declares, if any.
 func (c *Client) Put(ctx context.Context, in PresignRequest, source Source) (Receipt, error) {
+	return c.PutNoted(ctx, in, source, func(Grant) {})
+}
+
+// PutNoted is Put, and tells of each grant before a byte is sent with it: who
+// notes its token can confirm the upload later, whatever happens meanwhile.
+func (c *Client) PutNoted(ctx context.Context, in PresignRequest, source Source, note func(Grant)) (Receipt, error) {
 	in.Size = &source.Size
-	presign := func() (Grant, error) { return c.Presign(ctx, in) }
+	presign := func() (Grant, error) {
+		g, err := c.Presign(ctx, in)
+		if err == nil {
+			note(g)
+		}
+		return g, err
+	}
 	g, err := presign()
 	if err != nil {
 		return Receipt{}, err
@@ -81,6 +97,9 @@ func (c *Client) Put(ctx context.Context, in PresignRequest, source Source) (Rec
 		return r, nil
 	}
 	if r, err = c.Confirm(ctx, u.grant.UploadToken); err != nil {
+		if !IsStatus(err, http.StatusNotFound) {
+			err = fmt.Errorf("%w: %w", ErrUnconfirmed, err)
+		}
 		return Receipt{}, err
 	}
 	return r, r.Check(u.grant.Key, source.Size, crc)

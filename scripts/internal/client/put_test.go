@@ -146,8 +146,35 @@ func TestPutIsConfirmedOrFails(t *testing.T) {
 	})
 	c, _ := newClient(t, d)
 	_, err := put(t, c, content(1000))
-	if err == nil || !strings.Contains(err.Error(), "confirming the upload: giving up after 4 tries") || d.Count("confirm") != 4 {
-		t.Errorf("Put = %v after %d confirmations, want an error after 4", err, d.Count("confirm"))
+	if !errors.Is(err, ErrUnconfirmed) || !strings.Contains(err.Error(), "confirming the upload: giving up after 4 tries") || d.Count("confirm") != 4 {
+		t.Errorf("Put = %v after %d confirmations, want %v after 4", err, d.Count("confirm"), ErrUnconfirmed)
+	}
+}
+
+// Whoever noted the token of a grant can confirm the upload when all else of it
+// is lost.
+func TestPutNotesItsGrants(t *testing.T) {
+	d := clienttest.New(t, map[string][]step{"put": {{Status: 403, Body: clienttest.OSS403}, {Carry: true, Status: 203}},
+		"confirm": slices.Repeat([]step{clienttest.Code(502, "delivery_failed", "")}, 4)})
+	c, _ := newClient(t, d)
+	var noted []Grant
+	_, err := c.PutNoted(t.Context(), PresignRequest{Filename: "f"}, Bytes(content(1000)), func(g Grant) {
+		if len(noted) == d.Count("put") {
+			noted = append(noted, g)
+		}
+	})
+	if !errors.Is(err, ErrUnconfirmed) || len(noted) != 2 {
+		t.Fatalf("PutNoted = %v with %d grants noted before they were used, want %v with 2", err, len(noted), ErrUnconfirmed)
+	}
+	if r, err := c.Confirm(t.Context(), noted[1].UploadToken); err != nil || r.Check(noted[1].Key, 1000, "") != nil {
+		t.Errorf("Confirm of the last = %+v, %v, want the receipt", r, err)
+	}
+
+	// What is not there is not called stored.
+	d = clienttest.New(t, map[string][]step{"put": {{Status: 203}}})
+	c, _ = newClient(t, d)
+	if _, err := put(t, c, content(10)); err == nil || errors.Is(err, ErrUnconfirmed) {
+		t.Errorf("Put of what is not there = %v, want another error than %v", err, ErrUnconfirmed)
 	}
 }
 

@@ -139,3 +139,23 @@ func TestRefusalsAreFitToPrint(t *testing.T) {
 		})
 	}
 }
+
+// A 401 says what is wrong with the token, and a Date whose clock is wrong.
+func TestRefusalsTellOfTokenAndClock(t *testing.T) {
+	now := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	a := Answer{Status: 401, from: "x", at: now, Body: []byte(`{"code":"unauthenticated","message":"No.","requestId":"r"}`), Header: http.Header{
+		"Www-Authenticate": {`Bearer error="invalid_token", error_description="the token has expired"`},
+		"Date":             {now.Add(-10 * time.Minute).Format(http.TimeFormat)},
+	}}
+	r := a.Refusal()
+	if r.Why != "the token has expired" || r.Ahead != 10*time.Minute {
+		t.Errorf("refusal = %q and %v, want why, and ten minutes", r.Why, r.Ahead)
+	}
+	if got, want := r.Error(), "x answered 401 unauthenticated: No. [the token has expired] (request r)"; got != want {
+		t.Errorf("refusal = %q, want %q", got, want)
+	}
+	a.Header = http.Header{"Www-Authenticate": {"Bearer"}}
+	if r := a.Refusal(); r.Why != "" || r.Ahead != 0 {
+		t.Errorf("refusal = %q and %v, want neither", r.Why, r.Ahead)
+	}
+}
