@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"io"
+	"maps"
 	"math/rand/v2"
 	"net/http"
 	"net/http/httptest"
@@ -12,12 +13,16 @@ import (
 	"net/url"
 	"os"
 	"os/exec"
+	"path"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
+	"ossupload/scripts/internal/client"
+	"ossupload/scripts/internal/stack"
 	"ossupload/scripts/internal/stacktest"
 )
 
@@ -36,7 +41,7 @@ type program struct {
 type line struct {
 	mu    sync.Mutex
 	oss   *url.URL
-	parts []string      // numbers of the parts that were sent
+	parts []string      // numbers of the parts that were sent; answerOfPut for a whole object
 	bytes int64         // of these
 	hold  string        // the part whose request goes nowhere, and
 	held  chan struct{} // is closed when it has come
@@ -55,9 +60,17 @@ func newLine(t *testing.T) (*line, string) {
 		ErrorHandler: func(w http.ResponseWriter, _ *http.Request, _ error) { w.WriteHeader(http.StatusBadGateway) },
 	}
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		upload := r.Method == http.MethodPut && !strings.Contains(r.URL.Path, "/_ossupload/") // there the functions keep their own
+		if upload && !r.URL.Query().Has("partNumber") && l.takes(answerOfPut, r.ContentLength) {
+			proxy.ServeHTTP(httptest.NewRecorder(), r)
+			l.release()
+			<-r.Context().Done()
+			panic(http.ErrAbortHandler)
+		}
 		if number := r.URL.Query().Get("partNumber"); number != "" && r.Method == http.MethodPut && l.takes(number, r.ContentLength) {
 			// Only once the body is read does the server see that its client is gone.
 			_, _ = io.Copy(io.Discard, r.Body)
+			l.release()
 			<-r.Context().Done()
 			panic(http.ErrAbortHandler)
 		}
@@ -73,13 +86,23 @@ func (l *line) takes(number string, size int64) bool {
 	defer l.mu.Unlock()
 	if number == l.hold {
 		l.hold = ""
-		close(l.held)
 		return true
 	}
 	l.parts = append(l.parts, number)
 	l.bytes += size
 	return false
 }
+
+// release tells the test that the request is held.
+func (l *line) release() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	close(l.held)
+}
+
+// answerOfPut stands for a PUT of a whole object, which is carried out and whose
+// answer is held.
+const answerOfPut = "PUT"
 
 // watch forgets what was counted, and holds a part if one is named.
 func (l *line) watch(hold string) {
@@ -199,7 +222,8 @@ func TestUploadToTheLocalStack(t *testing.T) {
 	t.Run("small files, one of them empty", func(t *testing.T) {
 		small, content := randomFile(t, 10_000)
 		empty, _ := randomFile(t, 0)
-		stdout, stderr, status := p.run(t, "-state", t.TempDir(), "-content-type", "image/png", "-vars", "album=1", "-meta", "camera=x", small, empty)
+		// One after the other, so that the receipts are in order.
+		stdout, stderr, status := p.run(t, "-parallel", "1", "-state", t.TempDir(), "-content-type", "image/png", "-vars", "album=1", "-meta", "camera=x", small, empty)
 		p.want(t, stdout, stderr, status, content, nil)
 		if !strings.Contains(stdout, `"vars":{"album":"1"}`) || !strings.Contains(stdout, `"camera":"x"`) || !strings.Contains(stdout, `"image/png"`) {
 			t.Errorf("receipts = %s, want vars, metadata and type in them", stdout)
@@ -305,6 +329,95 @@ func TestUploadToTheLocalStack(t *testing.T) {
 		})
 	}
 
+	t.Run("a folder", func(t *testing.T) {
+		root := tree(t, "a.txt", "2026/01/b.txt", "2026/01/empty/", ".hidden", "c")
+		stdout, stderr, status := p.run(t, "-state", t.TempDir(), "-type", "text/plain", "-vars", "album=1", root)
+		got := map[string]string{}
+		for line := range strings.Lines(stdout) {
+			var r client.Receipt
+			if err := json.Unmarshal([]byte(line), &r); err != nil {
+				t.Fatal(err)
+			}
+			got[r.Vars["path"]] = string(p.stack.Object(t, r.Key))
+			if r.Vars["album"] != "1" || r.Filename != path.Base(r.Vars["path"]) {
+				t.Errorf("the receipt is %s", line)
+			}
+		}
+		want := map[string]string{"photos/a.txt": "a.txt", "photos/2026/01/b.txt": "2026/01/b.txt", "photos/c": "c"}
+		if status != 0 || !maps.Equal(got, want) {
+			t.Errorf("status %d, uploaded %v, want %v\n%s", status, got, want, stderr)
+		}
+		if !strings.Contains(stderr, "3 of 3 files uploaded, ") || !strings.Contains(stderr, "; left out: 1 hidden") {
+			t.Errorf("stderr = %s, want a summary", stderr)
+		}
+	})
+
+	for name, tt := range map[string]struct {
+		size int
+		more []string
+	}{
+		"a little from a pipe":             {10_000, nil},
+		"nothing from a pipe":              {0, nil},
+		"much from a pipe":                 {size, []string{"-part-size", "1MiB"}},
+		"much from a pipe, of a size":      {size, []string{"-part-size", "1MiB", "-size", strconv.Itoa(size)}},
+		"parts of our choice from a pipe":  {size, nil},
+		"a whole number of parts, unknown": {2 << 20, []string{"-part-size", "1MiB"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			content := randomBytes(tt.size)
+			cmd, stdout, stderr := p.command(t, p.stack.Ready.CallerToken, append(tt.more, "-name", "dump.bin", "-vars", "a=1", "-")...)
+			cmd.Stdin = bytes.NewReader(content)
+			if err := cmd.Run(); err != nil && cmd.ProcessState == nil {
+				t.Fatal(err)
+			}
+			p.checkSecrets(t, stderr.String())
+			p.want(t, stdout.String(), stderr.String(), cmd.ProcessState.ExitCode(), content)
+			if !strings.Contains(stdout.String(), `"filename":"dump.bin"`) || !strings.Contains(stdout.String(), `"a":"1"`) {
+				t.Errorf("the receipt is %s", stdout)
+			}
+		})
+	}
+
+	t.Run("killed once its PUT is stored, and run again", func(t *testing.T) {
+		path, content := randomFile(t, 70_000)
+		state := t.TempDir()
+		p.line.watch(answerOfPut)
+		cmd, stdout, _ := p.command(t, p.stack.Ready.CallerToken, "-state", state, path)
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		select {
+		case <-p.line.held:
+		case <-time.After(30 * time.Second):
+			t.Error("the PUT never came")
+		}
+		if err := cmd.Process.Kill(); err != nil {
+			t.Fatal(err)
+		}
+		if err := cmd.Wait(); err == nil || stdout.Len() > 0 {
+			t.Fatalf("the program = %v with %q, want it killed", err, stdout)
+		}
+		p.line.watch("")
+		out, said, status := p.run(t, "-state", state, path)
+		p.want(t, out, said, status, content)
+		if n, _ := p.line.sent(); n != 0 || !strings.Contains(said, "not sent again") || stateFiles(t, state) != nil {
+			t.Errorf("%d PUTs, state %q; want it confirmed alone\n%s", n, stateFiles(t, state), said)
+		}
+		events, err := stack.Events(t.Context(), p.stack.Client())
+		if err != nil {
+			t.Fatal(err)
+		}
+		ids := map[string]bool{}
+		for _, e := range events {
+			if e.Body.Data.Key == receipts(t, out)[0] {
+				ids[e.ID] = true
+			}
+		}
+		if len(ids) != 1 {
+			t.Errorf("the application was told of %d events, want one", len(ids))
+		}
+	})
+
 	t.Run("a token that is not believed", func(t *testing.T) {
 		path, _ := randomFile(t, 10)
 		cmd, stdout, stderr := p.command(t, "not-"+p.stack.Ready.CallerToken, "-state", t.TempDir(), path)
@@ -319,12 +432,12 @@ func TestUploadToTheLocalStack(t *testing.T) {
 		first, content := randomFile(t, 10)
 		last, _ := randomFile(t, 10)
 		dir := t.TempDir()
-		stdout, stderr, status := p.run(t, "-state", dir, first, dir, last)
+		stdout, stderr, status := p.run(t, "-no-resume", first, dir, last)
 		if keys := receipts(t, stdout); status != 1 || len(keys) != 2 || !bytes.Equal(p.stack.Object(t, keys[1]), content) {
 			t.Errorf("status = %d with %d receipts, want 1 with 2\n%s", status, len(keys), stderr)
 		}
-		if !strings.Contains(stderr, dir+": it is a directory") || !strings.Contains(stderr, "1 of 3 files have no receipt: "+dir) {
-			t.Errorf("stderr = %s, want the directory named", stderr)
+		if !strings.Contains(stderr, dir+": there is no file in this folder") || !strings.Contains(stderr, "1 of 3 files have no receipt: "+dir) {
+			t.Errorf("stderr = %s, want the empty folder named", stderr)
 		}
 	})
 }

@@ -39,10 +39,7 @@ type outcome struct {
 // testFile writes a file of size bytes that are not all the same.
 func testFile(t *testing.T, size int) (path string, content []byte) {
 	t.Helper()
-	content = make([]byte, size)
-	for i := range content {
-		content[i] = byte(i*7 + i>>8 + i>>16)
-	}
+	content = randomBytes(size)
 	path = filepath.Join(t.TempDir(), "file.bin")
 	if err := os.WriteFile(path, content, 0o600); err != nil {
 		t.Fatal(err)
@@ -52,6 +49,11 @@ func testFile(t *testing.T, size int) (path string, content []byte) {
 
 // upload uploads a file as one run of the program does, but never waits.
 func (f *fake) upload(ctx context.Context, path, stateDir string, change func(*uploader)) outcome {
+	f.t.Helper()
+	return f.uploadItem(ctx, item{name: path}, stateDir, change)
+}
+
+func (f *fake) uploadItem(ctx context.Context, i item, stateDir string, change func(*uploader)) outcome {
 	f.t.Helper()
 	var o outcome
 	var said bytes.Buffer
@@ -65,14 +67,13 @@ func (f *fake) upload(ctx context.Context, path, stateDir string, change func(*u
 		},
 		states:        states{stateDir},
 		multipartFrom: 150 << 10,
-		progress: func(name string, size int64) *progress {
-			return newProgress(&said, lines, filepath.Base(name), size, time.Now)
-		},
+		slots:         make(slots, 4),
+		screen:        newScreen(&said, lines, nil, time.Now),
 	}
 	if change != nil {
 		change(u)
 	}
-	receipt, err := u.upload(ctx, path)
+	receipt, err := u.upload(ctx, i)
 	o.receipts, o.said, o.err = string(receipt), said.String(), err
 	for _, secret := range []string{clienttest.Token, clienttest.Upload, clienttest.Signature} {
 		if strings.Contains(o.said, secret) || err != nil && strings.Contains(err.Error(), secret) {

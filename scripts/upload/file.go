@@ -28,9 +28,6 @@ type file struct {
 // openFile opens what can be sent, and again in parts: nothing but a regular
 // file.
 func openFile(name string) (*file, error) {
-	if name == "-" {
-		return nil, errors.New("standard input cannot be uploaded: its size is not known beforehand, and it cannot be read again")
-	}
 	// Before it is opened: a pipe would wait for its other end.
 	if err := checkRegular(os.Stat(name)); err != nil {
 		return nil, err

@@ -14,6 +14,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"ossupload/scripts/internal/cmdline"
 )
 
 const (
@@ -29,6 +31,9 @@ type options struct {
 	wish          wish
 	parallel      int
 	multipartFrom int64
+	stdinName     string // what standard input is called
+	stdinSize     int64  // -1: not known
+	hidden        bool
 	stateDir      string // empty: nothing is kept
 	quiet         bool
 	timeout       time.Duration
@@ -36,38 +41,47 @@ type options struct {
 	warnings      []string
 }
 
-// errUsage means that the command line was not understood and that this was
-// said.
-var errUsage = errors.New("wrong usage")
+const usage = `usage: upload [flags] FILE|FOLDER...
+       upload [flags] -name NAME [-size BYTES] -
 
-const usage = `usage: upload [flags] FILE...
+Uploads to OSS through an ossupload deployment, several files at once, and
+prints a receipt for each when it is there: one line of JSON. The exit status is
+0 if all have one, 1 if some have not, 2 if the command line is wrong. What was
+interrupted is gone on with by the same command, and what was stored without a
+receipt is confirmed by it, and not sent again.
 
-Uploads files to OSS through an ossupload deployment, one after the other, and
-prints a receipt for each: one line of JSON. The exit status is 0 only if every
-file has one. An upload that was interrupted is resumed by the same command.
+Of a folder all files are uploaded, at any depth, but for symbolic links and what
+begins with a dot; where a file lay reaches the application as vars.path,
+"photos/2026/a.jpg". "-" is standard input, which cannot be gone on with: what
+fits 8 MiB is one object at once, more is sent in parts, up to 10,000 of them (78
+GiB, or more with -part-size).
 
 Environment: OSSUPLOAD_ENDPOINT, OSSUPLOAD_TOKEN.
 
 `
 
-func parseFlags(args []string, getenv func(string) string, stderr io.Writer) (options, error) {
+func parseFlags(args []string, getenv func(string) string) (options, error) {
 	o := options{
 		wish:          wish{vars: map[string]string{}, metadata: map[string]string{}},
 		multipartFrom: 16 << 20,
+		stdinSize:     -1,
 	}
 	flags := flag.NewFlagSet("upload", flag.ContinueOnError)
-	flags.SetOutput(stderr)
 	flags.Usage = func() {
-		fmt.Fprint(stderr, usage)
+		fmt.Fprint(flags.Output(), usage)
 		flags.PrintDefaults()
 	}
 	endpoint := flags.String("endpoint", "", "`URL` of the deployment (default $OSSUPLOAD_ENDPOINT or "+defaultEndpoint+")")
 	token := flags.String("token", "", "the caller's `token`; other users of the machine may see it: prefer $OSSUPLOAD_TOKEN or -token-file")
 	tokenFile := flags.String("token-file", "", "`file` that holds the caller's token")
-	flags.StringVar(&o.wish.contentType, "content-type", "", "`type/subtype` of the objects (default: by the extension)")
+	flags.StringVar(&o.wish.contentType, "type", "", "`type/subtype` of the objects (default: by the extension)")
+	flags.StringVar(&o.wish.contentType, "content-type", "", "the same as -`type`")
+	flags.StringVar(&o.stdinName, "name", "", "with -: the file `name` that the upload gets")
+	flags.Func("size", "with -: `bytes` that there will be, if that is known; fewer or more are a fault", size(&o.stdinSize, 0))
+	flags.BoolVar(&o.hidden, "hidden", false, "of a folder, take what begins with a dot as well")
 	flags.Func("vars", "`name=value` for the application's event; repeatable", pair(o.wish.vars))
 	flags.Func("meta", "`name=value` as metadata of the objects; repeatable", pair(o.wish.metadata))
-	flags.IntVar(&o.parallel, "parallel", 4, "`number` of parts that are sent at once")
+	flags.IntVar(&o.parallel, "parallel", 4, "`number` of files that are uploaded at once, and of bodies that are sent at once, parts included")
 	flags.Func("part-size", "`bytes` of a part, optionally with KiB, MiB or GiB (default: the server decides)", size(&o.wish.partSize, 100<<10))
 	flags.Func("multipart-from", "`bytes` from which on a file is sent in parts (default 16MiB)", size(&o.multipartFrom, 0))
 	flags.StringVar(&o.stateDir, "state", "", "`folder` for what resuming needs (default: ossupload in the user's cache folder)")
@@ -75,11 +89,8 @@ func parseFlags(args []string, getenv func(string) string, stderr io.Writer) (op
 	flags.BoolVar(&o.quiet, "quiet", false, "print nothing but receipts and errors")
 	flags.DurationVar(&o.timeout, "timeout", 30*time.Second, "`time` that a request may take, plus a second for each 100 KB that are being sent")
 
-	switch err := flags.Parse(args); {
-	case errors.Is(err, flag.ErrHelp):
+	if err := cmdline.Parse(flags, args); err != nil {
 		return options{}, err
-	case err != nil: // flags.Parse has said what is wrong
-		return options{}, errUsage
 	}
 	o.files = flags.Args()
 	err := o.check()
@@ -90,8 +101,7 @@ func parseFlags(args []string, getenv func(string) string, stderr io.Writer) (op
 		o.token, err = findToken(*token, *tokenFile, getenv)
 	}
 	if err != nil {
-		fmt.Fprintln(stderr, "upload:", err)
-		return options{}, errUsage
+		return options{}, err
 	}
 	if o.token != "" && inTheClear(o.endpoint) {
 		o.warnings = append(o.warnings, "the endpoint is not HTTPS: anybody on the way can read the token")
@@ -109,6 +119,27 @@ func (o *options) check() error {
 		return fmt.Errorf("-parallel must be from 1 to %d", maxParallel)
 	case o.timeout <= 0:
 		return errors.New("-timeout must be more than 0")
+	}
+	return o.checkStdin()
+}
+
+// checkStdin checks what belongs to standard input.
+func (o *options) checkStdin() error {
+	n := 0
+	for _, name := range o.files {
+		if name == stdinName {
+			n++
+		}
+	}
+	switch {
+	case n > 1:
+		return errors.New("- is given twice: standard input can be read once")
+	case n == 0 && o.stdinName != "":
+		return errors.New("-name is for standard input: give - as well")
+	case n == 0 && o.stdinSize >= 0:
+		return errors.New("-size is for standard input: give - as well")
+	case n == 1 && o.stdinName == "":
+		return errors.New("- needs a -name, by which the upload is known")
 	}
 	return nil
 }

@@ -1,10 +1,8 @@
 package main
 
 import (
-	"bytes"
 	"errors"
 	"flag"
-	"io"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -16,7 +14,7 @@ import (
 func none(string) string { return "" }
 
 func TestParseFlags(t *testing.T) {
-	o, err := parseFlags([]string{"a", "b"}, none, io.Discard)
+	o, err := parseFlags([]string{"a", "b"}, none)
 	if err != nil || o.endpoint != "http://127.0.0.1:8580" || o.token != "" || o.parallel != 4 || o.multipartFrom != 16<<20 ||
 		o.timeout != 30*time.Second || !reflect.DeepEqual(o.files, []string{"a", "b"}) {
 		t.Errorf("parseFlags(a b) = %+v, %v, want the documented defaults", o, err)
@@ -24,7 +22,7 @@ func TestParseFlags(t *testing.T) {
 	env := func(name string) string {
 		return map[string]string{"OSSUPLOAD_ENDPOINT": "https://up.example.com/x/", "OSSUPLOAD_TOKEN": "from-env\n"}[name]
 	}
-	o, err = parseFlags([]string{"a"}, env, io.Discard)
+	o, err = parseFlags([]string{"a"}, env)
 	if err != nil || o.endpoint != "https://up.example.com/x" || o.token != "from-env" {
 		t.Errorf("parseFlags = %+v, %v, want endpoint and token of the environment", o, err)
 	}
@@ -33,19 +31,23 @@ func TestParseFlags(t *testing.T) {
 		t.Fatal(err)
 	}
 	o, err = parseFlags([]string{"-endpoint", "http://localhost:1", "-token-file", token, "-content-type", "image/png", "-vars", "a=1", "-vars", "b=x=y",
-		"-meta", "c=", "-parallel", "8", "-part-size", "1MiB", "-multipart-from", "0", "-state", "dir", "-quiet", "-timeout", "5s", "f"}, env, io.Discard)
+		"-meta", "c=", "-parallel", "8", "-part-size", "1MiB", "-multipart-from", "0", "-state", "dir", "-quiet", "-timeout", "5s", "f"}, env)
 	want := options{
-		endpoint: "http://localhost:1", token: "from-file", parallel: 8, multipartFrom: 0, stateDir: "dir", quiet: true, timeout: 5 * time.Second,
+		endpoint: "http://localhost:1", token: "from-file", parallel: 8, multipartFrom: 0, stdinSize: -1, stateDir: "dir", quiet: true, timeout: 5 * time.Second,
 		wish:  wish{contentType: "image/png", vars: map[string]string{"a": "1", "b": "x=y"}, metadata: map[string]string{"c": ""}, partSize: 1 << 20},
 		files: []string{"f"},
 	}
 	if err != nil || !reflect.DeepEqual(o, want) {
 		t.Errorf("parseFlags = %+v, %v, want %+v", o, err, want)
 	}
-	if o, err := parseFlags([]string{"-no-resume", "-state", "dir", "f"}, env, io.Discard); err != nil || o.stateDir != "" {
+	o, err = parseFlags([]string{"-type", "text/csv", "-name", "x.csv", "-size", "1KiB", "-hidden", "-"}, env)
+	if err != nil || o.wish.contentType != "text/csv" || o.stdinName != "x.csv" || o.stdinSize != 1024 || !o.hidden {
+		t.Errorf("parseFlags(-) = %+v, %v, want what it says of standard input", o, err)
+	}
+	if o, err := parseFlags([]string{"-no-resume", "-state", "dir", "f"}, env); err != nil || o.stateDir != "" {
 		t.Errorf("parseFlags(-no-resume) = %q, %v, want nothing kept", o.stateDir, err)
 	}
-	if o, err := parseFlags([]string{"-endpoint", "http://up.example.com", "f"}, env, io.Discard); err != nil || len(o.warnings) == 0 {
+	if o, err := parseFlags([]string{"-endpoint", "http://up.example.com", "f"}, env); err != nil || len(o.warnings) == 0 {
 		t.Errorf("parseFlags = %q, %v, want a warning about a token in the clear", o.warnings, err)
 	}
 }
@@ -63,6 +65,10 @@ func TestParseFlagsRefuses(t *testing.T) {
 	}{
 		{"no file", nil, "no file is named"},
 		{"an unknown flag", []string{"-port", "80", "f"}, "-port"},
+		{"standard input without a name", []string{"-"}, "needs a -name"},
+		{"standard input twice", []string{"-name", "x", "-", "-"}, "twice"},
+		{"a name for a file", []string{"-name", "x", "f"}, "is for standard input"},
+		{"a size of a file", []string{"-size", "0", "f"}, "is for standard input"},
 		{"no part at once", []string{"-parallel", "0", "f"}, "-parallel"},
 		{"too many at once", []string{"-parallel", "65", "f"}, "-parallel"},
 		{"a pair that is none", []string{"-vars", "a", "f"}, "name=value"},
@@ -82,16 +88,13 @@ func TestParseFlagsRefuses(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			var stderr bytes.Buffer
-			if _, err := parseFlags(tt.args, none, &stderr); !errors.Is(err, errUsage) {
-				t.Errorf("parseFlags(%q) = %v, want %v", tt.args, err, errUsage)
-			}
-			if !strings.Contains(stderr.String(), tt.say) || strings.Contains(stderr.String(), secret) {
-				t.Errorf("parseFlags(%q) said %q, want %q in it", tt.args, stderr.String(), tt.say)
+			_, err := parseFlags(tt.args, none)
+			if err == nil || !strings.Contains(err.Error(), tt.say) || strings.Contains(err.Error(), secret) || strings.Contains(err.Error(), "\n") {
+				t.Errorf("parseFlags(%q) = %v, want one line with %q", tt.args, err, tt.say)
 			}
 		})
 	}
-	if _, err := parseFlags([]string{"-h"}, none, io.Discard); !errors.Is(err, flag.ErrHelp) {
+	if _, err := parseFlags([]string{"-h"}, none); !errors.Is(err, flag.ErrHelp) {
 		t.Errorf("parseFlags(-h) = %v, want %v", err, flag.ErrHelp)
 	}
 }

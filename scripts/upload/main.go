@@ -1,53 +1,61 @@
 // Command upload uploads files through an ossupload deployment:
 //
-//	OSSUPLOAD_ENDPOINT=https://upload.example.com OSSUPLOAD_TOKEN=… go run ./scripts/upload FILE...
+//	OSSUPLOAD_ENDPOINT=https://upload.example.com OSSUPLOAD_TOKEN=… go run ./scripts/upload FILE|FOLDER...
+//	pg_dump shop | OSSUPLOAD_TOKEN=… go run ./scripts/upload -name shop.sql -
 //
 // It is a client of the HTTP contract and knows nothing else of the functions.
-// A small file is one presigned PUT; a larger one is sent in parts, several at
-// once. A receipt goes to stdout for each file, as one line of JSON, and means
+// A small file is one presigned PUT; a larger one is sent in parts. A receipt
+// goes to stdout for each file when it is there, as one line of JSON, and means
 // that the object is stored, that its CRC-64 is the one that was computed from
 // the file here, and that the application was told. Everything else goes to
-// stderr, and no token or signed URL with it.
+// stderr, and no token or signed URL with it: on a terminal a bar for each file
+// that is under way, elsewhere lines; what to do about an error; and at the end
+// how much was uploaded.
 //
 // What fails for a while is tried again. What was interrupted, even by a
-// SIGKILL, is resumed by the same command: the parts that storage lists are
-// believed when their ETags are the MD5s of the file's bytes. A file that
-// changes while it is sent is never completed.
+// SIGKILL, is gone on with by the same command: the parts that storage lists are
+// believed when their ETags are the MD5s of the file's bytes, and a file that
+// was stored with one PUT and not confirmed is confirmed, and not sent again.
+// A file that changes while it is sent is never completed.
+//
+// The files of a folder are uploaded at any depth. Symbolic links in it are not
+// followed: they may lead out of it, and around. What begins with a dot is left
+// out, for it is settings and caches as a rule, and secrets among them; -hidden
+// takes it. Both are counted in the last line.
 //
 // The status is 0 if every file has a receipt, 2 if the command line is wrong,
-// and else 1. A first SIGINT ends the upload and keeps what resuming needs; a
+// and else 1. A first SIGINT ends the uploads and keeps what resuming needs; a
 // second one ends the program at once.
 package main
 
 import (
 	"context"
-	"errors"
-	"flag"
 	"fmt"
 	"io"
 	"os"
 	"os/signal"
-	"strings"
 	"syscall"
 	"time"
 
 	"ossupload/scripts/internal/client"
+	"ossupload/scripts/internal/cmdline"
 )
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(ctx, stop) // a second signal ends the program at once
-	os.Exit(run(ctx, os.Args[1:], os.Getenv, os.Stdout, os.Stderr))
+	os.Exit(run(ctx, os.Args[1:], os.Getenv, os.Stdin, os.Stdout, os.Stderr))
 }
 
-// run uploads the files that args name and returns the program's status.
-func run(ctx context.Context, args []string, getenv func(string) string, stdout io.Writer, stderr *os.File) int {
-	o, err := parseFlags(args, getenv, stderr)
+// run uploads what args name and returns the program's status.
+func run(ctx context.Context, args []string, getenv func(string) string, stdin io.Reader, stdout io.Writer, stderr *os.File) int {
+	o, err := parseFlags(args, getenv)
 	switch {
-	case errors.Is(err, flag.ErrHelp):
-		return 0
+	case cmdline.Answered(err, stdout):
+		return statusDone
 	case err != nil:
-		return 2
+		fmt.Fprintln(stderr, "upload:", err)
+		return statusUsage
 	}
 	how := quiet
 	if !o.quiet {
@@ -68,35 +76,32 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout 
 		states:        states{o.stateDir},
 		wish:          o.wish,
 		multipartFrom: o.multipartFrom,
-		progress: func(name string, size int64) *progress {
-			return newProgress(stderr, how, name, size, time.Now)
-		},
+		slots:         make(slots, o.parallel),
+		screen:        newScreen(stderr, how, terminalSize(stderr), time.Now),
+		stdin:         input{stdin, o.stdinName, o.stdinSize},
 	}
-	return u.all(ctx, o.files, stdout, stderr)
+	f := find(o.files, o.hidden)
+	if _, given := o.wish.vars[placeVar]; given && f.fromFolder() {
+		fmt.Fprintf(stderr, "upload: -vars %s says where a file of a folder lay: call yours otherwise\n", placeVar)
+		return statusUsage
+	}
+	u.states.prune(time.Now())
+	return u.all(ctx, f, stdout)
 }
 
-// all uploads files one after the other. One that fails does not keep the
-// others from being tried; an interruption does.
-func (u *uploader) all(ctx context.Context, files []string, stdout, stderr io.Writer) (status int) {
-	var failed []string
-	for _, name := range files {
-		err := context.Cause(ctx)
-		if err == nil {
-			var receipt []byte
-			if receipt, err = u.upload(ctx, name); err == nil {
-				_, err = fmt.Fprintf(stdout, "%s\n", receipt)
-			}
-			if err != nil {
-				fmt.Fprintf(stderr, "upload: %s: %v\n", client.Clean(name), err)
-			}
+// What the program ends with.
+const (
+	statusDone = iota
+	statusFailed
+	statusUsage
+)
+
+// terminalSize tells how large a terminal is now, or what is usual.
+func terminalSize(f *os.File) func() (columns, rows int) {
+	return func() (columns, rows int) {
+		if columns, rows, ok := sizeOf(f); ok {
+			return columns, rows
 		}
-		if err != nil {
-			failed = append(failed, client.Clean(name))
-		}
+		return 80, 24
 	}
-	if len(failed) == 0 {
-		return 0
-	}
-	fmt.Fprintf(stderr, "upload: %d of %d files have no receipt: %s\n", len(failed), len(files), strings.Join(failed, ", "))
-	return 1
 }

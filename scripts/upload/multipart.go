@@ -54,7 +54,7 @@ func (u *upload) multipart(ctx context.Context) (json.RawMessage, error) {
 			u.progress.reset()
 			continue
 		case hopeless(err) || !u.states.enabled():
-			s.abort(ctx)
+			u.abort(ctx, s.saved.UploadID)
 			u.states.remove(s.saved)
 			return nil, err
 		}
@@ -76,10 +76,17 @@ func (u *upload) earlier(ctx context.Context) *saved {
 	if known == nil || same {
 		return known
 	}
-	u.progress.note("the file or the options have changed since an earlier run: starting over")
-	(&session{upload: u, saved: *known}).abort(ctx)
-	u.states.remove(*known)
+	u.giveUp(ctx, *known)
 	return nil
+}
+
+// giveUp forgets what an earlier run has left of another upload of this file.
+func (u *upload) giveUp(ctx context.Context, known saved) {
+	u.progress.note("the file or the options have changed since an earlier run: starting over")
+	if known.UploadID != "" {
+		u.abort(ctx, known.UploadID)
+	}
+	u.states.remove(known)
 }
 
 // begin resumes what is known or starts an upload.
@@ -212,12 +219,18 @@ func (s *session) complete(ctx context.Context) (json.RawMessage, error) {
 }
 
 func (s *session) askForReceipt(ctx context.Context, parts []client.Part, crc uint64) (json.RawMessage, error) {
+	return s.upload.complete(ctx, s.saved.UploadID, s.saved.Key, s.file.size, parts, crc)
+}
+
+// complete completes an upload and returns its receipt, held against what was
+// sent. Without parts it completes what storage has.
+func (u *upload) complete(ctx context.Context, id, key string, size int64, parts []client.Part, crc uint64) (json.RawMessage, error) {
 	sum := client.Decimal(crc)
-	receipt, err := s.client.Complete(ctx, s.saved.UploadID, client.CompleteRequest{Parts: parts, Checksum: &client.Checksum{CRC64: sum}})
+	receipt, err := u.client.Complete(ctx, id, client.CompleteRequest{Parts: parts, Checksum: &client.Checksum{CRC64: sum}})
 	if err != nil {
 		return nil, err
 	}
-	return receipt.Line, receipt.Check(s.saved.Key, s.file.size, sum)
+	return receipt.Line, receipt.Check(key, size, sum)
 }
 
 // forget makes the parts that a refusal names missing.
@@ -241,10 +254,10 @@ func (s *session) forget(mismatch error) {
 
 // abort has the parts of an upload removed that nobody will complete, if that
 // is possible: they cost money. It is done after an interruption, too.
-func (s *session) abort(ctx context.Context) {
+func (u *upload) abort(ctx context.Context, id string) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), parting)
 	defer cancel()
-	if err := s.client.Once().Abort(ctx, s.saved.UploadID); err != nil && !client.IsStatus(err, http.StatusConflict) && !errors.Is(err, client.ErrGone) {
-		s.progress.note("parts may be left at storage: %v", err)
+	if err := u.client.Once().Abort(ctx, id); err != nil && !client.IsStatus(err, http.StatusConflict) && !errors.Is(err, client.ErrGone) {
+		u.progress.note("parts may be left at storage: %v", err)
 	}
 }

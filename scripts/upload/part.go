@@ -30,6 +30,11 @@ func (s *session) sendMissing(parent context.Context) error {
 			break
 		}
 		group.Go(func() error {
+			done, err := s.slots.take(ctx)
+			if err != nil {
+				return err
+			}
+			defer done()
 			offset, length := s.stretch(number)
 			sent, crc, err := s.client.SendPart(ctx, number, len(s.parts), urls.Get, s.file.source(offset, length, s.progress.add))
 			if err == nil {

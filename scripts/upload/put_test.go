@@ -81,7 +81,6 @@ func TestPutOfAFileThatChanges(t *testing.T) {
 func TestOnlyRegularFilesAreUploaded(t *testing.T) {
 	dir := t.TempDir()
 	for name, say := range map[string]string{
-		"-":           "standard input",
 		dir:           "directory",
 		os.DevNull:    "not a regular file",
 		dir + "/none": "no such file",

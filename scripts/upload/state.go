@@ -8,14 +8,18 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"regexp"
 	"time"
 )
 
-// saved is what is kept of a multipart upload, so that another run of the
-// program can go on with it. Which parts are there is not: the server knows.
+// saved is what is kept of an upload, so that another run of the program can go
+// on with it: with a multipart upload where it ended, and with a single PUT by
+// asking for its receipt before anything is sent again. Which parts are there
+// is not kept: the server knows.
 //
-// UploadID is a secret. Who has it, and the caller's token, can write to the
-// upload; so the file is its owner's alone.
+// UploadID and UploadToken are secrets, of one kind. Who has them, and the
+// caller's token, can write to the upload; so the file is its owner's alone. They
+// are good for a week at most, and so is the file.
 type saved struct {
 	Version  int       `json:"version"`
 	Endpoint string    `json:"endpoint"`
@@ -29,9 +33,15 @@ type saved struct {
 	Metadata    map[string]string `json:"metadata,omitempty"`
 	PartAsked   int64             `json:"partAsked,omitempty"`
 
-	Key      string `json:"key"`
-	UploadID string `json:"uploadId"`
-	PartSize int64  `json:"partSize"`
+	Key string `json:"key"`
+
+	// Of a multipart upload:
+	UploadID string `json:"uploadId,omitempty"`
+	PartSize int64  `json:"partSize,omitempty"`
+
+	// Of a single PUT:
+	UploadToken string `json:"uploadToken,omitempty"`
+	CRC64       string `json:"crc64,omitempty"` // decimal, of what was going to be sent
 }
 
 const stateVersion = 1
@@ -54,11 +64,15 @@ func (u *upload) wanted() saved {
 
 // continues reports whether the upload of s is the one that is wanted.
 func (s saved) continues(wanted saved) bool {
-	return s.Version == wanted.Version && s.Endpoint == wanted.Endpoint && s.Path == wanted.Path &&
-		s.Size == wanted.Size && s.Modified.Equal(wanted.Modified) &&
-		s.ContentType == wanted.ContentType && s.PartAsked == wanted.PartAsked &&
-		maps.Equal(s.Vars, wanted.Vars) && maps.Equal(s.Metadata, wanted.Metadata) &&
-		s.Key != "" && s.UploadID != "" && s.PartSize > 0
+	sameFile := s.Version == wanted.Version && s.Endpoint == wanted.Endpoint && s.Path == wanted.Path &&
+		s.Size == wanted.Size && s.Modified.Equal(wanted.Modified) && s.CRC64 == wanted.CRC64
+	return sameFile && s.sameWish(wanted) && s.Key != "" && (s.UploadToken != "" || s.UploadID != "" && s.PartSize > 0)
+}
+
+// sameWish reports whether the same was asked for.
+func (s saved) sameWish(wanted saved) bool {
+	return s.ContentType == wanted.ContentType && s.PartAsked == wanted.PartAsked &&
+		maps.Equal(s.Vars, wanted.Vars) && maps.Equal(s.Metadata, wanted.Metadata)
 }
 
 // partCount is how many parts the file has.
@@ -90,7 +104,7 @@ func (s states) load(wanted saved) (known *saved, same bool) {
 		return nil, false
 	}
 	known = new(saved)
-	if json.Unmarshal(text, known) != nil || known.Version != stateVersion || known.Endpoint != wanted.Endpoint || known.UploadID == "" {
+	if json.Unmarshal(text, known) != nil || known.Version != stateVersion || known.Endpoint != wanted.Endpoint || known.UploadID == "" && known.UploadToken == "" {
 		return nil, false
 	}
 	return known, known.continues(wanted)
@@ -128,6 +142,31 @@ func (s states) save(of saved) (err error) {
 	}
 	return os.Rename(temporary.Name(), s.name(of))
 }
+
+// maxStateAge is how long an upload can be gone on with: no token lives longer,
+// and by then the parts of a multipart upload have been aborted.
+const maxStateAge = 169 * time.Hour
+
+// prune forgets the uploads that nobody can go on with any more, so that what
+// is never tried again does not stay for ever.
+func (s states) prune(now time.Time) {
+	if !s.enabled() {
+		return
+	}
+	entries, err := os.ReadDir(s.dir)
+	if err != nil {
+		return // there is nothing to forget, or another run will
+	}
+	for _, e := range entries {
+		ours := stateName.MatchString(e.Name())
+		if info, err := e.Info(); ours && err == nil && info.Mode().IsRegular() && now.Sub(info.ModTime()) > maxStateAge {
+			_ = os.Remove(filepath.Join(s.dir, e.Name()))
+		}
+	}
+}
+
+// stateName are the names that name and save give.
+var stateName = regexp.MustCompile(`^([0-9a-f]{32}\.json|\.new-[0-9]+)$`)
 
 // remove forgets an upload. What cannot be removed is found out to be over by
 // the next run.

@@ -135,11 +135,11 @@ func ranges(numbers []int) string {
 // was refused.
 type PartSigner func(ctx context.Context, number int, another bool) (string, error)
 
-// SendPart sends part number of so many until storage has it, and returns it
-// with the CRC-64 of its bytes. A URL that is refused is replaced once each
+// SendPart sends part number of so many, 0 if that is not known, until storage
+// has it, and returns it with the CRC-64 of its bytes. A URL that is refused is replaced once each
 // try. It returns ErrGone if storage does not know the upload.
 func (c *Client) SendPart(ctx context.Context, number, of int, sign PartSigner, source Source) (part Part, crc uint64, err error) {
-	what := fmt.Sprintf("sending part %d of %d", number, of)
+	what := partText(number, of)
 	err = c.Retry.Do(ctx, what, func(try int) error {
 		part, crc, err = c.sendPart(ctx, try, number, sign, false, source)
 		if r, ok := errors.AsType[*Refusal](err); ok && r.From == Storage && r.Status == http.StatusForbidden {
@@ -152,6 +152,14 @@ func (c *Client) SendPart(ctx context.Context, number, of int, sign PartSigner, 
 		err = fmt.Errorf("%s: %w", what, err)
 	}
 	return part, crc, err
+}
+
+// partText says in errors which part it is.
+func partText(number, of int) string {
+	if of == 0 {
+		return fmt.Sprintf("sending part %d", number)
+	}
+	return fmt.Sprintf("sending part %d of %d", number, of)
 }
 
 // sendPart is one try of SendPart with one URL.

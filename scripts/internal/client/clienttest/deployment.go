@@ -50,7 +50,7 @@ type Deployment struct {
 	log     []string          // operations in the order of their requests
 	objects map[string][]byte // by key
 	parts   map[int][]byte
-	size    int64  // agreed for the multipart upload
+	size    int64  // agreed for the multipart upload; -1: none
 	begun   int    // multipart uploads
 	signed  int    // URLs
 	granted int    // presigned PUTs
@@ -173,7 +173,7 @@ func CRC(content []byte) string {
 // asked is what the bodies of requests may have.
 type asked struct {
 	Filename    string
-	Size        int64
+	Size        *int64
 	Checksum    struct{ CRC64 string }
 	As          string
 	Key         string
@@ -206,7 +206,7 @@ func (d *Deployment) act(op string, r *http.Request, body []byte) Step {
 	if r.Header.Get("Content-Type") != "" {
 		d.t.Errorf("part %d has the Content-Type %q, want none", number, r.Header.Get("Content-Type"))
 	}
-	if want := min(PartSize, d.size-int64(number-1)*PartSize); int64(len(body)) != want {
+	if want := min(PartSize, d.size-int64(number-1)*PartSize); d.size >= 0 && int64(len(body)) != want {
 		d.t.Errorf("part %d has %d bytes, want %d", number, len(body), want)
 	}
 	d.parts[number] = body
@@ -238,10 +238,13 @@ func (d *Deployment) answerMultipart(op string, r *http.Request, in asked) Step 
 	switch op {
 	case "create":
 		d.begun++
-		d.size = in.Size
 		clear(d.parts)
-		return d.ok(map[string]any{"key": fmt.Sprintf("multi%d", d.begun), "uploadId": fmt.Sprintf("%s.%d", Upload, d.begun),
-			"partSize": PartSize, "partCount": (in.Size + PartSize - 1) / PartSize})
+		out := map[string]any{"key": fmt.Sprintf("multi%d", d.begun), "uploadId": fmt.Sprintf("%s.%d", Upload, d.begun), "partSize": PartSize}
+		if d.size = -1; in.Size != nil {
+			d.size = *in.Size
+			out["partCount"] = (d.size + PartSize - 1) / PartSize
+		}
+		return d.ok(out)
 	case "url":
 		n, _ := strconv.Atoi(r.URL.Path[strings.LastIndexByte(r.URL.Path, '/')+1:])
 		return d.ok(map[string]any{"method": "PUT", "url": d.signPart(n), "expires": 900})
@@ -295,7 +298,10 @@ func (d *Deployment) receipt(key string) Step {
 
 func (d *Deployment) presign(in asked) Step {
 	d.granted++
-	d.crc, d.size = in.Checksum.CRC64, in.Size
+	d.crc, d.size = in.Checksum.CRC64, -1
+	if in.Size != nil {
+		d.size = *in.Size
+	}
 	key := fmt.Sprintf("put%d", d.granted)
 	if in.As == "form" {
 		return d.ok(map[string]any{"method": "POST", "url": d.URL + "/bucket", "key": key, "uploadToken": Upload + key,
@@ -371,7 +377,11 @@ func (d *Deployment) complete(in asked) Step {
 		return s
 	}
 	var whole []byte
-	for i := range int((d.size + PartSize - 1) / PartSize) {
+	count := int((d.size + PartSize - 1) / PartSize)
+	if d.size < 0 {
+		count = len(d.parts)
+	}
+	for i := range count {
 		part, there := d.parts[i+1]
 		if !there || len(in.Parts) > 0 && (in.Parts[i].PartNumber != i+1 || in.Parts[i].ETag != stored(part).Header["ETag"]) {
 			return refuse("parts_mismatch", fmt.Sprintf(`,"details":[{"partNumber":%d,"reason":"missing"}]`, i+1))
