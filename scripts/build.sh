@@ -4,8 +4,20 @@
 # and reproducible, because the same tree should deploy the same bytes.
 #
 #   scripts/build.sh [presign] [callback] [complete]     all three by default
+#
+# OSSUPLOAD_VERSION is the version that the functions log, if it is set, and
+# DIST the folder for them, if it is another than dist.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
+dist=${DIST:-dist}
+ldflags='-s -w'
+if [ -n "${OSSUPLOAD_VERSION:-}" ]; then
+  if [[ ! $OSSUPLOAD_VERSION =~ ^[0-9A-Za-z.+-]+$ ]]; then
+    echo 'build.sh: OSSUPLOAD_VERSION has characters that no version has' >&2
+    exit 2
+  fi
+  ldflags+=" -X ossupload/shared/version.release=$OSSUPLOAD_VERSION"
+fi
 
 if [ $# -eq 0 ]; then
   set -- presign callback complete
@@ -15,14 +27,14 @@ for name in "$@"; do
     echo "build.sh: there is no function $name" >&2
     exit 2
   fi
-  mkdir -p "dist/$name"
-  find "dist/$name" -mindepth 1 ! -name main -delete
+  mkdir -p "$dist/$name"
+  find "$dist/$name" -mindepth 1 ! -name main -delete
   # go1 runs on x86-64 only. The commit is left out of the binary: it would
   # make a rebuild differ, and the build fail where git distrusts the tree.
   CGO_ENABLED=0 GOOS=linux GOARCH=amd64 \
-    go build -trimpath -buildvcs=false -ldflags='-s -w' -o "dist/.building.$$" "./functions/$name"
-  chmod 0755 "dist/.building.$$"
+    go build -trimpath -buildvcs=false -ldflags="$ldflags" -o "$dist/.building.$$" "./functions/$name"
+  chmod 0755 "$dist/.building.$$"
   # In one step: complete is deployed twice, and the other may be reading it.
-  mv -f "dist/.building.$$" "dist/$name/main"
-  printf 'dist/%s/main: %d bytes\n' "$name" "$(wc -c <"dist/$name/main")"
+  mv -f "$dist/.building.$$" "$dist/$name/main"
+  printf '%s/%s/main: %d bytes\n' "$dist" "$name" "$(wc -c <"$dist/$name/main")"
 done
