@@ -277,7 +277,7 @@ func TestFailures(t *testing.T) {
 		{"empty token", with(`"`+roleToken+`"`, `""`), assumerole.ErrUnavailable, ""},
 		{"expiration that is no time", with(`2099-01-01T00:00:00Z`, roleSecret), assumerole.ErrUnavailable, ""},
 		{"secret that is a number", with(`"`+roleSecret+`"`, `1`), assumerole.ErrUnavailable, ""},
-		{"connection closed", func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }, assumerole.ErrUnavailable, "role service is unavailable: network error"},
+		{"connection closed", func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }, assumerole.ErrUnavailable, "role service is unavailable: the connection was closed before the whole answer came"},
 		{"answer cut short", func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Content-Length", "1000")
 			_, _ = io.WriteString(w, whole[:40])
@@ -330,9 +330,9 @@ func TestNetworkFailures(t *testing.T) {
 		name, endpoint, text string
 		limit                time.Duration
 	}{
-		{"certificate of somebody else", other.URL, "role service is unavailable: certificate is not trusted", time.Minute},
-		{"nobody listens", closed, "role service is unavailable: network error", time.Minute},
-		{"no answer in time", s.URL, "role service is unavailable: timeout", 50 * time.Millisecond},
+		{"certificate of somebody else", other.URL, "role service is unavailable: x509: certificate signed by unknown authority", time.Minute},
+		{"nobody listens", closed, "role service is unavailable: dial tcp " + closed + ": connect: connection refused", time.Minute},
+		{"no answer in time", s.URL, "role service is unavailable: no answer in time", 50 * time.Millisecond},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			config := s.config(newClock())

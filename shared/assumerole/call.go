@@ -2,7 +2,6 @@ package assumerole
 
 import (
 	"context"
-	"crypto/tls"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -12,6 +11,7 @@ import (
 
 	"github.com/aliyun/credentials-go/credentials/providers"
 
+	"ossupload/shared/netcause"
 	"ossupload/shared/rolecreds"
 	"ossupload/shared/trace"
 )
@@ -151,14 +151,8 @@ func reason(err error) error {
 		}
 		return fmt.Errorf("%w: error answer", ErrUnavailable)
 	}
-	if _, ok := errors.AsType[*tls.CertificateVerificationError](err); ok {
-		return fmt.Errorf("%w: certificate is not trusted", ErrUnavailable)
-	}
-	if timeout, ok := errors.AsType[net.Error](err); ok {
-		if timeout.Timeout() {
-			return fmt.Errorf("%w: timeout", ErrUnavailable)
-		}
-		return fmt.Errorf("%w: network error", ErrUnavailable)
+	if _, ok := errors.AsType[net.Error](err); ok { // it never answered
+		return fmt.Errorf("%w: %s", ErrUnavailable, netcause.Of(err))
 	}
 	return fmt.Errorf("%w: answer cannot be read", ErrUnavailable)
 }

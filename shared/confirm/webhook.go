@@ -15,6 +15,7 @@ import (
 	"strings"
 	"time"
 
+	"ossupload/shared/netcause"
 	"ossupload/shared/outbox"
 	"ossupload/shared/secureurl"
 	"ossupload/shared/trace"
@@ -79,12 +80,12 @@ func newWebhook(c WebhookConfig, now func() time.Time) (*webhook, error) {
 	}
 	transport := c.Client
 	if transport == nil {
-		transport = &http.Transport{
+		transport = netcause.Transport{Next: &http.Transport{
 			DialContext:         (&net.Dialer{Timeout: c.Budget / 2}).DialContext,
 			TLSHandshakeTimeout: c.Budget / 2,
 			ForceAttemptHTTP2:   true,
 			IdleConnTimeout:     60 * time.Second,
-		}
+		}}
 	}
 	w.client = &http.Client{
 		Transport:     transport,
@@ -141,10 +142,7 @@ func (w *webhook) post(ctx context.Context, id string, body []byte) (again bool,
 	end()
 	if err != nil {
 		// net/http puts the URL into its error, and a webhook URL may hold a secret.
-		if errors.Is(err, context.DeadlineExceeded) {
-			return true, errors.New("posting event: no answer in time")
-		}
-		return true, errors.New("posting event: no connection")
+		return true, errors.New("posting event: " + netcause.Of(err))
 	}
 	drain(ctx, cancel, res.Body)
 	return outcome(res, now)

@@ -4,8 +4,10 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"slices"
@@ -13,6 +15,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -80,7 +83,8 @@ func (a *answers) RoundTrip(r *http.Request) (*http.Response, error) {
 	n := int(a.calls.Add(1)) - 1
 	switch status := a.statuses[min(n, len(a.statuses)-1)]; status {
 	case 0:
-		return nil, errors.New("connection reset by https://backend.example.com/secret-path")
+		reset := &net.OpError{Op: "read", Net: "tcp", Err: syscall.ECONNRESET}
+		return nil, fmt.Errorf("asking https://backend.example.com/secret-path: %w", reset)
 	case -1:
 		<-r.Context().Done()
 		return nil, r.Context().Err()
@@ -163,7 +167,7 @@ func TestWebhookPauses(t *testing.T) {
 	}{
 		{"the shortest pauses", 500, 0, 2 * time.Second, []time.Duration{0, 50 * ms, 150 * ms}, 150 * ms, "webhook answered 500"},
 		{"the longest pauses", 500, 1, 2 * time.Second, []time.Duration{0, 150 * ms, 450 * ms}, 450 * ms, "webhook answered 500"},
-		{"no connection", 0, 0.5, 2 * time.Second, []time.Duration{0, 100 * ms, 300 * ms}, 300 * ms, "no connection"},
+		{"no connection", 0, 0.5, 2 * time.Second, []time.Duration{0, 100 * ms, 300 * ms}, 300 * ms, "posting event: read tcp: connection reset by peer"},
 		// A second, half of 900 ms, half of 250 ms.
 		{"silence", -1, 0.5, 2 * time.Second, []time.Duration{0, 1100 * ms, 1750 * ms}, 1875 * ms, "no answer in time"},
 		{"a pause that the budget ends", 503, 1, 400 * ms, []time.Duration{0, 150 * ms}, 400 * ms, "webhook answered 503"},

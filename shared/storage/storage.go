@@ -8,7 +8,8 @@
 // behind. The first of two tries has half of the time, so that a connection that
 // died unnoticed, while an instance was frozen for one, does not spend all of
 // it. Errors hold OSS's code, EC and request id, never its message: that
-// repeats the signed request, the security token included.
+// repeats the signed request, the security token included. Where no answer came
+// they say why: netcause knows which words of that are fit for a log.
 //
 // It imports rolecreds for the credentials of each invocation, signing for the
 // endpoint that settings parsed, and trace to say how long OSS took.
@@ -29,6 +30,7 @@ import (
 	"github.com/aliyun/alibabacloud-oss-go-sdk-v2/oss/retry"
 
 	"ossupload/shared/api"
+	"ossupload/shared/netcause"
 	"ossupload/shared/rolecreds"
 	"ossupload/shared/signing"
 	"ossupload/shared/trace"
@@ -67,7 +69,7 @@ type Error struct {
 	Code      string
 	EC        string
 	RequestID string
-	cause     error // only for reasons that are not OSS's answer
+	cause     error // only where there was no answer, or none of OSS
 }
 
 func (e *Error) Error() string {
@@ -132,7 +134,7 @@ func New(c Config) *Client {
 		WithUseCName(c.Endpoint.Style == signing.CNAME).
 		WithRetryer(retry.NewStandard(func(o *retry.RetryOptions) { o.MaxBackoff = maxPause })).
 		WithHttpClient(&http.Client{
-			Transport: limit{&http.Transport{
+			Transport: limit{netcause.Transport{Next: &http.Transport{
 				DialContext:           (&net.Dialer{Timeout: headTimeout}).DialContext,
 				TLSHandshakeTimeout:   headTimeout,
 				ResponseHeaderTimeout: callTimeout,
@@ -141,7 +143,7 @@ func New(c Config) *Client {
 				IdleConnTimeout:       60 * time.Second,
 				// A HEAD must show the size of the object as it is stored.
 				DisableCompression: true,
-			}},
+			}}},
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		})
 	return &Client{bucket: c.Bucket, oss: oss.NewClient(config)}
@@ -338,7 +340,9 @@ func classify(op string, err error) error {
 		e.Reason = reason(op, service.StatusCode, service.Code)
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled),
 		errors.As(err, &network) && network.Timeout():
-		e.Reason = ErrTimeout
+		e.Reason, e.cause = ErrTimeout, errors.New(netcause.Of(err))
+	default:
+		e.cause = errors.New(netcause.Of(err))
 	}
 	return e
 }

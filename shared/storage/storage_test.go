@@ -242,8 +242,8 @@ func TestDeadline(t *testing.T) {
 	defer close(release)
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
-	if _, err := c.Head(ctx, "k"); !errors.Is(err, storage.ErrTimeout) {
-		t.Errorf("Head = %v, want ErrTimeout", err)
+	if _, err := c.Head(ctx, "k"); !errors.Is(err, storage.ErrTimeout) || !strings.HasSuffix(err.Error(), ": no answer in time") {
+		t.Errorf("Head = %v, want ErrTimeout, after there was a connection", err)
 	}
 }
 
@@ -255,8 +255,12 @@ func TestNoConnection(t *testing.T) {
 	}
 	s.Close()
 	c := storage.New(storage.Config{Region: "cn-hangzhou", Bucket: "examplebucket", Endpoint: endpoint, Credentials: source{}})
-	if _, err := c.Head(t.Context(), "k"); !errors.Is(err, storage.ErrUnavailable) {
-		t.Errorf("Head = %v, want ErrUnavailable", err)
+	_, err = c.Head(t.Context(), "uploads/secret-name")
+	if !errors.Is(err, storage.ErrUnavailable) || !strings.Contains(err.Error(), ": dial tcp "+endpoint.Host+": connect: connection refused") {
+		t.Errorf("Head = %v, want ErrUnavailable and why there was no connection", err)
+	}
+	if text := fmt.Sprint(err); strings.Contains(text, "secret-name") || strings.Contains(text, token) || strings.Contains(text, "://") {
+		t.Errorf("error %q holds what was asked", text)
 	}
 }
 
