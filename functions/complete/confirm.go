@@ -37,7 +37,11 @@ func (h *handler) confirm(ctx context.Context, caller callerauth.Caller, in conf
 	if err := h.own(caller, claims); err != nil {
 		return confirm.Answer{}, err
 	}
-	return h.confirmer.Confirm(ctx, claims)
+	object, err := h.storage.Head(ctx, claims.Key)
+	if err != nil {
+		return confirm.Answer{}, err
+	}
+	return h.confirmer.Asked(ctx, claims, object)
 }
 
 // confirmKey confirms by the grant that the object itself carries. Keys of
@@ -56,5 +60,5 @@ func (h *handler) confirmKey(ctx context.Context, caller callerauth.Caller, key 
 	if claims.Subject != caller.Subject {
 		return confirm.Answer{}, fmt.Errorf("%w: the stored grant is another subject's", errNoUpload)
 	}
-	return h.confirmer.Announce(ctx, claims, object)
+	return h.confirmer.Asked(ctx, claims, object)
 }

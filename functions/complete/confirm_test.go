@@ -49,13 +49,17 @@ func TestConfirm(t *testing.T) {
 		if ids := f.told(claims.Key); len(ids) == 1 && ids[0] != got.EventID {
 			t.Errorf("told as %s, want %s", ids[0], got.EventID)
 		}
-		f.asked(storagetest.Head, storagetest.Put)
+		f.asked(storagetest.Head, storagetest.Get, storagetest.Put)
 		if want == "" {
 			want = jsonOf(t, got)
 		}
 		if got := jsonOf(t, got); got != want || !strings.Contains(got, `"key":"`+claims.Key+`"`) {
 			t.Errorf("receipt %s, want %s", got, want)
 		}
+	}
+	// The first was the first to announce it. Only that is worth a warning.
+	if n := strings.Count(f.log.String(), `"msg":"repair","action":"no callback"`); n != 1 {
+		t.Errorf("%d warnings that no callback came, want 1:\n%s", n, f.log)
 	}
 	// By key at any age, by token until it expires.
 	f.clock = today.Add(60*time.Second - 1)

@@ -172,6 +172,32 @@ func (c *Confirmer) Granted(ctx context.Context, key string) (uploadtoken.Claims
 	return claims, object, err
 }
 
+// Asked is Announce for a client that asks. If nobody has announced an upload
+// before whose callback should have, it says so in the log: one may be an accident,
+// many mean that OSS does not reach the callback function, or is refused by it.
+func (c *Confirmer) Asked(ctx context.Context, claims uploadtoken.Claims, object storage.Object) (Answer, error) {
+	missing := c.callbackMissing(ctx, claims, object)
+	answer, err := c.Announce(ctx, claims, object)
+	if err == nil && missing {
+		c.config.Log.WarnContext(ctx, "repair", "action", "no callback", "eventId", answer.EventID, "method", string(claims.Method))
+	}
+	return answer, err
+}
+
+// callbackMissing reports whether an upload has a callback and no marker, which its
+// callback would have left. Multipart uploads have none: their completion announces
+// them. Where the marker cannot be read, nothing is known.
+func (c *Confirmer) callbackMissing(ctx context.Context, claims uploadtoken.Claims, object storage.Object) bool {
+	name := c.markerName(claims.Key, object)
+	if claims.Method == uploadtoken.MultipartPart || name == "" {
+		return false
+	}
+	ctx, cancel := context.WithTimeout(ctx, waitedFor.marking)
+	defer cancel()
+	known, err := c.readMarker(ctx, name)
+	return err == nil && known == ""
+}
+
 // Announce is Confirm for an object whose HEAD is at hand.
 func (c *Confirmer) Announce(ctx context.Context, claims uploadtoken.Claims, object storage.Object) (Answer, error) {
 	return c.announce(ctx, claims, object, waitedFor)

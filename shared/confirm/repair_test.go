@@ -325,3 +325,40 @@ func TestDoCheck(t *testing.T) {
 		t.Errorf("Do = %v, want the storage's error", err)
 	}
 }
+
+// A client that asks first is worth a warning where a callback should have been
+// faster, and nowhere else.
+func TestAsked(t *testing.T) {
+	nothing := func(*testing.T, *seen, *uploadtoken.Claims) {}
+	tests := []struct {
+		name   string
+		change func(*testing.T, *seen, *uploadtoken.Claims)
+		warned bool
+	}{
+		{"nobody announced it", nothing, true},
+		{"by a form", func(_ *testing.T, _ *seen, c *uploadtoken.Claims) { c.Method = uploadtoken.Form }, true},
+		{"its callback did", func(_ *testing.T, s *seen, _ *uploadtoken.Claims) { s.bucket.kept = map[string]string{marker: "taken"} }, false},
+		{"its callback queued it", func(_ *testing.T, s *seen, _ *uploadtoken.Claims) {
+			s.bucket.kept = map[string]string{marker: "queued"}
+		}, false},
+		{"in parts, which have no callback", func(_ *testing.T, _ *seen, c *uploadtoken.Claims) { c.Method = uploadtoken.MultipartPart }, false},
+		{"it cannot be known", func(_ *testing.T, s *seen, _ *uploadtoken.Claims) {
+			s.bucket.get = func(context.Context) error { return storage.ErrUnavailable }
+		}, false},
+		{"it disagrees with its grant", func(_ *testing.T, s *seen, _ *uploadtoken.Claims) { s.bucket.object.Size++ }, false},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			s, c := newSeen(t, time.Second), claims()
+			tt.change(t, s, &c)
+			answer, err := made(t, s.config).Asked(t.Context(), c, s.bucket.object)
+			if refused := s.bucket.object.Size != object().Size; (err != nil) != refused {
+				t.Fatalf("Asked = %v", err)
+			}
+			want := `"level":"WARN","msg":"repair","action":"no callback","eventId":"` + answer.EventID + `","method":"` + string(c.Method) + `"`
+			if got := strings.Contains(s.log.String(), want); got != tt.warned || !got && strings.Contains(s.log.String(), "no callback") {
+				t.Errorf("the log warns: %v, want %v\n%s", got, tt.warned, &s.log)
+			}
+		})
+	}
+}
