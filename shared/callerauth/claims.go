@@ -49,7 +49,7 @@ func (c *claimSet) UnmarshalJSON(data []byte) error {
 
 func (c claimSet) GetExpirationTime() (*jwt.NumericDate, error) {
 	if _, ok := c["exp"]; !ok {
-		return nil, closer(ErrClaim, "the claim exp is missing")
+		return nil, errNoExp
 	}
 	return c.date("exp")
 }

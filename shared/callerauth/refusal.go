@@ -39,22 +39,24 @@ var (
 	ErrCritical = reason("critical header is not understood", "")
 	// ErrNoKey: the issuer publishes no usable key, or more than one, that fits
 	// the token.
-	ErrNoKey = reason("no published key fits the token", "")
+	ErrNoKey = hinted("no published key fits the token", "It must sign with a key that AUTH_JWKS_URL publishes, and name it in kid.")
 	// ErrSignature: the token was not made with our secret, or with the key that
 	// it names.
-	ErrSignature = reason("signature does not verify", "")
+	ErrSignature = hinted("signature does not verify", "It must sign with what this service verifies with: AUTH_JWT_SECRET, or a key of AUTH_JWKS_URL.")
 	// ErrExpired: the token's exp has passed.
 	ErrExpired = reason("token has expired", "Your token has expired. Ask your application for a new one.")
 	// ErrNotYetValid: the token's nbf or iat lies in the future.
 	ErrNotYetValid = reason("token is not yet valid", "Your token is not valid yet: its nbf or iat lies in the future. Try again later, or check the clock of your application's server.")
 	// ErrIssuer: iss is not the configured issuer.
-	ErrIssuer = reason("issuer is not the expected one", "")
+	ErrIssuer = hinted("issuer is not the expected one", "Its tokens need AUTH_ISSUER of this service as iss.")
 	// ErrAudience: aud does not hold the configured audience.
-	ErrAudience = reason("audience is not the expected one", "")
+	ErrAudience = hinted("audience is not the expected one", "Its tokens need AUTH_AUDIENCE of this service as aud, which is ossupload unless that is set.")
 	// ErrSubject: the identity is empty, too long or not plain text.
 	ErrSubject = reason("unusable subject", "")
 	// ErrClaim: exp is missing, or a claim that matters cannot be read.
 	ErrClaim = reason("unusable claim", "")
+	// errNoExp is a closer reason of ErrClaim that most applications meet once.
+	errNoExp = hintedOf(ErrClaim, "the claim exp is missing", "Its tokens need exp: when they end, in seconds since 1970.")
 	// ErrSecret: the gateway's secret is missing, repeated or wrong.
 	ErrSecret = sentinel("gateway secret does not match", errGateway.Message, challengeGateway)
 )
@@ -88,6 +90,7 @@ type refusal struct {
 	of     error // the more general error
 	answer *api.Error
 	text   string
+	hint   string // ends the message of closer reasons
 }
 
 func (r *refusal) Error() string { return r.text }
@@ -112,8 +115,21 @@ func reason(why, message string) error {
 // holds words of ours and names from the configuration, and nothing that came
 // with the request.
 func closer(of error, format string, args ...any) error {
-	why := fmt.Sprintf(format, args...)
-	return refuse(of, why, unusable(why), challengeOf(why))
+	hint := ""
+	if sentinel, ok := of.(*refusal); ok {
+		hint = sentinel.hint
+	}
+	return hintedOf(of, fmt.Sprintf(format, args...), hint)
+}
+
+// hinted is a reason whose message says what whoever makes the tokens has to do.
+// Names of settings are no secret, and what they are set to is not told.
+func hinted(why, hint string) error { return hintedOf(ErrUnauthenticated, why, hint) }
+
+func hintedOf(of error, why, hint string) error {
+	r := refuse(of, why, strings.TrimSpace(unusable(why)+" "+hint), challengeOf(why))
+	r.hint = hint
+	return r
 }
 
 func refuse(of error, why, message, challenge string) *refusal {
