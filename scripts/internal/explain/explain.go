@@ -1,0 +1,304 @@
+// Package explain says what went wrong with an upload, and what to do about it: of
+// the XML of an OSS refusal, the JSON of a function's, the transcript of "curl -v",
+// or the message of a browser's console. With the answer of POST /presign it names
+// what was sent otherwise than it was signed.
+//
+// It works offline. All its words are in rules.json, which the page of the local
+// stack reads too: explain.js there is the same logic, and one table of cases holds
+// the two equal. What is said has nothing of the input but names of headers, of
+// parameters and of form fields, content types, lengths, methods, hosts and times:
+// never a signature, a token or another value.
+package explain
+
+import (
+	_ "embed" // rules.json
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/url"
+	"regexp"
+	"strconv"
+	"strings"
+)
+
+// Rules is rules.json.
+//
+//go:embed rules.json
+var Rules []byte
+
+// Rule is one symptom with its cause and its mend. In its texts {name} stands for a
+// fact, and what is between brackets is left out if one of its facts is not known.
+type Rule struct {
+	ID      string `json:"id"`
+	Who     string `json:"who"`     // refused: storage or function
+	Origin  string `json:"origin"`  // of a page's message: who was asked
+	Code    string `json:"code"`    // pattern of the whole code
+	EC      string `json:"ec"`      // pattern of the whole EC, which decides alone
+	Message string `json:"message"` // pattern in the message
+	Exit    string `json:"exit"`    // pattern of the whole status of curl
+	Symptom string `json:"symptom"`
+	Cause   string `json:"cause"`
+	Mend    string `json:"mend"`
+
+	Facts []string `json:"facts"` // names of the groups of Message
+}
+
+// Book is all rules, each list in the order in which they are tried.
+type Book struct {
+	Differences []Rule `json:"differences"`
+	Refusals    []Rule `json:"refusals"`
+	Pages       []Rule `json:"pages"`
+	Curl        []Rule `json:"curl"`
+	Nothing     Rule   `json:"nothing"`
+}
+
+// book is read once: rules.json is part of the program.
+var book = func() (b Book) {
+	if err := json.Unmarshal(Rules, &b); err != nil {
+		panic("explain: rules.json cannot be read: " + err.Error())
+	}
+	return b
+}()
+
+// Every returns every rule, for a page that lists them.
+func Every() Book { return book }
+
+// Finding is one thing that is wrong.
+type Finding struct {
+	ID      string `json:"id"`
+	Symptom string `json:"symptom"`
+	Cause   string `json:"cause"`
+	Mend    string `json:"mend"`
+}
+
+func (f Finding) String() string {
+	return f.Symptom + "\n  why:  " + f.Cause + "\n  mend: " + f.Mend
+}
+
+// facts are what rules may name.
+type facts map[string]string
+
+var (
+	bracketed = regexp.MustCompile(`\[([^\[\]]*)\]`)
+	named     = regexp.MustCompile(`\{([a-z]+)\}`)
+)
+
+// fill puts facts into a text.
+func (f facts) fill(text string) string {
+	text = bracketed.ReplaceAllStringFunc(text, func(part string) string {
+		for _, name := range named.FindAllStringSubmatch(part, -1) {
+			if f[name[1]] == "" {
+				return ""
+			}
+		}
+		return part[1 : len(part)-1]
+	})
+	return named.ReplaceAllStringFunc(text, func(name string) string {
+		if value := f[name[1:len(name)-1]]; value != "" {
+			return value
+		}
+		return "(unknown)"
+	})
+}
+
+func (r Rule) finding(f facts) Finding {
+	return Finding{ID: r.ID, Symptom: f.fill(r.Symptom), Cause: f.fill(r.Cause), Mend: f.fill(r.Mend)}
+}
+
+func ruleOf(rules []Rule, id string) Rule {
+	for _, r := range rules {
+		if r.ID == id {
+			return r
+		}
+	}
+	panic(fmt.Sprintf("explain: no rule %q", id))
+}
+
+// ErrPresign means that the answer of POST /presign is none.
+var ErrPresign = errors.New(`this is not the answer of POST /presign: it has no "method" and "url"`)
+
+// Explain says what is wrong with text. presign is the answer of POST /presign, or
+// empty. There is always a finding.
+func Explain(text, presign string) ([]Finding, error) {
+	g, err := parseGrant(presign)
+	if err != nil {
+		return nil, err
+	}
+	e := parseExchange(text)
+	var found []Finding
+	if e.refusal.who == byStorage || e.refusal.who == "" && e.request != nil {
+		found = differences(g, e)
+	}
+	// What differs explains a wrong signature; beside it there is nothing to say.
+	if e.refusal.who != "" && (len(found) == 0 || e.refusal.code != "SignatureDoesNotMatch" && e.refusal.code != "InvalidArgument") {
+		found = append(found, refused(e, g))
+	}
+	if len(found) == 0 {
+		found = append(found, elsewhere(text, g)...)
+	}
+	if len(found) == 0 {
+		found = append(found, book.Nothing.finding(facts{}))
+	}
+	return found, nil
+}
+
+// Refused is what to do about one refusal of which no more is known than this.
+func Refused(who, code, ec, message string) (Finding, bool) {
+	r := refusal{who: who, code: code, ec: ec, message: message}
+	rule, f := r.rule()
+	if rule.ID == "" || rule.ID == byStorage || rule.ID == byFunction {
+		return Finding{}, false
+	}
+	return rule.finding(f), true
+}
+
+// whole reports whether a pattern of a rule matches all of a value.
+func whole(pattern, value string) bool {
+	return pattern != "" && regexp.MustCompile(`^(?:`+pattern+`)$`).MatchString(value)
+}
+
+// rule is the first that is about a refusal.
+func (r refusal) rule() (Rule, facts) {
+	for _, rule := range book.Refusals {
+		if rule.Who != r.who {
+			continue
+		}
+		f := facts{"said": redact(r.message)}
+		if rule.EC != "" && whole(rule.EC, r.ec) {
+			return rule, f
+		}
+		if rule.Code != "" && !whole(rule.Code, r.code) {
+			continue
+		}
+		if rule.Message == "" {
+			if rule.EC == "" {
+				return rule, f
+			}
+			continue
+		}
+		groups := regexp.MustCompile("(?i)" + rule.Message).FindStringSubmatch(r.message)
+		if groups == nil {
+			continue
+		}
+		for i, name := range rule.Facts {
+			f[name] = redact(groups[i+1])
+		}
+		return rule, f
+	}
+	return Rule{}, nil
+}
+
+// refused explains a refusal with what else is known about it.
+func refused(e exchange, g *grant) Finding {
+	rule, f := e.refusal.rule()
+	for name, value := range map[string]string{
+		"status": e.status, "code": e.refusal.code, "ec": e.refusal.ec, "bucket": e.refusal.element["BucketName"],
+		"endpoint": e.refusal.element["Endpoint"], "argument": e.refusal.element["ArgumentName"], "action": e.refusal.element["AuthAction"],
+		"request": e.refusal.requestID, "header": "Authorization",
+	} {
+		if f[name] == "" {
+			f[name] = redact(value)
+		}
+	}
+	if s := seen(e); s != nil && e.refusal.element["CanonicalRequest"] != "" {
+		f["method"], f["headers"] = redact(s.method), strings.Join(s.names(), ", ")
+	}
+	times(f, e, g)
+	return rule.finding(f)
+}
+
+var callRoutes = regexp.MustCompile(`/(presign|download|sts|session|confirm|s3|c)(/|\?|$)`)
+
+// elsewhere explains what is no answer: a browser's message, or curl's.
+func elsewhere(text string, g *grant) []Finding {
+	if exit := regexp.MustCompile(`curl: \((\d+)\)`).FindStringSubmatch(text); exit != nil {
+		for _, rule := range book.Curl {
+			if whole(rule.Exit, exit[1]) {
+				return []Finding{rule.finding(facts{})}
+			}
+		}
+	}
+	if !regexp.MustCompile(`(?i)CORS|Access-Control-Allow-Origin`).MatchString(text) {
+		return nil
+	}
+	f := facts{}
+	if origin := regexp.MustCompile(`(?i)from origin '([^']{1,100})'`).FindStringSubmatch(text); origin != nil {
+		f["origin"] = redact(origin[1])
+	}
+	return []Finding{pageRule(text, asked(text, f["origin"], g)).finding(f)}
+}
+
+// asked tells whose address a browser's message is about: the first that is not the
+// page's own.
+func asked(text, origin string, g *grant) string {
+	for _, u := range regexp.MustCompile(`https?://[^\s'"’)<>]+`).FindAllString(text, -1) {
+		if strings.TrimRight(u, "/") != origin {
+			return asker(u, g)
+		}
+	}
+	return ""
+}
+
+// pageRule is the first whose pattern the message has, or else the one about who was
+// asked. The last is about anybody.
+func pageRule(text, who string) Rule {
+	for _, rule := range book.Pages {
+		if rule.Message != "" && regexp.MustCompile("(?i)"+rule.Message).MatchString(text) {
+			return rule
+		}
+	}
+	for _, rule := range book.Pages {
+		if rule.Message == "" && rule.Origin == who {
+			return rule
+		}
+	}
+	return ruleOf(book.Pages, "cors")
+}
+
+// asker tells whose address a page asked: storage's, a function's, or "".
+func asker(address string, g *grant) string {
+	u := splitURL(address)
+	switch {
+	case g != nil && u.host == g.url.host, strings.Contains(u.host, ".aliyuncs.com"), u.has("x-oss-signature"), u.has("x-oss-credential"):
+		return byStorage
+	case callRoutes.MatchString(u.path + "?"):
+		return byFunction
+	}
+	return ""
+}
+
+const (
+	byStorage  = "storage"
+	byFunction = "function"
+)
+
+// redact makes somebody else's words fit to be shown: one line, short, and without
+// anything that looks like a signature, a token or a signed URL.
+func redact(text string) string {
+	text = regexp.MustCompile(`[\x00-\x1f\x7f]+`).ReplaceAllString(text, " ")
+	text = regexp.MustCompile(`https?://\S*\?\S*`).ReplaceAllString(text, "…")
+	text = regexp.MustCompile(`[A-Za-z0-9+/=_.%~-]{40,}`).ReplaceAllString(text, "…")
+	if runes := []rune(text); len(runes) > 300 {
+		text = string(runes[:300]) + "…"
+	}
+	return text
+}
+
+// decode undoes percent-encoding once. What is not encoded stays as it is.
+func decode(text string) string {
+	if plain, err := url.PathUnescape(text); err == nil {
+		return plain
+	}
+	return text
+}
+
+// minutes is a difference of times in words.
+func minutes(seconds int64) string {
+	if seconds < 120 {
+		return strconv.FormatInt(seconds, 10) + " s"
+	}
+	if seconds < 2*3600 {
+		return strconv.FormatInt(seconds/60, 10) + " minutes"
+	}
+	return strconv.FormatInt(seconds/3600, 10) + " hours"
+}
