@@ -125,21 +125,31 @@ func Explain(text, presign string) ([]Finding, error) {
 		return nil, err
 	}
 	e := parseExchange(text)
+	found := answered(e, g)
+	if e.preflight() && len(found) == 0 && e.status != "" && !e.admits {
+		found = []Finding{pageRule("", asker(e.request.address, g)).finding(facts{"origin": redact(e.request.headers["origin"])})}
+	}
+	if len(found) == 0 {
+		found = elsewhere(text, e, g)
+	}
+	if len(found) == 0 {
+		found = []Finding{book.Nothing.finding(facts{})}
+	}
+	return found, nil
+}
+
+// answered explains a refusal, and names what was sent otherwise than it was granted.
+func answered(e exchange, g *grant) []Finding {
 	var found []Finding
-	if e.refusal.who == byStorage || e.refusal.who == "" && e.request != nil {
+	if e.refusal.who != byFunction && !e.preflight() {
 		found = differences(g, e)
 	}
 	// What differs explains a wrong signature; beside it there is nothing to say.
-	if e.refusal.who != "" && (len(found) == 0 || e.refusal.code != "SignatureDoesNotMatch" && e.refusal.code != "InvalidArgument") {
+	explained := len(found) > 0 && (e.refusal.code == "SignatureDoesNotMatch" || e.refusal.code == "InvalidArgument")
+	if e.refusal.who != "" && !explained {
 		found = append(found, refused(e, g))
 	}
-	if len(found) == 0 {
-		found = append(found, elsewhere(text, g)...)
-	}
-	if len(found) == 0 {
-		found = append(found, book.Nothing.finding(facts{}))
-	}
-	return found, nil
+	return found
 }
 
 // Refused is what to do about one refusal of which no more is known than this.
@@ -210,7 +220,7 @@ func refused(e exchange, g *grant) Finding {
 var callRoutes = regexp.MustCompile(`/(presign|download|sts|session|confirm|s3|c)(/|\?|$)`)
 
 // elsewhere explains what is no answer: a browser's message, or curl's.
-func elsewhere(text string, g *grant) []Finding {
+func elsewhere(text string, e exchange, g *grant) []Finding {
 	if exit := regexp.MustCompile(`curl: \((\d+)\)`).FindStringSubmatch(text); exit != nil {
 		for _, rule := range book.Curl {
 			if whole(rule.Exit, exit[1]) {
@@ -218,7 +228,7 @@ func elsewhere(text string, g *grant) []Finding {
 			}
 		}
 	}
-	if !regexp.MustCompile(`(?i)CORS|Access-Control-Allow-Origin`).MatchString(text) {
+	if e.request != nil || !regexp.MustCompile(`(?i)CORS|Access-Control-Allow-Origin`).MatchString(text) {
 		return nil
 	}
 	f := facts{}
@@ -233,7 +243,7 @@ func elsewhere(text string, g *grant) []Finding {
 func asked(text, origin string, g *grant) string {
 	for _, u := range regexp.MustCompile(`https?://[^\s'"’)<>]+`).FindAllString(text, -1) {
 		if strings.TrimRight(u, "/") != origin {
-			return asker(u, g)
+			return asker(splitURL(u), g)
 		}
 	}
 	return ""
@@ -256,8 +266,7 @@ func pageRule(text, who string) Rule {
 }
 
 // asker tells whose address a page asked: storage's, a function's, or "".
-func asker(address string, g *grant) string {
-	u := splitURL(address)
+func asker(u address, g *grant) string {
 	switch {
 	case g != nil && u.host == g.url.host, strings.Contains(u.host, ".aliyuncs.com"), u.has("x-oss-signature"), u.has("x-oss-credential"):
 		return byStorage

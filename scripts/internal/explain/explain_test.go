@@ -1,11 +1,14 @@
 package explain_test
 
 import (
+	"bytes"
 	"encoding/json"
+	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"reflect"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -102,6 +105,25 @@ func TestThePageSaysTheSame(t *testing.T) {
 		t.Skip("node is not installed: explain.js is not held against the Go package")
 	}
 	all := readTable(t)
+	pages, refused := runModule(t)
+	if len(pages) != len(all.Cases) {
+		t.Fatalf("node printed %d answers for %d cases", len(pages), len(all.Cases))
+	}
+	for i, c := range all.Cases {
+		want, err := explain.Explain(strings.Join(c.Text, "\n"), string(all.Grants[c.Grant]))
+		if err != nil || !reflect.DeepEqual(pages[i], want) {
+			t.Errorf("%s: the page says\n%v\nwant\n%v (%v)", c.Name, pages[i], want, err)
+		}
+	}
+	if want := explain.ErrPresign.Error() + "."; !strings.EqualFold(refused, want) {
+		t.Errorf("the page says %q of what is no answer of POST /presign, want %q", refused, want)
+	}
+}
+
+// runModule is what the page's module finds in each case, and what it says of an
+// answer of POST /presign that is none.
+func runModule(t *testing.T) (found [][]explain.Finding, refused string) {
+	t.Helper()
 	dir := t.TempDir()
 	module, err := os.ReadFile("../stack/page/explain.js")
 	if err != nil {
@@ -125,29 +147,16 @@ try { explain('', '{}'); console.log('"taken"') } catch (error) { console.log(JS
 		}
 	}
 	node := exec.CommandContext(t.Context(), "node", "run.js", cases)
-	node.Dir = dir
+	node.Dir, node.Stderr = dir, t.Output()
 	out, err := node.Output()
 	if err != nil {
-		if failed, ok := err.(*exec.ExitError); ok {
-			t.Fatalf("node: %v\n%s", err, failed.Stderr)
-		}
-		t.Fatal(err)
+		t.Fatalf("running explain.js: %v", err)
 	}
-	d := json.NewDecoder(strings.NewReader(string(out)))
-	var pages [][]explain.Finding
-	var refused string
-	if err := d.Decode(&pages); err != nil || len(pages) != len(all.Cases) {
-		t.Fatalf("node printed %d answers for %d cases (%v)", len(pages), len(all.Cases), err)
+	d := json.NewDecoder(bytes.NewReader(out))
+	if err := errors.Join(d.Decode(&found), d.Decode(&refused)); err != nil {
+		t.Fatalf("reading what explain.js says: %v", err)
 	}
-	for i, c := range all.Cases {
-		want, err := explain.Explain(strings.Join(c.Text, "\n"), string(all.Grants[c.Grant]))
-		if err != nil || !reflect.DeepEqual(pages[i], want) {
-			t.Errorf("%s: the page says\n%v\nwant\n%v (%v)", c.Name, pages[i], want, err)
-		}
-	}
-	if err := d.Decode(&refused); err != nil || !strings.EqualFold(refused[:len(refused)-1], explain.ErrPresign.Error()) {
-		t.Errorf("the page says %q of what is no answer of POST /presign, want %q", refused, explain.ErrPresign)
-	}
+	return found, refused
 }
 
 func TestPresignMustBeOne(t *testing.T) {
@@ -184,4 +193,31 @@ func FuzzExplain(f *testing.F) {
 			}
 		}
 	})
+}
+
+// What a mend says to run must be there.
+func TestMendsNameWhatThereIs(t *testing.T) {
+	checks, err := os.ReadFile("../../doctor/CHECKS.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, m := range regexp.MustCompile(`go run \./scripts/([a-z]+)(?: -only ([a-z,.-]+[a-z]))?`).FindAllStringSubmatch(string(explain.Rules), -1) {
+		if _, err := os.Stat(filepath.Join("../..", m[1], "main.go")); err != nil {
+			t.Errorf("%s: there is no such command", m[0])
+		}
+		for name := range strings.SplitSeq(m[2], ",") {
+			if name != "" && !strings.Contains(string(checks), "| `"+name+"`") && !strings.Contains(string(checks), "| `"+name+".") {
+				t.Errorf("%s: the doctor has no check %s", m[0], name)
+			}
+		}
+	}
+	settings, err := os.ReadFile("../../../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range regexp.MustCompile(`\b(?:OSS|UPLOAD|AUTH|CALLBACK|CORS|STS|WEBHOOK)_[A-Z_]+\b`).FindAllString(string(explain.Rules), -1) {
+		if !strings.Contains(string(settings), "`"+name+"`") {
+			t.Errorf("the README has no setting %s", name)
+		}
+	}
 }

@@ -127,6 +127,7 @@ type exchange struct {
 	request *request // nil: unknown
 	status  string
 	date    int64 // of the answer, Unix seconds, or 0
+	admits  bool  // the answer has Access-Control-Allow-Origin
 	refusal refusal
 }
 
@@ -154,15 +155,28 @@ func parseExchange(text string) exchange {
 			if m[1] != "100" {
 				e.status = m[1]
 			}
-		} else if m := answerField.FindStringSubmatch(line); m != nil && strings.EqualFold(m[1], "date") {
-			if date, err := time.Parse(time.RFC1123, m[2]); err == nil {
-				e.date = date.Unix()
-			}
+		} else if m := answerField.FindStringSubmatch(line); m != nil {
+			e.answerHeader(strings.ToLower(m[1]), m[2])
 		}
 	}
 	e.refusal = parseRefusal(text, e)
 	return e
 }
+
+func (e *exchange) answerHeader(name, value string) {
+	switch name {
+	case "date":
+		if date, err := time.Parse(time.RFC1123, value); err == nil {
+			e.date = date.Unix()
+		}
+	case "access-control-allow-origin":
+		e.admits = true
+	}
+}
+
+// preflight reports whether the exchange is what a browser asks before it lets a page
+// make its request.
+func (e exchange) preflight() bool { return e.request != nil && e.request.method == "OPTIONS" }
 
 // elements are those of OSS's error that are of use. What else is there may repeat
 // what was signed.
@@ -194,7 +208,7 @@ func parseRefusal(text string, e exchange) refusal {
 	switch {
 	case e.status == "203":
 		r.who, r.code = byStorage, "CallbackFailed"
-	case e.request != nil && e.request.method == "OPTIONS" && e.status == "403":
+	case e.preflight() && e.status == "403" && asker(e.request.address, nil) == byStorage:
 		r.who, r.code, r.message = byStorage, "AccessForbidden", "CORS"
 	}
 	return r

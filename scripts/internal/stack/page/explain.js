@@ -98,25 +98,30 @@ function parseGrant(text) {
 
 // Reads an answer, or the last exchange of a transcript.
 function parseExchange(text) {
-  let e = { request: null, status: '', date: 0 }
+  let e = { request: null, status: '', date: 0, admits: false }
   text = text.replaceAll('\r', '')
   for (const line of text.split('\n')) {
     let m
     if ((m = /^> ([A-Z]+) (\S+) HTTP\/[0-9.]+$/.exec(line))) {
-      e = { request: { method: m[1], ...splitURL(m[2]), headers: new Map() }, status: '', date: 0 }
+      e = { request: { method: m[1], ...splitURL(m[2]), headers: new Map() }, status: '', date: 0, admits: false }
     } else if ((m = /^> ([A-Za-z0-9-]+): ?(.*)$/.exec(line)) && e.request) {
       const name = m[1].toLowerCase()
       if (name === 'host') e.request.host = m[2].toLowerCase()
       e.request.headers.set(name, m[2])
     } else if ((m = /^< HTTP\/[0-9.]+ (\d{3})/.exec(line))) {
       if (m[1] !== '100') e.status = m[1]
-    } else if ((m = /^< ([A-Za-z0-9-]+): ?(.*)$/.exec(line)) && m[1].toLowerCase() === 'date') {
-      e.date = unix(m[2])
+    } else if ((m = /^< ([A-Za-z0-9-]+): ?(.*)$/.exec(line))) {
+      const name = m[1].toLowerCase()
+      if (name === 'date') e.date = unix(m[2])
+      if (name === 'access-control-allow-origin') e.admits = true
     }
   }
   e.refusal = parseRefusal(text, e)
   return e
 }
+
+// What a browser asks before it lets a page make its request.
+const isPreflight = (e) => e.request?.method === 'OPTIONS'
 
 // What else is in OSS's error may repeat what was signed.
 const ELEMENTS = [
@@ -135,7 +140,7 @@ function parseRefusal(text, e) {
   // Without a body, as of a HEAD or a pipe, the status is all there is.
   const bare = { who: '', code: '', ec: '', message: '', requestID: '', element }
   if (e.status === '203') return { ...bare, who: STORAGE, code: 'CallbackFailed' }
-  if (e.request?.method === 'OPTIONS' && e.status === '403') return { ...bare, who: STORAGE, code: 'AccessForbidden', message: 'CORS' }
+  if (isPreflight(e) && e.status === '403' && asker(e.request, null) === STORAGE) return { ...bare, who: STORAGE, code: 'AccessForbidden', message: 'CORS' }
   return bare
 }
 
@@ -303,26 +308,35 @@ function refused(e, grant) {
 }
 
 // What is no answer: a browser's message, or curl's.
-function elsewhere(text, grant) {
+function elsewhere(text, e, grant) {
   const exit = /curl: \((\d+)\)/.exec(text)
   const rule = exit && book.curl.find((r) => whole(r.exit, exit[1]))
   if (rule) return [finding(rule)]
-  if (!/CORS|Access-Control-Allow-Origin/i.test(text)) return []
+  if (e.request || !/CORS|Access-Control-Allow-Origin/i.test(text)) return []
   const origin = redact(/from origin '([^']{1,100})'/i.exec(text)?.[1])
   const url = (text.match(/https?:\/\/[^\s'"’)<>]+/g) ?? []).find((u) => u.replace(/\/+$/, '') !== origin)
-  const who = url ? asker(url, grant) : ''
-  const page =
-    book.pages.find((r) => r.message && new RegExp(r.message, 'i').test(text)) ??
-    book.pages.find((r) => !r.message && (r.origin ?? '') === who)
-  return [finding(page, { origin })]
+  return [finding(pageRule(text, url ? asker(splitURL(url), grant) : ''), { origin })]
 }
 
+const pageRule = (text, who) =>
+  book.pages.find((r) => r.message && new RegExp(r.message, 'i').test(text)) ??
+  book.pages.find((r) => !r.message && (r.origin ?? '') === who)
+
 // Whose address a page asked.
-function asker(address, grant) {
-  const url = splitURL(address)
+function asker(url, grant) {
   const signed = [SIGNATURE, 'x-oss-credential'].some((name) => valueOf(url.query, name) !== undefined)
   if (url.host === grant?.url.host || url.host.includes('.aliyuncs.com') || signed) return STORAGE
   return /\/(presign|download|sts|session|confirm|s3|c)(\/|\?|$)/.test(`${url.path}?`) ? FUNCTION : ''
+}
+
+// Explains a refusal, and names what was sent otherwise than it was granted.
+function answered(e, grant) {
+  const { who, code } = e.refusal
+  const found = who === FUNCTION || isPreflight(e) ? [] : differences(grant, e)
+  // What differs explains a wrong signature; beside it there is nothing to say.
+  const explained = found.length && ['SignatureDoesNotMatch', 'InvalidArgument'].includes(code)
+  if (who && !explained) found.push(refused(e, grant))
+  return found
 }
 
 // Says what is wrong with text. presign is the answer of POST /presign, or empty.
@@ -330,11 +344,11 @@ function asker(address, grant) {
 export function explain(text, presign = '') {
   const grant = parseGrant(presign)
   const e = parseExchange(text)
-  const { who, code } = e.refusal
-  const found = who === STORAGE || (!who && e.request) ? differences(grant, e) : []
-  // What differs explains a wrong signature; beside it there is nothing to say.
-  if (who && (!found.length || !['SignatureDoesNotMatch', 'InvalidArgument'].includes(code))) found.push(refused(e, grant))
-  if (!found.length) found.push(...elsewhere(text, grant))
+  let found = answered(e, grant)
+  if (!found.length && isPreflight(e) && e.status && !e.admits) {
+    found = [finding(pageRule('', asker(e.request, grant)), { origin: redact(e.request.headers.get('origin')) })]
+  }
+  if (!found.length) found = elsewhere(text, e, grant)
   return found.length ? found : [finding(book.nothing)]
 }
 
