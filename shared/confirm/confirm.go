@@ -179,7 +179,8 @@ func (c *Confirmer) Asked(ctx context.Context, claims uploadtoken.Claims, object
 	missing := c.callbackMissing(ctx, claims, object)
 	answer, err := c.Announce(ctx, claims, object)
 	if err == nil && missing {
-		c.config.Log.WarnContext(ctx, "repair", "action", "no callback", "eventId", answer.EventID, "method", string(claims.Method))
+		c.config.Log.WarnContext(ctx, "repair", "action", "no callback", "eventId", answer.EventID, "method", string(claims.Method),
+			"hint", "OSS does not reach CALLBACK_URL, or the callback function refuses it: go run ./scripts/doctor -only callback")
 	}
 	return answer, err
 }

@@ -144,12 +144,16 @@ func answered(e exchange, g *grant) []Finding {
 	if e.refusal.who != byFunction && !e.preflight() {
 		found = differences(g, e)
 	}
-	// What differs explains a wrong signature; beside it there is nothing to say.
-	explained := len(found) > 0 && (e.refusal.code == "SignatureDoesNotMatch" || e.refusal.code == "InvalidArgument")
-	if e.refusal.who != "" && !explained {
+	if e.refusal.who != "" && !(len(found) > 0 && e.refusal.explained()) {
 		found = append(found, refused(e, g))
 	}
 	return found
+}
+
+// explained reports whether what differs explains a refusal, so that beside it there is
+// nothing to say.
+func (r refusal) explained() bool {
+	return whole("SignatureDoesNotMatch|InvalidArgument|MethodNotAllowed|InvalidAccessKeyId", r.code) || strings.Contains(r.message, "Anonymous access")
 }
 
 // Refused is what to do about one refusal of which no more is known than this.

@@ -331,11 +331,12 @@ function asker(url, grant) {
 
 // Explains a refusal, and names what was sent otherwise than it was granted.
 function answered(e, grant) {
-  const { who, code } = e.refusal
+  const { who, code, message } = e.refusal
   const found = who === FUNCTION || isPreflight(e) ? [] : differences(grant, e)
-  // What differs explains a wrong signature; beside it there is nothing to say.
-  const explained = found.length && ['SignatureDoesNotMatch', 'InvalidArgument'].includes(code)
-  if (who && !explained) found.push(refused(e, grant))
+  // What differs may explain it all, so that beside it there is nothing to say.
+  const explained =
+    whole('SignatureDoesNotMatch|InvalidArgument|MethodNotAllowed|InvalidAccessKeyId', code) || message.includes('Anonymous access')
+  if (who && !(found.length && explained)) found.push(refused(e, grant))
   return found
 }
 
