@@ -156,14 +156,15 @@ func (r refusal) explained() bool {
 	return whole("SignatureDoesNotMatch|InvalidArgument|MethodNotAllowed|InvalidAccessKeyId", r.code) || strings.Contains(r.message, "Anonymous access")
 }
 
-// Refused is what to do about one refusal of which no more is known than this.
-func Refused(who, code, ec, message string) (Finding, bool) {
-	r := refusal{who: who, code: code, ec: ec, message: message}
+// Refused is what to do about a refusal of who, storage or function, of which no more
+// is known than its code and message. Its zero value: nothing in particular.
+func Refused(who, code, message string) Finding {
+	r := refusal{who: who, code: code, message: message}
 	rule, f := r.rule()
-	if rule.ID == "" || rule.ID == byStorage || rule.ID == byFunction {
-		return Finding{}, false
+	if rule.ID == byStorage || rule.ID == byFunction {
+		return Finding{}
 	}
-	return rule.finding(f), true
+	return rule.finding(f)
 }
 
 // whole reports whether a pattern of a rule matches all of a value.
