@@ -63,6 +63,9 @@ func (s *Stack) servePage(w http.ResponseWriter, r *http.Request) {
 
 // readPageFile returns one of the files that the page is made of.
 func (s *Stack) readPageFile(name string) ([]byte, error) {
+	if content, ok := explainFile(name); ok {
+		return content, nil
+	}
 	switch name {
 	case "ossupload.js":
 		return browser.Client, nil

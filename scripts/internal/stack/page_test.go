@@ -43,6 +43,8 @@ func TestPageFiles(t *testing.T) {
 		{"/", "text/html; charset=utf-8"},
 		{"/_local/page/page.js", "text/javascript; charset=utf-8"},
 		{"/_local/page/ossupload.js", "text/javascript; charset=utf-8"},
+		{"/_local/page/explain.js", "text/javascript; charset=utf-8"},
+		{"/_local/page/explain-rules.js", "text/javascript; charset=utf-8"},
 		{"/_local/page/page.css", "text/css; charset=utf-8"},
 		{"/_local/page/icon.svg", "image/svg+xml"},
 	}
@@ -69,7 +71,7 @@ func TestPageFiles(t *testing.T) {
 // styles would be blocked by the policy.
 func TestPageNamesOnlyWhatIsServed(t *testing.T) {
 	s := pageStack()
-	for _, file := range []string{"index.html", "page.js", "page.css", "ossupload.js"} {
+	for _, file := range []string{"index.html", "page.js", "page.css", "ossupload.js", "explain.js"} {
 		text, err := pageStack().readPageFile(file)
 		if err != nil {
 			t.Fatal(err)

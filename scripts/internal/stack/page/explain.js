@@ -368,7 +368,7 @@ export function mountExplain(into) {
   }
   const [text, textField] = field('What was answered: the XML or JSON of a refusal, all of “curl -v”, or the message of the console', 8)
   const [presign, presignField] = field('The answer of POST /presign, if it is at hand', 3)
-  const list = make('ol', { className: 'explain-findings', role: 'status' })
+  const list = make('ol', { className: 'explain-findings' })
   const show = () => {
     list.replaceChildren()
     if (!text.value.trim()) return
@@ -384,5 +384,5 @@ export function mountExplain(into) {
     }
   }
   for (const area of [text, presign]) area.addEventListener('input', show)
-  into.append(textField, presignField, list)
+  into.append(textField, presignField, make('div', { role: 'status' }, list))
 }

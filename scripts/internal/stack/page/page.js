@@ -1,6 +1,7 @@
 // The page of the local stack: what a person sees of an upload, from the
 // chosen file to the event that a backend gets.
 
+import { mountExplain } from './explain.js'
 import { interrupted, Upload } from './ossupload.js'
 
 const MiB = 1 << 20
@@ -439,6 +440,7 @@ function listen() {
 
 async function main() {
   listen()
+  mountExplain(byId('explain'))
   showHint()
   try {
     session = await getSession()
