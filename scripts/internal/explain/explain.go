@@ -50,6 +50,13 @@ type Book struct {
 	Pages       []Rule `json:"pages"`
 	Curl        []Rule `json:"curl"`
 	Nothing     Rule   `json:"nothing"`
+
+	// Told are the ways in which SDKs and the command line repeat a refusal: patterns
+	// with groups for code, message and EC.
+	Told []struct {
+		Who     string `json:"who"`
+		Pattern string `json:"pattern"`
+	} `json:"told"`
 }
 
 // book is read once: rules.json is part of the program.
@@ -233,7 +240,13 @@ func elsewhere(text string, e exchange, g *grant) []Finding {
 			}
 		}
 	}
-	if e.request != nil || !regexp.MustCompile(`(?i)CORS|Access-Control-Allow-Origin`).MatchString(text) {
+	if e.request != nil {
+		return nil
+	}
+	if !regexp.MustCompile(`(?i)CORS|Access-Control-Allow-Origin`).MatchString(text) {
+		if regexp.MustCompile(`(?i)Failed to fetch|NetworkError|Load failed|net::ERR_FAILED`).MatchString(text) {
+			return []Finding{pageRule("", "network").finding(facts{})}
+		}
 		return nil
 	}
 	f := facts{}

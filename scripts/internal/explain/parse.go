@@ -1,6 +1,8 @@
 package explain
 
 import (
+	"cmp"
+	"encoding/base64"
 	"encoding/json"
 	"regexp"
 	"slices"
@@ -128,7 +130,9 @@ type exchange struct {
 	status  string
 	date    int64 // of the answer, Unix seconds, or 0
 	admits  bool  // the answer has Access-Control-Allow-Origin
-	refusal refusal
+	// document is the error of an answer to HEAD, which has no body.
+	document string
+	refusal  refusal
 }
 
 var (
@@ -171,6 +175,10 @@ func (e *exchange) answerHeader(name, value string) {
 		}
 	case "access-control-allow-origin":
 		e.admits = true
+	case "x-oss-err":
+		if document, err := base64.StdEncoding.DecodeString(value); err == nil {
+			e.document = string(document)
+		}
 	}
 }
 
@@ -189,29 +197,48 @@ var problemBody = regexp.MustCompile(`(?m)^[^<>*{]*(\{"code".*\})\s*$`)
 func parseRefusal(text string, e exchange) refusal {
 	r := refusal{element: map[string]string{}}
 	for _, name := range elements {
-		r.element[name] = element(text, name)
+		r.element[name] = element(cmp.Or(e.document, text), name)
 	}
-	if r.element["Code"] != "" {
+	switch {
+	case r.element["Code"] != "":
 		r.who, r.code, r.ec = byStorage, r.element["Code"], r.element["EC"]
 		r.message, r.requestID = r.element["Message"], r.element["RequestId"]
-		return r
-	}
-	var problem struct {
-		Code, Message, RequestID string
-		Details                  json.RawMessage
-	}
-	if m := problemBody.FindStringSubmatch(text); m != nil && json.Unmarshal([]byte(m[1]), &problem) == nil && problem.Code != "" {
-		r.who, r.code, r.message, r.requestID = byFunction, problem.Code, problem.Message, problem.RequestID
-		return r
-	}
-	// Without a body, as of a HEAD or a pipe, the status is all there is.
-	switch {
+	case r.problem(text), r.told(text):
+	// Without a body, as where only the headers were kept, the status is all there is.
 	case e.status == "203":
 		r.who, r.code = byStorage, "CallbackFailed"
 	case e.preflight() && e.status == "403" && asker(e.request.address, nil) == byStorage:
 		r.who, r.code, r.message = byStorage, "AccessForbidden", "CORS"
 	}
 	return r
+}
+
+// problem reads the JSON of a function, and reports whether there is one.
+func (r *refusal) problem(text string) bool {
+	var body struct{ Code, Message, RequestID string }
+	m := problemBody.FindStringSubmatch(text)
+	if m == nil || json.Unmarshal([]byte(m[1]), &body) != nil || body.Code == "" {
+		return false
+	}
+	r.who, r.code, r.message, r.requestID = byFunction, body.Code, body.Message, body.RequestID
+	return true
+}
+
+// told reads how an SDK or the command line repeats a refusal, and reports whether
+// one does.
+func (r *refusal) told(text string) bool {
+	for _, told := range book.Told {
+		m := regexp.MustCompile(told.Pattern).FindStringSubmatch(text)
+		if m == nil {
+			continue
+		}
+		r.who, r.code, r.message = told.Who, m[1], m[2]
+		if len(m) > 3 {
+			r.ec = m[3]
+		}
+		return true
+	}
+	return false
 }
 
 // element is the text of the first element of a name. A document may be cut, or

@@ -98,12 +98,12 @@ function parseGrant(text) {
 
 // Reads an answer, or the last exchange of a transcript.
 function parseExchange(text) {
-  let e = { request: null, status: '', date: 0, admits: false }
+  let e = { request: null, status: '', date: 0, admits: false, document: '' }
   text = text.replaceAll('\r', '')
   for (const line of text.split('\n')) {
     let m
     if ((m = /^> ([A-Z]+) (\S+) HTTP\/[0-9.]+$/.exec(line))) {
-      e = { request: { method: m[1], ...splitURL(m[2]), headers: new Map() }, status: '', date: 0, admits: false }
+      e = { request: { method: m[1], ...splitURL(m[2]), headers: new Map() }, status: '', date: 0, admits: false, document: '' }
     } else if ((m = /^> ([A-Za-z0-9-]+): ?(.*)$/.exec(line)) && e.request) {
       const name = m[1].toLowerCase()
       if (name === 'host') e.request.host = m[2].toLowerCase()
@@ -114,10 +114,19 @@ function parseExchange(text) {
       const name = m[1].toLowerCase()
       if (name === 'date') e.date = unix(m[2])
       if (name === 'access-control-allow-origin') e.admits = true
+      if (name === 'x-oss-err') e.document = fromBase64(m[2]) // of an answer to HEAD, which has no body
     }
   }
   e.refusal = parseRefusal(text, e)
   return e
+}
+
+function fromBase64(text) {
+  try {
+    return new TextDecoder().decode(Uint8Array.from(atob(text), (c) => c.charCodeAt(0)))
+  } catch {
+    return ''
+  }
 }
 
 // What a browser asks before it lets a page make its request.
@@ -129,7 +138,7 @@ const ELEMENTS = [
 ]
 
 function parseRefusal(text, e) {
-  const element = Object.fromEntries(ELEMENTS.map((name) => [name, elementOf(text, name)]))
+  const element = Object.fromEntries(ELEMENTS.map((name) => [name, elementOf(e.document || text, name)]))
   if (element.Code) {
     return { who: STORAGE, code: element.Code, ec: element.EC, message: element.Message, requestID: element.RequestId, element }
   }
@@ -137,8 +146,12 @@ function parseRefusal(text, e) {
   if (problem) {
     return { who: FUNCTION, code: problem.code, ec: '', message: problem.message ?? '', requestID: problem.requestId ?? '', element }
   }
-  // Without a body, as of a HEAD or a pipe, the status is all there is.
   const bare = { who: '', code: '', ec: '', message: '', requestID: '', element }
+  for (const { who, pattern } of book.told) {
+    const m = new RegExp(pattern).exec(text)
+    if (m) return { ...bare, who, code: m[1], message: m[2] ?? '', ec: m[3] ?? '' }
+  }
+  // Without a body, as where only the headers were kept, the status is all there is.
   if (e.status === '203') return { ...bare, who: STORAGE, code: 'CallbackFailed' }
   if (isPreflight(e) && e.status === '403' && asker(e.request, null) === STORAGE) return { ...bare, who: STORAGE, code: 'AccessForbidden', message: 'CORS' }
   return bare
@@ -312,7 +325,10 @@ function elsewhere(text, e, grant) {
   const exit = /curl: \((\d+)\)/.exec(text)
   const rule = exit && book.curl.find((r) => whole(r.exit, exit[1]))
   if (rule) return [finding(rule)]
-  if (e.request || !/CORS|Access-Control-Allow-Origin/i.test(text)) return []
+  if (e.request) return []
+  if (!/CORS|Access-Control-Allow-Origin/i.test(text)) {
+    return /Failed to fetch|NetworkError|Load failed|net::ERR_FAILED/i.test(text) ? [finding(pageRule('', 'network'))] : []
+  }
   const origin = redact(/from origin '([^']{1,100})'/i.exec(text)?.[1])
   const url = (text.match(/https?:\/\/[^\s'"’)<>]+/g) ?? []).find((u) => u.replace(/\/+$/, '') !== origin)
   return [finding(pageRule(text, url ? asker(splitURL(url), grant) : ''), { origin })]
