@@ -26,6 +26,7 @@ targets=(
   functions/presign:FuzzDispositionName
   scripts/internal/stack/oss:FuzzSDKSignature
   scripts/replay:FuzzRebuild
+  scripts/internal/explain:FuzzExplain
 )
 # fuzz runs one target and prints how it ended.
 fuzz() {

@@ -73,7 +73,7 @@ func (c *comparison) method() {
 // place compares hosts, if a transcript tells, and paths.
 func (c *comparison) place(transcript *request) {
 	if transcript != nil && transcript.host != "" && transcript.host != c.granted.url.host {
-		c.add("host", facts{"signed": redact(c.granted.url.host), "sent": redact(transcript.host)})
+		c.add("host", facts{"signed": hostOf(c.granted.url.host), "sent": hostOf(transcript.host)})
 		return
 	}
 	signed, sent := decode(c.granted.url.path), decode(c.sent.path)
@@ -155,7 +155,7 @@ func (c *comparison) headers() {
 			continue
 		}
 		if name == "content-type" {
-			c.add("type-added", facts{"sent": redact(c.sent.headers[name])})
+			c.add("type-added", facts{"sent": mediaTypeOf(c.sent.headers[name])})
 			continue
 		}
 		c.add("header-added", facts{"name": redact(name)})
@@ -173,9 +173,9 @@ func (c *comparison) grantedHeader(name string) {
 	switch {
 	case ok && sent == signed:
 	case name == "content-type" && !ok:
-		c.add("type-missing", facts{"signed": redact(signed)})
+		c.add("type-missing", facts{"signed": mediaTypeOf(signed)})
 	case name == "content-type":
-		c.add("type-changed", facts{"signed": redact(signed), "sent": redact(sent)})
+		c.add("type-changed", facts{"signed": mediaTypeOf(signed), "sent": mediaTypeOf(sent)})
 	case !ok:
 		c.add("header-missing", facts{"name": redact(name)})
 	default:

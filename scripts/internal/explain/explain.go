@@ -17,6 +17,7 @@ import (
 	"fmt"
 	"net/url"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -65,6 +66,22 @@ var book = func() (b Book) {
 		panic("explain: rules.json cannot be read: " + err.Error())
 	}
 	return b
+}()
+
+// The patterns of the rules, compiled: of whole codes, ECs and statuses, and within
+// messages.
+var wholes, within = func() (wholes, within map[string]*regexp.Regexp) {
+	wholes, within = map[string]*regexp.Regexp{}, map[string]*regexp.Regexp{}
+	for _, r := range slices.Concat(book.Refusals, book.Pages, book.Curl) {
+		for _, pattern := range []string{r.Code, r.EC, r.Exit} {
+			wholes[pattern] = regexp.MustCompile("^(?:" + pattern + ")$")
+		}
+		within[r.Message] = regexp.MustCompile("(?i)" + r.Message)
+	}
+	for _, told := range book.Told {
+		within[told.Pattern] = regexp.MustCompile(told.Pattern)
+	}
+	return wholes, within
 }()
 
 // Every returns every rule, for a page that lists them.
@@ -160,7 +177,7 @@ func answered(e exchange, g *grant) []Finding {
 // explained reports whether what differs explains a refusal, so that beside it there is
 // nothing to say.
 func (r refusal) explained() bool {
-	return whole("SignatureDoesNotMatch|InvalidArgument|MethodNotAllowed|InvalidAccessKeyId", r.code) || strings.Contains(r.message, "Anonymous access")
+	return slices.Contains([]string{"SignatureDoesNotMatch", "InvalidArgument", "MethodNotAllowed", "InvalidAccessKeyId"}, r.code) || strings.Contains(r.message, "Anonymous access")
 }
 
 // Refused is what to do about a refusal of who, storage or function, of which no more
@@ -174,10 +191,8 @@ func Refused(who, code, message string) Finding {
 	return rule.finding(f)
 }
 
-// whole reports whether a pattern of a rule matches all of a value.
-func whole(pattern, value string) bool {
-	return pattern != "" && regexp.MustCompile(`^(?:`+pattern+`)$`).MatchString(value)
-}
+// whole reports whether a pattern of a rule, which is not empty, is all of a value.
+func whole(pattern, value string) bool { return pattern != "" && wholes[pattern].MatchString(value) }
 
 // rule is the first that is about a refusal.
 func (r refusal) rule() (Rule, facts) {
@@ -198,7 +213,7 @@ func (r refusal) rule() (Rule, facts) {
 			}
 			continue
 		}
-		groups := regexp.MustCompile("(?i)" + rule.Message).FindStringSubmatch(r.message)
+		groups := within[rule.Message].FindStringSubmatch(r.message)
 		if groups == nil {
 			continue
 		}
@@ -215,13 +230,14 @@ func refused(e exchange, g *grant) Finding {
 	rule, f := e.refusal.rule()
 	for name, value := range map[string]string{
 		"status": e.status, "code": e.refusal.code, "ec": e.refusal.ec, "bucket": e.refusal.element["BucketName"],
-		"endpoint": e.refusal.element["Endpoint"], "argument": e.refusal.element["ArgumentName"], "action": e.refusal.element["AuthAction"],
+		"argument": e.refusal.element["ArgumentName"], "action": e.refusal.element["AuthAction"],
 		"request": e.refusal.requestID, "header": "Authorization",
 	} {
 		if f[name] == "" {
 			f[name] = redact(value)
 		}
 	}
+	f["endpoint"] = hostOf(e.refusal.element["Endpoint"])
 	if s := seen(e); s != nil && e.refusal.element["CanonicalRequest"] != "" {
 		f["method"], f["headers"] = redact(s.method), strings.Join(s.names(), ", ")
 	}
@@ -229,11 +245,25 @@ func refused(e exchange, g *grant) Finding {
 	return rule.finding(f)
 }
 
+var (
+	curlFailed = regexp.MustCompile(`curl: \((\d+)\)`)
+	aboutCORS  = regexp.MustCompile(`(?i)CORS|Access-Control-Allow-Origin`)
+	noAnswer   = regexp.MustCompile(`(?i)Failed to fetch|NetworkError|Load failed|net::ERR_FAILED`)
+	fromOrigin = regexp.MustCompile(`(?i)from origin '([^']{1,100})'`)
+	someURL    = regexp.MustCompile(`https?://[^\s'"’)<>]+`)
+	controls   = regexp.MustCompile(`[\x00-\x1f\x7f]+`)
+	signedURL  = regexp.MustCompile(`https?://\S*\?\S*`)
+	mediaType  = regexp.MustCompile(`^[A-Za-z0-9!#$&^_.+-]{1,127}/[A-Za-z0-9!#$&^_.+-]{1,127}(; ?charset=[A-Za-z0-9-]{1,20})?$`)
+	hostName   = regexp.MustCompile(`^[a-z0-9-]{1,63}(\.[a-z0-9-]{1,63})*(:\d{1,5})?$`)
+	opaque     = regexp.MustCompile(`[A-Za-z0-9+/=_.%~-]{40,}`)
+)
+
+// callRoutes are the functions'.
 var callRoutes = regexp.MustCompile(`/(presign|download|sts|session|confirm|s3|c)(/|\?|$)`)
 
 // elsewhere explains what is no answer: a browser's message, or curl's.
 func elsewhere(text string, e exchange, g *grant) []Finding {
-	if exit := regexp.MustCompile(`curl: \((\d+)\)`).FindStringSubmatch(text); exit != nil {
+	if exit := curlFailed.FindStringSubmatch(text); exit != nil {
 		for _, rule := range book.Curl {
 			if whole(rule.Exit, exit[1]) {
 				return []Finding{rule.finding(facts{})}
@@ -243,14 +273,14 @@ func elsewhere(text string, e exchange, g *grant) []Finding {
 	if e.request != nil {
 		return nil
 	}
-	if !regexp.MustCompile(`(?i)CORS|Access-Control-Allow-Origin`).MatchString(text) {
-		if regexp.MustCompile(`(?i)Failed to fetch|NetworkError|Load failed|net::ERR_FAILED`).MatchString(text) {
+	if !aboutCORS.MatchString(text) {
+		if noAnswer.MatchString(text) {
 			return []Finding{pageRule("", "network").finding(facts{})}
 		}
 		return nil
 	}
 	f := facts{}
-	if origin := regexp.MustCompile(`(?i)from origin '([^']{1,100})'`).FindStringSubmatch(text); origin != nil {
+	if origin := fromOrigin.FindStringSubmatch(text); origin != nil {
 		f["origin"] = redact(origin[1])
 	}
 	return []Finding{pageRule(text, asked(text, f["origin"], g)).finding(f)}
@@ -259,7 +289,7 @@ func elsewhere(text string, e exchange, g *grant) []Finding {
 // asked tells whose address a browser's message is about: the first that is not the
 // page's own.
 func asked(text, origin string, g *grant) string {
-	for _, u := range regexp.MustCompile(`https?://[^\s'"’)<>]+`).FindAllString(text, -1) {
+	for _, u := range someURL.FindAllString(text, -1) {
 		if strings.TrimRight(u, "/") != origin {
 			return asker(splitURL(u), g)
 		}
@@ -271,7 +301,7 @@ func asked(text, origin string, g *grant) string {
 // asked. The last is about anybody.
 func pageRule(text, who string) Rule {
 	for _, rule := range book.Pages {
-		if rule.Message != "" && regexp.MustCompile("(?i)"+rule.Message).MatchString(text) {
+		if rule.Message != "" && within[rule.Message].MatchString(text) {
 			return rule
 		}
 	}
@@ -302,13 +332,29 @@ const (
 // redact makes somebody else's words fit to be shown: one line, short, and without
 // anything that looks like a signature, a token or a signed URL.
 func redact(text string) string {
-	text = regexp.MustCompile(`[\x00-\x1f\x7f]+`).ReplaceAllString(text, " ")
-	text = regexp.MustCompile(`https?://\S*\?\S*`).ReplaceAllString(text, "…")
-	text = regexp.MustCompile(`[A-Za-z0-9+/=_.%~-]{40,}`).ReplaceAllString(text, "…")
+	text = controls.ReplaceAllString(text, " ")
+	text = signedURL.ReplaceAllString(text, "…")
+	text = opaque.ReplaceAllString(text, "…")
 	if runes := []rune(text); len(runes) > 300 {
 		text = string(runes[:300]) + "…"
 	}
 	return text
+}
+
+// mediaTypeOf and hostOf are redact for what may be long and is no secret, if it is
+// what it should be.
+func mediaTypeOf(text string) string {
+	if mediaType.MatchString(text) {
+		return text
+	}
+	return redact(text)
+}
+
+func hostOf(text string) string {
+	if hostName.MatchString(text) {
+		return text
+	}
+	return redact(text)
 }
 
 // decode undoes percent-encoding once. What is not encoded stays as it is.

@@ -228,7 +228,7 @@ func (r *refusal) problem(text string) bool {
 // one does.
 func (r *refusal) told(text string) bool {
 	for _, told := range book.Told {
-		m := regexp.MustCompile(told.Pattern).FindStringSubmatch(text)
+		m := within[told.Pattern].FindStringSubmatch(text)
 		if m == nil {
 			continue
 		}

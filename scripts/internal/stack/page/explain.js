@@ -37,6 +37,12 @@ function redact(text = '') {
   return runes.length > 300 ? runes.slice(0, 300).join('') + '…' : text
 }
 
+// What may be long and is no secret, if it is what it should be.
+const MEDIA_TYPE = /^[A-Za-z0-9!#$&^_.+-]{1,127}\/[A-Za-z0-9!#$&^_.+-]{1,127}(; ?charset=[A-Za-z0-9-]{1,20})?$/
+const HOST = /^[a-z0-9-]{1,63}(\.[a-z0-9-]{1,63})*(:\d{1,5})?$/
+const mediaType = (text = '') => (MEDIA_TYPE.test(text) ? text : redact(text))
+const hostOf = (text = '') => (HOST.test(text) ? text : redact(text))
+
 function decode(text) {
   try {
     return decodeURIComponent(text)
@@ -235,7 +241,7 @@ function differences(grant, e) {
 
 function comparePlace({ grant, sent, canonical, add }, transcript) {
   if (transcript?.host && transcript.host !== grant.url.host) {
-    add('host', { signed: redact(grant.url.host), sent: redact(transcript.host) })
+    add('host', { signed: hostOf(grant.url.host), sent: hostOf(transcript.host) })
     return
   }
   const signed = decode(grant.url.path)
@@ -275,11 +281,11 @@ function compareHeaders({ grant, sent, canonical, add }) {
     const value = sent.headers.get(name)?.trim()
     const type = name === 'content-type'
     if (value === signed) continue
-    if (type) add(value === undefined ? 'type-missing' : 'type-changed', { signed: redact(signed), sent: redact(value) })
+    if (type) add(value === undefined ? 'type-missing' : 'type-changed', { signed: mediaType(signed), sent: mediaType(value) })
     else add(value === undefined ? 'header-missing' : 'header-changed', { name: redact(name) })
   }
   for (const name of names(sent.headers).filter((n) => signedByDefault(n) && !grant.headers.has(n))) {
-    if (name === 'content-type') add('type-added', { sent: redact(sent.headers.get(name)) })
+    if (name === 'content-type') add('type-added', { sent: mediaType(sent.headers.get(name)) })
     else add('header-added', { name: redact(name) })
   }
   if (!canonical && !sent.headers.has('content-length') && additional(grant).includes('content-length')) add('length-missing')
@@ -306,10 +312,11 @@ function refused(e, grant) {
   const [rule, facts] = ruleOf(e.refusal)
   const { element } = e.refusal
   const known = {
-    status: e.status, code: e.refusal.code, ec: e.refusal.ec, bucket: element.BucketName, endpoint: element.Endpoint,
+    status: e.status, code: e.refusal.code, ec: e.refusal.ec, bucket: element.BucketName,
     argument: element.ArgumentName, action: element.AuthAction, request: e.refusal.requestID, header: 'Authorization',
   }
   for (const [name, value] of Object.entries(known)) facts[name] ||= redact(value)
+  facts.endpoint = hostOf(element.Endpoint)
   const sent = element.CanonicalRequest ? parseCanonical(element.CanonicalRequest) : null
   if (sent) Object.assign(facts, { method: redact(sent.method), headers: names(sent.headers).map(redact).join(', ') })
   const ends = unix(element.Expires) || grant?.ends || 0
