@@ -6,7 +6,7 @@ import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { beforeEach, describe, test } from 'node:test'
 
-import { backoff, combineCRC64, crc64, fillTemplate, interrupted, planParts, upload, Upload, UploadError } from './ossupload.js'
+import { backoff, combineCRC64, crc64, fillTemplate, interrupted, planParts, upload, Upload, uploadAll, UploadError } from './ossupload.js'
 
 const bytes = (text) => new TextEncoder().encode(text)
 const KiB = 1 << 10
@@ -198,6 +198,7 @@ let options
 beforeEach(() => {
   requests = []
   globalThis.XMLHttpRequest = FakeXHR
+  globalThis.fetch = async () => ({}) // a probe without CORS: the host answers
   Object.defineProperty(globalThis, 'navigator', { value: { onLine: true }, configurable: true })
   options = { endpoint: 'https://fc.example/', getToken: () => 'tok', storage: new MemoryStorage() }
 })
@@ -224,7 +225,7 @@ describe('PUT', () => {
     assert.equal(put.body, file)
     assert.equal(sent('POST', '/presign')[0].headers.Authorization, 'Bearer tok')
     assert.deepEqual(seen.map((p) => p.phase).filter((p, i, all) => p !== all[i - 1]), ['preparing', 'sending', 'done'])
-    assert.deepEqual(seen.at(-1), { phase: 'done', loaded: 1000, total: 1000, part: 0, parts: 1, partLoaded: 0, retries: 0 })
+    assert.deepEqual(seen.at(-1), { phase: 'done', loaded: 1000, total: 1000, part: 0, parts: 1, partLoaded: 0, retries: 0, offline: false, fault: undefined })
   })
 
   test('203 is confirmed until the receipt comes', async (t) => {
@@ -619,4 +620,286 @@ test('nothing is written to the console', async (t) => {
   before(s, (r) => (r.method === 'PUT' ? { status: 400, text: OSS_ERROR('X') } : undefined))
   await assert.rejects(upload(fileOf(10), options))
   assert.equal(logged.reduce((n, m) => n + m.mock.callCount(), 0), 0)
+})
+
+// --- no answer ------------------------------------------------------------
+
+describe('no answer', () => {
+  const SIGNED = 'https://oss.example/k?x-oss-signature=5ec2e7'
+  const grant = { status: 200, json: { method: 'PUT', url: SIGNED, headers: { 'Content-Type': 'image/png' }, key: 'k', uploadToken: 'ut' } }
+
+  test('a bucket without a CORS rule is told of at the second try', async (t) => {
+    fastRetries(t)
+    const s = server()
+    before(s, (r) => (r.path === '/presign' ? grant : r.url.startsWith('https://oss.') ? { status: 0 } : undefined))
+    await assert.rejects(upload(fileOf(10), options), (e) => {
+      assert.deepEqual([e.code, e.status, e.details.host], ['cors', 0, 'oss.example'])
+      assert.match(e.message, /CORS rule/)
+      return true
+    })
+    const puts = sent('PUT', '/k')
+    assert.equal(puts.filter((r) => r.url === SIGNED).length, 2)
+    // What asks about CORS carries no proof and no byte.
+    for (const r of puts.filter((p) => p.url !== SIGNED)) {
+      assert.match(r.url, /x-oss-signature=0{64}$/)
+      assert.equal(r.body, undefined)
+    }
+    assert.equal(puts.length, 4)
+  })
+
+  test('functions that do not know the page are told of at the second try', async (t) => {
+    fastRetries(t)
+    const s = server()
+    before(s, () => ({ status: 0 }))
+    await assert.rejects(upload(fileOf(10), options), { code: 'cors', message: /fc\.example.*CORS_ORIGINS/ })
+    const [asked, probe] = requests
+    assert.equal(asked.headers.Authorization, 'Bearer tok')
+    assert.deepEqual([probe.method, probe.path, probe.headers.Authorization, probe.body], ['POST', '/presign', 'Bearer none', undefined])
+    assert.equal(requests.length, 4)
+  })
+
+  test('an accident is no mistake of CORS', async (t) => {
+    fastRetries(t)
+    const s = server()
+    let puts = 0
+    before(s, (r) => {
+      if (r.path === '/presign') return grant
+      if (r.url === SIGNED) return ++puts < 4 ? { status: 0 } : { status: 200, json: s.receipt }
+      if (r.method === 'PUT') return { status: 403, text: OSS_ERROR('SignatureDoesNotMatch') }
+    })
+    const faults = new Set()
+    await upload(fileOf(10), { ...options, onProgress: (p) => faults.add(p.fault?.message) })
+    assert.equal(puts, 4)
+    assert.deepEqual([...faults], [undefined, 'The connection to oss.example broke before an answer came.'])
+  })
+
+  test('a host that is not there is tried again, and named', async (t) => {
+    fastRetries(t)
+    globalThis.fetch = () => Promise.reject(new TypeError('Failed to fetch'))
+    const s = server()
+    before(s, () => ({ status: 0 }))
+    await assert.rejects(upload(fileOf(10), { ...options, retries: 2 }), { code: 'network', message: /fc\.example cannot be reached/ })
+    assert.equal(requests.length, 3)
+  })
+
+  // The browser of these tests, as it goes offline and comes back.
+  function goOffline(t, s, from) {
+    const target = new EventTarget()
+    for (const name of ['addEventListener', 'removeEventListener']) {
+      const before = globalThis[name]
+      globalThis[name] = target[name].bind(target)
+      t.after(() => (globalThis[name] = before))
+    }
+    const gone = () => (navigator.onLine = false)
+    before(s, (r) => {
+      if (r.path.startsWith(from)) gone()
+      if (!navigator.onLine) return { status: 0 }
+    })
+    globalThis.fetch = () => (navigator.onLine ? Promise.resolve({}) : Promise.reject(new TypeError('Failed to fetch')))
+    return () => {
+      serve = (r) => s.answer(r)
+      navigator.onLine = true
+      target.dispatchEvent(new Event('online'))
+    }
+  }
+  const untilOffline = (u) =>
+    new Promise((resolve) => {
+      const look = () => (u.progress.offline ? resolve() : setTimeout(look, 1))
+      look()
+    })
+
+  for (const [method, from] of [['put', '/k'], ['multipart', '/part/2']]) {
+    test(`${method} waits while the browser is offline, and counts tries from then`, async (t) => {
+      fastRetries(t)
+      const s = server()
+      const back = goOffline(t, s, from)
+      const u = new Upload(fileOf(350 * KiB), { ...options, method, retries: 0 })
+      u.start()
+      await untilOffline(u)
+      const asked = requests.length
+      await new Promise((resolve) => setTimeout(resolve, 20))
+      assert.equal(requests.length, asked, 'asks although nobody can answer')
+      assert.equal(u.progress.fault.code, 'offline')
+      back()
+      assert.equal((await u.done).eventId, 'evt_1')
+      assert.equal(u.progress.offline, false)
+    })
+  }
+
+  test('can be cancelled offline', async (t) => {
+    fastRetries(t)
+    const s = server()
+    goOffline(t, s, '/k')
+    const controller = new AbortController()
+    const u = new Upload(fileOf(10), { ...options, signal: controller.signal })
+    u.start()
+    await untilOffline(u)
+    controller.abort()
+    await assert.rejects(u.done, { code: 'cancelled' })
+    assert.equal(u.progress.offline, false)
+  })
+
+  test('a page of this machine works while the browser is offline', async (t) => {
+    fastRetries(t)
+    const s = server()
+    navigator.onLine = false
+    let puts = 0
+    before(s, (r) => (r.method === 'PUT' && ++puts === 1 ? { status: 0 } : undefined))
+    await upload(fileOf(10), options)
+    assert.equal(puts, 2)
+  })
+})
+
+describe('an answer of 200 that is no receipt', () => {
+  for (const [path, method] of [['/confirm', 'put'], ['/s3/multipart/v1.id%2F1/complete', 'multipart'], ['/presign', 'put'], ['/s3/multipart', 'multipart']]) {
+    test(`to ${path}`, async () => {
+      const s = server()
+      before(s, (r) => {
+        if (r.path === path) return { status: 200, json: { ok: true } }
+        if (r.path === '/k?s=1') return { status: 203, text: OSS_ERROR('CallbackFailed') }
+      })
+      await assert.rejects(upload(fileOf(10), { ...options, method }), { code: 'bad_answer', status: 200, message: /was answered 200 without (eventId|url|uploadId)/ })
+      assert.equal(requests.filter((r) => r.path === path).length, 1)
+    })
+  }
+  test('a page is told at once', async () => {
+    const s = server()
+    before(s, () => ({ status: 200, text: '<!doctype html><title>App</title>' }))
+    await assert.rejects(upload(fileOf(10), options), { code: 'bad_answer', message: /Check `endpoint`/ })
+    assert.equal(requests.length, 1)
+  })
+  test('what was cut off is asked again', async (t) => {
+    fastRetries(t)
+    const s = server()
+    let cut = 0
+    before(s, (r) => (r.path === '/presign' && !cut++ ? { status: 200, text: '{"method":"PU' } : undefined))
+    await upload(fileOf(10), options)
+    assert.equal(sent('POST', '/presign').length, 2)
+  })
+})
+
+test('a callback that failed is told of, though /confirm repaired it', async () => {
+  const s = server()
+  before(s, (r) => {
+    if (r.method !== 'PUT') return
+    s.stored = r.body
+    return { status: 203, text: OSS_ERROR('CallbackFailed') }
+  })
+  const u = new Upload(fileOf(10), options)
+  await u.start()
+  assert.equal(u.progress.fault.code, 'callback_failed')
+  assert.match(u.progress.fault.message, /CALLBACK_URL/)
+})
+
+test('a confirmation in vain says that the file is stored', async () => {
+  const s = server()
+  before(s, (r) => {
+    if (r.method === 'PUT') return { status: 203, text: OSS_ERROR('CallbackFailed') }
+    if (r.path === '/confirm') return { status: 422, json: { code: 'object_mismatch', message: 'Other bytes.' } }
+  })
+  await assert.rejects(upload(fileOf(10), options), { code: 'object_mismatch', message: 'The file is stored, and not confirmed; trying again sends no byte. Other bytes.' })
+})
+
+test('each function may have an address of its own', async () => {
+  const s = server()
+  const endpoint = { presign: 'https://a.example/', complete: 'https://b.example' }
+  await upload(fileOf(10), { ...options, endpoint })
+  const u = new Upload(fileOf(350 * KiB), { ...options, endpoint, method: 'multipart' })
+  before(s, (r) => (r.path.startsWith('/part/') ? new Promise(() => {}) : undefined))
+  u.start()
+  while (!sent('PUT', '/part/').length) await new Promise((resolve) => setTimeout(resolve, 1))
+  u.pause()
+  assert.equal(requests.find((r) => r.path === '/presign').url, 'https://a.example/presign')
+  assert.equal(requests.find((r) => r.path === '/s3/multipart').url, 'https://b.example/s3/multipart')
+  assert.equal(interrupted(endpoint, options.storage).length, 1)
+  assert.equal(interrupted('https://a.example', options.storage).length, 0)
+})
+
+test('onRequest tells of every request, and of no secret', async (t) => {
+  fastRetries(t)
+  const s = server()
+  const seen = []
+  const more = { ...options, onRequest: (r) => seen.push(r) }
+  let puts = 0
+  before(s, (r) => (r.path === '/k?s=1' && ++puts === 1 ? { status: 500 } : undefined))
+  await upload(fileOf(10), more)
+  assert.deepEqual(seen.map((r) => [r.method, r.target, r.route, r.status]), [
+    ['POST', 'functions', '/presign', 200],
+    ['PUT', 'storage', '/k', 500],
+    ['POST', 'functions', '/confirm', 404],
+    ['PUT', 'storage', '/k', 200],
+  ])
+  seen.length = 0
+  await upload(fileOf(150 * KiB), { ...more, method: 'multipart' })
+  assert.deepEqual([...new Set(seen.map((r) => `${r.method} ${r.route}`))].sort(), [
+    'GET /s3/multipart/{uploadId}/batch',
+    'POST /s3/multipart',
+    'POST /s3/multipart/{uploadId}/complete',
+    'PUT /part/1?partNumber=1',
+    'PUT /part/2?partNumber=2',
+  ])
+  assert.ok(seen.every((r) => Number.isInteger(r.ms)))
+})
+
+describe('uploadAll', () => {
+  const named = (count) => Array.from({ length: count }, (_, i) => fileOf(10 + i, `${i}.png`))
+
+  test('tells each outcome in the order of the files', async () => {
+    const s = server()
+    before(s, (r) => (r.path === '/presign' && r.body.filename === '1.png' ? { status: 403, json: { code: 'forbidden', message: 'no' } } : undefined))
+    const files = named(4)
+    const seen = new Map()
+    const outcomes = await uploadAll(files, { ...options, onProgress: (progress, file, u) => seen.set(file, [u, progress.phase]) })
+    assert.deepEqual(outcomes.map((o) => o.file), files)
+    assert.deepEqual(outcomes.map((o) => o.receipt?.eventId ?? o.error.code), ['evt_1', 'forbidden', 'evt_1', 'evt_1'])
+    assert.deepEqual(files.map((f) => seen.get(f)[1]), ['done', 'failed', 'done', 'done'])
+    assert.ok(outcomes.every((o) => o.upload === seen.get(o.file)[0]))
+  })
+
+  test('sends as many at a time as asked', async () => {
+    const s = server()
+    let now = 0
+    let most = 0
+    before(s, async (r) => {
+      if (r.method !== 'PUT') return
+      most = Math.max(most, ++now)
+      await new Promise((resolve) => setTimeout(resolve, 5))
+      now--
+    })
+    await uploadAll(named(7), { ...options, concurrency: 2 })
+    assert.equal(most, 2)
+    assert.equal(sent('PUT', '/k').length, 7)
+  })
+
+  test('one that is paused leaves its turn, and its outcome is waited for', async () => {
+    const s = server()
+    let held
+    before(s, (r) => (r.method === 'PUT' && r.body.name === '0.png' && !held ? new Promise((resolve) => (held = resolve)) : undefined))
+    let first
+    const done = uploadAll(named(3), { ...options, concurrency: 1, onProgress: (p, file, u) => { if (file.name === '0.png') first = u } })
+    while (!held) await new Promise((resolve) => setTimeout(resolve, 1))
+    first.pause()
+    while (sent('PUT', '/k').length < 3) await new Promise((resolve) => setTimeout(resolve, 1))
+    first.resume()
+    assert.deepEqual((await done).map((o) => o.receipt?.eventId), ['evt_1', 'evt_1', 'evt_1'])
+  })
+
+  test('one signal cancels all, also those that wait', async () => {
+    const s = server()
+    const controller = new AbortController()
+    before(s, (r) => { if (r.method === 'PUT') { controller.abort(); return new Promise(() => {}) } })
+    const outcomes = await uploadAll(named(3), { ...options, concurrency: 1, signal: controller.signal })
+    assert.deepEqual(outcomes.map((o) => o.error.code), ['cancelled', 'cancelled', 'cancelled'])
+    assert.equal(sent('POST', '/presign').length, 1)
+  })
+
+  test('each file may have options of its own', async () => {
+    const s = server()
+    const vars = []
+    before(s, (r) => { if (r.path === '/presign') vars.push(r.body.vars.n) })
+    await uploadAll(named(2), { ...options, concurrency: 1, optionsOf: (file, i) => ({ vars: { n: `${i} ${file.name}` } }) })
+    assert.deepEqual(vars, ['0 0.png', '1 1.png'])
+  })
+
+  test('no files are no work', async () => assert.deepEqual(await uploadAll([], options), []))
 })

@@ -3,6 +3,7 @@ package stack
 import (
 	"embed"
 	"encoding/json"
+	"errors"
 	"io/fs"
 	"mime"
 	"net/http"
@@ -66,16 +67,17 @@ func (s *Stack) readPageFile(name string) ([]byte, error) {
 	if content, ok := explainFile(name); ok {
 		return content, nil
 	}
-	switch name {
-	case "ossupload.js":
-		return browser.Client, nil
-	case uppyFile:
+	if name == uppyFile {
 		if s.uppyDir == "" {
 			return nil, fs.ErrNotExist
 		}
 		return os.ReadFile(filepath.Join(s.uppyDir, uppyFile))
 	}
-	return pageFiles.ReadFile("page/" + name)
+	content, err := browser.Modules.ReadFile(name)
+	if errors.Is(err, fs.ErrNotExist) {
+		return pageFiles.ReadFile("page/" + name)
+	}
+	return content, err
 }
 
 // contentTypeOf does not depend on the tables of this machine for what a

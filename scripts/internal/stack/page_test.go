@@ -1,6 +1,7 @@
 package stack
 
 import (
+	"bytes"
 	"encoding/json"
 	"net/http"
 	"net/http/httptest"
@@ -9,8 +10,6 @@ import (
 	"regexp"
 	"strings"
 	"testing"
-
-	"ossupload/scripts/clients/browser"
 )
 
 // pageStack is as much of a stack as the page needs.
@@ -71,7 +70,7 @@ func TestPageFiles(t *testing.T) {
 // styles would be blocked by the policy.
 func TestPageNamesOnlyWhatIsServed(t *testing.T) {
 	s := pageStack()
-	for _, file := range []string{"index.html", "page.js", "page.css", "ossupload.js", "explain.js"} {
+	for _, file := range []string{"index.html", "page.js", "page.css", "ossupload.js", "upload.js", "errors.js", "explain.js"} {
 		text, err := pageStack().readPageFile(file)
 		if err != nil {
 			t.Fatal(err)
@@ -175,12 +174,29 @@ func TestUppyBundle(t *testing.T) {
 	}
 }
 
+// The page runs what applications ship: each module of the client, and nothing
+// else of its folder.
 func TestClientIsServedAsItShips(t *testing.T) {
-	onDisk, err := os.ReadFile("../../clients/browser/ossupload.js")
+	const dir = "../../clients/browser"
+	onDisk, err := filepath.Glob(filepath.Join(dir, "*.js"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if string(browser.Client) != string(onDisk) {
-		t.Error("the embedded client is not the file")
+	for _, file := range onDisk {
+		name := filepath.Base(file)
+		want, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := pageStack().readPageFile(name)
+		if name == "react.js" {
+			if err == nil {
+				t.Errorf("%s is served, and React is not", name)
+			}
+			continue
+		}
+		if err != nil || !bytes.Equal(got, want) {
+			t.Errorf("%s is not served as it is on disk: %v", name, err)
+		}
 	}
 }
