@@ -21,6 +21,8 @@ export interface Receipt {
   uploadedAt: string
   /** The id of the event: one for the same bytes, however often it is delivered. */
   eventId: string
+  /** Whether your backend took the event; if not, it is queued and delivered later. */
+  delivered: boolean
   /** The receipt as a JWT, for a backend that gets it from the browser. */
   receiptToken?: string
 }
@@ -55,6 +57,28 @@ export interface Progress {
   partLoaded: number
   /** Requests that had to be repeated so far. */
   retries: number
+  /** Whether the upload waits for the browser to be online. */
+  offline: boolean
+  /**
+   * What went wrong last since start or resume, although the upload goes on or is
+   * done: a request that is repeated, or a callback that `/confirm` made up for.
+   */
+  fault: UploadError | undefined
+}
+
+/** One address for all routes, or one for each function. */
+export type Endpoint = string | URL | { presign: string | URL; complete: string | URL }
+
+/** A request that is over. It holds no token, no signature and no query but a part's number. */
+export interface RequestReport {
+  method: string
+  /** The path; upload ids are left out. */
+  route: string
+  target: 'functions' | 'storage'
+  /** 0: no answer came. */
+  status: number
+  /** From the request's begin to its end. */
+  ms: number
 }
 
 /** Where the state of multipart uploads outlives the page; localStorage is one. */
@@ -65,14 +89,19 @@ export interface UploadStorage {
 }
 
 export interface UploadOptions {
-  /** Base URL of the functions, as `https://upload.example.com`; default: the page's own origin. */
-  endpoint?: string
+  /**
+   * Base URL of the functions, as `https://upload.example.com`, or one for each;
+   * default: the page's own origin.
+   */
+  endpoint?: Endpoint
   /**
    * The caller's token. It is asked for at every start and resume, and again,
    * with the token that was refused, after an answer of 401.
    */
   getToken?: (refused?: string) => string | undefined | Promise<string | undefined>
   onProgress?: (progress: Progress) => void
+  /** Told of every request, for a log of yours. */
+  onRequest?: (request: RequestReport) => void
   /** Aborting it cancels the upload, parts included. */
   signal?: AbortSignal
   /** Default `auto`: multipart from `multipartFrom` on, else PUT. */
@@ -102,16 +131,25 @@ export interface UploadOptions {
 }
 
 /**
+ * The message is one line that ends with what mends it, for a developer's eyes.
  * Codes are those of the functions (`unauthenticated`, `invalid_request`,
  * `throttled`, …) and these:
  *
- * - `network`: no answer came. From the storage, check the bucket's CORS rule.
+ * - `network`: no answer came; `details` is `{host, why}`, where why is
+ *   `unreachable` or `broken`.
+ * - `cors`: the host answers, and keeps its answers from this page.
  * - `storage_refused`: OSS refused the bytes; `details.code` is its own code.
+ * - `bad_answer`: something answered that is neither the functions nor OSS.
  * - `file_changed`: the file was changed or removed after it was chosen.
  * - `checksum_mismatch`: other bytes are stored than are in the file.
- * - `bad_answer`: something between here and the functions answered.
  * - `cancelled`
  * - `unexpected`: `cause` tells, as when getToken fails.
+ *
+ * These are never an upload's end, and seen as `fault` of its progress only:
+ *
+ * - `offline`: the upload waits.
+ * - `callback_failed`: the file is stored, OSS's callback failed, and `/confirm` is
+ *   asked for the receipt.
  */
 export class UploadError extends Error {
   constructor(
@@ -155,6 +193,26 @@ export class Upload {
 /** Uploads a file and resolves with the receipt. */
 export function upload(file: File | Blob, options?: UploadOptions): Promise<Receipt>
 
+export interface UploadAllOptions<F extends File | Blob = File> extends Omit<UploadOptions, 'onProgress'> {
+  /** Files at a time; default 3. One that is paused leaves its turn to others. */
+  concurrency?: number
+  /** Each file's own progress, and the upload, to pause or cancel it. */
+  onProgress?: (progress: Progress, file: F, upload: Upload) => void
+  /** What differs for a file, as `vars`. */
+  optionsOf?: (file: F, index: number) => Omit<UploadOptions, 'onProgress'> | undefined
+}
+
+/** What became of a file: a receipt or an error. */
+export type Outcome<F extends File | Blob = File> =
+  | { file: F; upload: Upload; receipt: Receipt; error?: undefined }
+  | { file: F; upload: Upload; receipt?: undefined; error: UploadError }
+
+/**
+ * Uploads many files, some at a time. It never rejects: one that fails does not
+ * end the others. Outcomes are in the order of the files.
+ */
+export function uploadAll<F extends File | Blob>(files: Iterable<F> | ArrayLike<F>, options?: UploadAllOptions<F>): Promise<Outcome<F>[]>
+
 export interface InterruptedUpload {
   name: string
   size: number
@@ -165,7 +223,7 @@ export interface InterruptedUpload {
  * Uploads that an earlier visit left unfinished. Uploading the same file to
  * the same endpoint with the same options goes on with it.
  */
-export function interrupted(endpoint?: string, storage?: Storage): InterruptedUpload[]
+export function interrupted(endpoint?: Endpoint, storage?: Storage): InterruptedUpload[]
 
 /** CRC-64/XZ of bytes; `crc` is that of the bytes before them. */
 export function crc64(bytes: Uint8Array, crc?: bigint): bigint

@@ -1,0 +1,5 @@
+package clients_test
+
+import "testing"
+
+func testChromium(t *testing.T, dir, installed string) {}
