@@ -27,7 +27,7 @@ func TestBrowserClient(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.CommandContext(t.Context(), node, "--test", "--test-reporter=tap", "errors.test.mjs", "ossupload.test.mjs")
+	cmd := exec.CommandContext(t.Context(), node, "--test", "--test-timeout=60000", "--test-reporter=tap", "errors.test.mjs", "ossupload.test.mjs")
 	cmd.Dir = dir
 	out, err := cmd.CombinedOutput()
 	if err != nil {

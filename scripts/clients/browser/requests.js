@@ -86,10 +86,10 @@ export const online = (signal) =>
  * nothing.
  */
 export async function diagnose({ method, url, probe = url, headers, storage }, signal) {
-  const { origin, href } = new URL(probe, globalThis.location?.href)
+  const { origin, pathname, href } = new URL(probe, globalThis.location?.href)
   try {
     // Without CORS the answer cannot be read; that one came is enough.
-    await fetch(`${origin}/`, { method: 'HEAD', mode: 'no-cors', credentials: 'omit', cache: 'no-store', signal: AbortSignal.any([signal, AbortSignal.timeout(PROBE)]) })
+    await fetch(origin + pathname, { method: 'HEAD', mode: 'no-cors', credentials: 'omit', cache: 'no-store', signal: AbortSignal.any([signal, AbortSignal.timeout(PROBE)]) })
   } catch {
     if (signal.aborted) throw cancelled()
     // A page of this machine works while the browser calls itself offline.
