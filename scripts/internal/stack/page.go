@@ -18,7 +18,7 @@ import (
 // pageFiles are the page at / and what it loads. Together with the browser
 // client they are all of it: there is no build step, and no other host.
 //
-//go:embed page/index.html page/page.js page/page.css page/icon.svg
+//go:embed page/*.html page/*.js page/*.css page/*.svg
 var pageFiles embed.FS
 
 const (
@@ -103,6 +103,12 @@ type session struct {
 	Bucket   string `json:"bucket"`
 	Region   string `json:"region"`
 	Uppy     bool   `json:"uppy"` // whether uppy.js can be loaded
+
+	// What the functions allow, as their settings say it, so that the page can tell
+	// it where something is refused.
+	Types   string `json:"types"`
+	MaxSize string `json:"maxSize"` // bytes
+	Methods string `json:"methods"`
 }
 
 // serveSession hands the caller's token to the page, and to no other. A foreign
@@ -131,6 +137,9 @@ func (s *Stack) serveSession(w http.ResponseWriter, r *http.Request) {
 		Bucket:   s.Ready.Bucket,
 		Region:   s.Ready.Region,
 		Uppy:     err == nil,
+		Types:    s.Settings.Get("UPLOAD_CONTENT_TYPES"),
+		MaxSize:  s.Settings.Get("UPLOAD_MAX_SIZE"),
+		Methods:  s.Settings.Get("UPLOAD_METHODS"),
 	})
 }
 

@@ -14,10 +14,13 @@ import (
 
 // pageStack is as much of a stack as the page needs.
 func pageStack() *Stack {
-	return &Stack{Ready: Ready{
-		Gateway: "http://127.0.0.1:8580", OSS: "http://127.0.0.1:8581",
-		Bucket: "bucket", Region: "cn-hangzhou", CallerToken: "token-of-the-caller",
-	}}
+	return &Stack{
+		Ready: Ready{
+			Gateway: "http://127.0.0.1:8580", OSS: "http://127.0.0.1:8581",
+			Bucket: "bucket", Region: "cn-hangzhou", CallerToken: "token-of-the-caller",
+		},
+		Settings: Settings{{"UPLOAD_CONTENT_TYPES", "image/*"}, {"UPLOAD_MAX_SIZE", "10"}, {"UPLOAD_METHODS", "put,form"}},
+	}
 }
 
 // get asks as a browser does that shows the page.
@@ -70,7 +73,7 @@ func TestPageFiles(t *testing.T) {
 // styles would be blocked by the policy.
 func TestPageNamesOnlyWhatIsServed(t *testing.T) {
 	s := pageStack()
-	for _, file := range []string{"index.html", "page.js", "page.css", "ossupload.js", "upload.js", "errors.js", "explain.js"} {
+	for _, file := range []string{"index.html", "page.js", "card.js", "words.js", "page.css", "ossupload.js", "upload.js", "errors.js", "explain.js"} {
 		text, err := pageStack().readPageFile(file)
 		if err != nil {
 			t.Fatal(err)
@@ -163,7 +166,11 @@ func TestUppyBundle(t *testing.T) {
 	if err := json.NewDecoder(get(t, s, ownHost, "/_local/session", nil).Body).Decode(&got); err != nil {
 		t.Fatal(err)
 	}
-	if want := (session{s.Ready.Gateway, "token-of-the-caller", "bucket", "cn-hangzhou", true}); got != want {
+	want := session{
+		Endpoint: s.Ready.Gateway, Token: "token-of-the-caller", Bucket: "bucket", Region: "cn-hangzhou", Uppy: true,
+		Types: "image/*", MaxSize: "10", Methods: "put,form",
+	}
+	if got != want {
 		t.Errorf("GET /_local/session = %+v, want %+v", got, want)
 	}
 	if answer := get(t, s, ownHost, "/_local/page/uppy.js", nil); answer.StatusCode != http.StatusOK {
