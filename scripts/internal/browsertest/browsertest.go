@@ -81,7 +81,7 @@ func Run(t *testing.T, dir string, env []string, name string, args ...string) st
 // what they wrote.
 func Tests(t *testing.T, dir string, env []string, files ...string) string {
 	t.Helper()
-	cmd := command(t.Context(), dir, env, "node", append([]string{"--test", "--test-timeout=90000", "--test-reporter=tap"}, files...)...)
+	cmd := command(t.Context(), dir, env, "node", append([]string{"--test", "--test-timeout=300000", "--test-reporter=tap"}, files...)...)
 	out, err := cmd.CombinedOutput()
 	if err != nil {
 		t.Fatalf("node --test: %v\n%s", err, failures(string(out)))

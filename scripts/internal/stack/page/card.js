@@ -92,7 +92,7 @@ export class Card {
     if (!['ready', 'paused', 'failed'].includes(this.phase)) return
     this.parts.fault.hidden = true
     this.speed = 0
-    this.moved = performance.now()
+    this.moved = this.began = performance.now()
     const rests = new Promise((resolve) => {
       this.rest = resolve
     })
@@ -344,7 +344,8 @@ export class Card {
     this.receipt = receipt
     this.show('done')
     this.parts.progress.value = 1
-    this.parts.rate.textContent = bytes(receipt.size)
+    const seconds = (performance.now() - this.began) / 1000
+    this.parts.rate.textContent = `${bytes(receipt.size)} in ${seconds < 10 ? `${seconds.toFixed(1)} s` : duration(seconds)}`
     this.showReceipt(receipt)
     this.page.say(`${this.file.name} is uploaded.`)
     this.waitForEvent(receipt)

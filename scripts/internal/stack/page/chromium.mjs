@@ -335,7 +335,7 @@ test('the keyboard reaches everything in the order of the page, and shows where 
     assert.ok(s.top >= before.top - 40, `${s.name} is above ${before.name}, and after it`)
     return s
   })
-  for (const name of ['Choose files', 'Automatic', 'Make something fail', 'Download picture 1.png', 'Remove picture 1.png', 'Requests 2 of picture 1.png', 'Receipt of picture 1.png', 'Event, as your backend gets it of picture 1.png']) {
+  for (const name of ['Choose files', 'PUT', 'Make something fail', 'Download picture 1.png', 'Remove picture 1.png', 'Requests 2 of picture 1.png', 'Receipt of picture 1.png', 'Event, as your backend gets it of picture 1.png']) {
     assert.ok(names.includes(name), `${name} is not reached: ${names.join(', ')}`)
   }
   // And works there.

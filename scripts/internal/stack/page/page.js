@@ -4,7 +4,7 @@
 import { Card } from './card.js'
 import { mountExplain } from './explain.js'
 import { interrupted, Upload } from './ossupload.js'
-import { bytes, duration, HINTS } from './words.js'
+import { bytes, duration, HINTS, policyOf } from './words.js'
 
 const AT_ONCE = 3 // files
 
@@ -214,7 +214,7 @@ async function main() {
     return
   }
   byId('where').textContent = `local stack · ${session.bucket} · ${session.region}`
-  byId('policy').textContent = `Allowed: ${session.types.split(',').join(', ')}, up to ${bytes(Number(session.maxSize))}.`
+  byId('policy').textContent = policyOf(session)
   offerMethods()
   showInterrupted()
   document.documentElement.dataset.ready = 'true'

@@ -43,9 +43,18 @@ const FINAL = ['invalid_request', 'invalid_json', 'forbidden', 'too_large', 'uns
 /** Whether trying again can help. */
 export const isFinal = (error) => FINAL.includes(error.code)
 
+const NEVER = 'HTML, XML, SVG or scripts' // by a wildcard
+
+/** What the functions take, in words. */
+export function policyOf({ types, maxSize }) {
+  const listed = types.split(',').map((t) => t.trim())
+  const what = listed.includes('*/*') ? `Any file but ${NEVER}` : `Allowed: ${listed.join(', ')}`
+  return `${what}, up to ${bytes(Number(maxSize))}.`
+}
+
 function allowed({ field }, { types, maxSize }) {
   if (field === 'contentType' || field === 'type') {
-    return ` Allowed: ${types.split(',').join(', ')}${types.includes('*') ? '. A wildcard never covers HTML, XML, SVG or scripts' : ''}.`
+    return ` Allowed: ${types.split(',').join(', ')}${types.includes('*') ? `. A wildcard never covers ${NEVER}` : ''}.`
   }
   return field === 'size' ? ` Allowed: up to ${bytes(Number(maxSize))}.` : ''
 }
