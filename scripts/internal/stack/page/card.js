@@ -233,9 +233,9 @@ export class Card {
   }
 
   // A fault leaves its trace, also when it was got over.
-  traced({ retries, fault }) {
+  traced({ retries, fault, offline }) {
     const count = retries ? `${retries} sent again` : ''
-    this.parts.trace.textContent = [count, fault && brief(fault)].filter(Boolean).join(': ')
+    this.parts.trace.textContent = [count, fault && !offline && brief(fault)].filter(Boolean).join(': ')
     this.parts.trace.title = fault?.message ?? ''
     if (fault && fault !== this.fault) this.note(fault.message)
     this.fault = fault ?? this.fault
