@@ -192,16 +192,22 @@ describe('a card', () => {
     assert.deepEqual([receipt.key, receipt.eventId], [key, id])
   })
 
-  test('moves nothing while it uploads', async () => {
-    await limit(2_000_000)
-    await choose('multipart', film(5_000_000), film(4_000_000, 'second.mp4'))
-    await phase('film.mp4', 'sending')
-    await fault('UploadPart', '500')
-    await watchShifts()
-    await arrived('film.mp4')
-    await arrived('second.mp4')
-    assert.deepEqual(await shifts(), [])
-  })
+  for (const width of [1280, 390]) {
+    test(`moves nothing while it uploads, at ${width} px`, async () => {
+      await page.setViewportSize({ width, height: 1800 }) // what is not in view does not count
+      await limit(2_000_000)
+      await choose('multipart', film(5_000_000), film(4_000_000, 'second.mp4'))
+      await phase('film.mp4', 'sending')
+      await fault('UploadPart', '500')
+      await watchShifts()
+      await arrived('film.mp4')
+      await arrived('second.mp4')
+      assert.deepEqual(await shifts(), [])
+      // And would see it.
+      await page.evaluate(() => (document.getElementById('upload-list').style.marginTop = '80px'))
+      assert.notDeepEqual(await shifts(), [])
+    })
+  }
 })
 
 describe('what is forbidden', () => {
