@@ -32,6 +32,7 @@ func (s *Stack) routes(o Options) http.Handler {
 		functions = append(functions, fc.Route{
 			Prefix: r.prefix, Function: s.groups[r.function], Direct: r.function == "callback",
 			NoOptions: o.Assume.Is("fc.cors-headers", "doubled"), // see suited
+			Fault:     func() string { return s.Faults.Take("functions", r.prefix) },
 		})
 	}
 	gateway := fc.NewGateway(o.Trigger, functions, o.Assume, s.log)

@@ -26,15 +26,17 @@ const (
 const AnyOperation = "*"
 
 var (
-	targets = []string{"oss", "sts", "keys", "webhook", "callback"}
+	targets = []string{"oss", "sts", "keys", "webhook", "callback", "functions"}
 	modes   = []string{InternalError, Unavailable, Timeout, ConnectionReset, StoredThenReset}
 )
 
 // Fault says which calls are to fail, how, and how many of them.
 type Fault struct {
-	// Target is oss, sts, keys, webhook or callback.
+	// Target is oss, sts, keys, webhook, callback (OSS's call of it) or functions
+	// (the calls of their clients).
 	Target string `json:"target"`
-	// Operation is an API name such as PutObject, or AnyOperation.
+	// Operation is an API name such as PutObject, the first segment of a path such
+	// as /presign if the target is functions, or AnyOperation.
 	Operation string `json:"operation"`
 	// Mode is one of the modes above.
 	Mode string `json:"mode"`

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"ossupload/scripts/internal/facts"
+	"ossupload/scripts/internal/stack/fault"
 )
 
 // Trigger is the kind of gateway in front of the functions.
@@ -48,6 +49,10 @@ type Route struct {
 	// NoOptions is a function whose trigger does not list OPTIONS: the platform
 	// answers its preflights.
 	NoOptions bool
+
+	// Fault, if not nil, is asked for each call in which mode of package fault it
+	// is to fail, if it is.
+	Fault func() string
 }
 
 // What the HTTP trigger accepts, of "HTTP triggers overview". The limits of
@@ -149,7 +154,15 @@ func (g *gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		g.refuse(w, arrival, *refused)
 		return
 	}
+	mode := route.fault()
+	if g.failed(w, r, arrival, mode) {
+		return
+	}
 	response, err := g.call(g.pass(r, route), body, arrival, route.Function)
+	if mode == fault.StoredThenReset {
+		fault.Reset(w)
+		return
+	}
 	if err == nil {
 		g.addCORS(&response, r)
 		send(w, response)
