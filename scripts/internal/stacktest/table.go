@@ -12,7 +12,7 @@ import (
 // what was not and why: a pass that skipped half must not look like a pass.
 type Table struct {
 	title string
-	rows  []row
+	rows  []*row
 }
 
 type row struct{ name, outcome string }
@@ -25,21 +25,25 @@ func NewTable(t *testing.T, title string) *Table {
 }
 
 // Run runs a subtest and adds its outcome. The subtest calls skip where the
-// machine lacks what it needs; it ends there.
+// machine lacks what it needs; it ends there. It may be a parallel one.
 func (table *Table) Run(t *testing.T, name string, test func(t *testing.T, skip func(reason string))) {
 	t.Helper()
-	at := len(table.rows)
-	table.rows = append(table.rows, row{name, "FAILED"})
-	begin := time.Now()
-	passed := t.Run(name, func(t *testing.T) {
+	row := &row{name, "did not run"}
+	table.rows = append(table.rows, row)
+	t.Run(name, func(t *testing.T) {
+		begin := time.Now()
+		t.Cleanup(func() {
+			if t.Failed() {
+				row.outcome = "FAILED"
+			} else if !t.Skipped() {
+				row.outcome = fmt.Sprintf("passed in %.1f s", time.Since(begin).Seconds())
+			}
+		})
 		test(t, func(reason string) {
-			table.rows[at].outcome = "skipped: " + reason
+			row.outcome = "skipped: " + reason
 			t.Skip(reason)
 		})
 	})
-	if passed && table.rows[at].outcome == "FAILED" {
-		table.rows[at].outcome = fmt.Sprintf("passed in %.1f s", time.Since(begin).Seconds())
-	}
 }
 
 func (table *Table) String() string {
