@@ -4,49 +4,82 @@
 //   input.onchange = async () =>
 //     console.log(await upload(input.files[0], "https://upload.example.com", token));
 //
-// fetch tells no progress of an upload; XMLHttpRequest sends the same request
-// and does.
+// An error has the status of the answer, and code, details and requestId if the
+// functions gave them. fetch tells no progress of an upload; XMLHttpRequest sends
+// the same request and does.
 
 export async function upload(file, endpoint, token) {
-  const post = (route, body) =>
-    fetch(endpoint + route, {
-      method: "POST",
-      headers: { Authorization: `Bearer ${token}`, "Content-Type": "application/json" },
-      body: JSON.stringify(body),
-      signal: AbortSignal.timeout(30_000),
-    });
+  // ask asks until the answer has a field, within reason.
+  const ask = async (route, field, body) => {
+    for (const seconds of [1, 2, 4, 8, 0]) {
+      const answer = await send(endpoint + route, {
+        method: "POST",
+        headers: { Authorization: `Bearer ${token}`, "Content-Type": "application/json" },
+        body: JSON.stringify(body),
+        signal: AbortSignal.timeout(30_000),
+      });
+      if (has(answer, field) || refused(answer) || !seconds) return answer;
+      await sleep(seconds);
+    }
+  };
 
   // A browser that does not know the type says "": then the extension decides.
-  let res = await post("/presign", { filename: file.name, size: file.size, contentType: file.type });
-  if (res.status !== 200) throw await refusal("asking for a URL", res);
-  const grant = await res.json();
+  const asked = await ask("/presign", "url", { filename: file.name, size: file.size, contentType: file.type });
+  if (!has(asked, "url")) throw failure("asking for a URL", asked);
+  const grant = asked.json;
 
-  // All headers exactly as granted. Content-Type above all: without one fetch
-  // sends the file's own, and OSS refuses what was not signed. The body is the
-  // file itself, never a ReadableStream: that would be sent without the
-  // Content-Length, which is signed too.
-  res = await fetch(grant.url, {
-    method: grant.method,
-    headers: grant.headers,
-    body: file,
-    signal: AbortSignal.timeout(3_600_000),
-  });
+  for (const seconds of [1, 2, 0]) {
+    // All headers exactly as granted. Content-Type above all: without one fetch
+    // sends the file's own, and OSS refuses what was not signed. The body is the
+    // file itself, never a ReadableStream: that would be sent without the
+    // Content-Length, which is signed too.
+    const put = await send(grant.url, {
+      method: grant.method,
+      headers: grant.headers,
+      body: file,
+      signal: AbortSignal.timeout(3_600_000),
+    });
+    if (has(put, "eventId")) return put.json;
+    if (refused(put)) throw failure("uploading", put);
 
-  // 203 is not success: the object is stored, but the application was not told.
-  // /confirm tells it and has the receipt; it may be asked again and again.
-  if (res.status === 203) {
-    for (let seconds = 1; ; seconds *= 2) {
-      res = await post("/confirm", { uploadToken: grant.uploadToken });
-      if (res.status < 500 || seconds > 16) break;
-      await new Promise((resolve) => setTimeout(resolve, seconds * 1000));
-    }
+    // It may be stored all the same: 203 says that it is and that the application
+    // was not told, 409 that an earlier try was, and an answer may be lost.
+    // /confirm knows, tells the application and has the receipt.
+    const confirmed = await ask("/confirm", "eventId", { uploadToken: grant.uploadToken });
+    if (has(confirmed, "eventId")) return confirmed.json;
+    if (confirmed.status !== 404) throw failure("asking whether it is stored", confirmed);
+    if (!seconds) throw failure("uploading", put); // nothing is stored
+    await sleep(seconds);
   }
-  if (res.status !== 200) throw await refusal("uploading", res);
-  return res.json();
 }
 
-// refusal has the code of an answer, JSON from the functions and XML from OSS.
-async function refusal(what, res) {
-  const [, code = ""] = (await res.text()).match(/(?:"code":\s*"|<Code>)(\w+)/) ?? [];
-  return Object.assign(new Error(`${what}: ${res.status} ${code}`), { status: res.status, code });
+const sleep = (seconds) => new Promise((resolve) => setTimeout(resolve, seconds * 1000));
+
+// send resolves with an answer, of status 0 if none came.
+async function send(url, options) {
+  try {
+    const res = await fetch(url, options);
+    const text = await res.text();
+    let json;
+    try {
+      json = JSON.parse(text);
+    } catch {} // of OSS, in XML
+    // The functions answer one line of JSON. OSS's XML has the signature in it, so
+    // only what helps is shown.
+    const said = text.match(/^[{\w].*|<(Code|Message|EC|RequestId)>[^<]+/g)?.join(" ") ?? "";
+    return { status: res.status, json, said };
+  } catch (e) {
+    return { status: 0, said: `no answer: ${e.cause?.message ?? e.message}` };
+  }
+}
+
+// 200 alone is no success: a function that failed may be answered with it, too.
+const has = ({ status, json }, field) => status === 200 && Boolean(json?.[field]);
+
+// refused is whether to ask again would change nothing.
+const refused = ({ status }) => status >= 400 && status < 500 && status !== 409 && status !== 429;
+
+function failure(what, { status, json, said }) {
+  const { code, details, requestId } = json ?? {};
+  return Object.assign(new Error(`${what}: ${status} ${said}`), { status, code, details, requestId });
 }

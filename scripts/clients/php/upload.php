@@ -3,8 +3,28 @@
 //
 //   OSSUPLOAD_ENDPOINT=https://upload.example.com OSSUPLOAD_TOKEN=… php upload.php FILE
 
-/** Sends a request and returns status and body; 60 seconds of silence are a fault. */
-function send(string $url, array $headers, array $options): array
+/** An answer of status 0 is none at all. */
+final class Answer
+{
+    public function __construct(public readonly int $status, public readonly string $body)
+    {
+    }
+
+    /** A field of a success. 200 alone is none: a function that failed may be answered with it, too. */
+    public function field(string $name): mixed
+    {
+        return $this->status === 200 ? json_decode($this->body, true)[$name] ?? null : null;
+    }
+
+    /** Reports whether to ask again would change nothing. */
+    public function refused(): bool
+    {
+        return $this->status >= 400 && $this->status < 500 && !in_array($this->status, [409, 429], true);
+    }
+}
+
+/** Sends a request; 60 seconds of silence are no answer. */
+function send(string $url, array $headers, array $options): Answer
 {
     $curl = curl_init($url);
     curl_setopt_array($curl, $options + [
@@ -15,66 +35,77 @@ function send(string $url, array $headers, array $options): array
         CURLOPT_LOW_SPEED_TIME => 60,
     ]);
     $body = curl_exec($curl);
-    if ($body === false) {
-        fail('sending a request: ' . curl_error($curl));
-    }
-    return [curl_getinfo($curl, CURLINFO_RESPONSE_CODE), $body];
+    return $body === false
+        ? new Answer(0, 'no answer: ' . curl_error($curl))
+        : new Answer(curl_getinfo($curl, CURLINFO_RESPONSE_CODE), $body);
 }
 
-function post(string $route, array $body): array
+/** Asks until the answer has the field, within reason. */
+function ask(string $route, string $field, array $body): Answer
 {
-    return send(
-        getenv('OSSUPLOAD_ENDPOINT') . $route,
-        ['Authorization' => 'Bearer ' . getenv('OSSUPLOAD_TOKEN'), 'Content-Type' => 'application/json'],
-        [CURLOPT_POSTFIELDS => json_encode($body, JSON_THROW_ON_ERROR)],
-    );
-}
-
-/** Ends with the code of an answer, which is JSON from the functions and XML from OSS. */
-function expect200(string $what, int $status, string $body): void
-{
-    if ($status !== 200) {
-        preg_match('/(?:"code":\s*"|<Code>)(\w+)/', $body, $code);
-        fail("$what: $status " . ($code[1] ?? ''));
-    }
-}
-
-function fail(string $message): never
-{
-    fwrite(STDERR, "$message\n");
-    exit(1);
-}
-
-$path = $argv[1];
-$size = filesize($path);
-// basename() loses characters of names that are not of the system's locale.
-$filename = substr(strrchr("/$path", '/'), 1);
-
-// Without a contentType the extension of the name decides.
-[$status, $body] = post('/presign', ['filename' => $filename, 'size' => $size]);
-expect200('asking for a URL', $status, $body);
-$grant = json_decode($body, true, flags: JSON_THROW_ON_ERROR);
-
-// All headers exactly as granted, Content-Type among them. CURLOPT_INFILE
-// streams; without CURLOPT_INFILESIZE it would be sent chunked and refused, for
-// the length is signed. CURLOPT_POSTFIELDS would hold the file in memory.
-[$status, $body] = send($grant['url'], $grant['headers'], [
-    CURLOPT_UPLOAD => true,
-    CURLOPT_INFILE => fopen($path, 'rb'),
-    CURLOPT_INFILESIZE => $size,
-    CURLOPT_CUSTOMREQUEST => $grant['method'],
-]);
-
-// 203 is not success: the object is stored, but the application was not told.
-// /confirm tells it and has the receipt; it may be asked again and again.
-if ($status === 203) {
-    foreach ([1, 2, 4, 8, 16, 0] as $pause) {
-        [$status, $body] = post('/confirm', ['uploadToken' => $grant['uploadToken']]);
-        if ($status < 500) {
+    foreach ([1, 2, 4, 8, 0] as $pause) {
+        $answer = send(
+            getenv('OSSUPLOAD_ENDPOINT') . $route,
+            ['Authorization' => 'Bearer ' . getenv('OSSUPLOAD_TOKEN'), 'Content-Type' => 'application/json'],
+            [CURLOPT_POSTFIELDS => json_encode($body, JSON_THROW_ON_ERROR)],
+        );
+        if ($answer->field($field) || $answer->refused()) {
             break;
         }
         sleep($pause);
     }
+    return $answer;
 }
-expect200('uploading', $status, $body);
-echo $body, "\n";
+
+/** Ends with what a function says, in one line of JSON. OSS's XML has the signature in it, so only some of it is shown. */
+function fail(string $what, Answer $answer): never
+{
+    preg_match_all('/^[{\w].*|<(?:Code|Message|EC|RequestId)>[^<]+/', $answer->body, $said);
+    fwrite(STDERR, "$what: $answer->status " . implode(' ', $said[0]) . "\n");
+    exit(1);
+}
+
+function upload(string $path): string
+{
+    $size = filesize($path);
+    // basename() loses characters of names that are not of the system's locale.
+    $filename = substr(strrchr("/$path", '/'), 1);
+
+    // Without a contentType the extension of the name decides.
+    $asked = ask('/presign', 'url', ['filename' => $filename, 'size' => $size]);
+    $asked->field('url') ?? fail('asking for a URL', $asked);
+    $grant = json_decode($asked->body, true);
+
+    foreach ([1, 2, 0] as $pause) {
+        // All headers exactly as granted, Content-Type among them. CURLOPT_INFILE
+        // streams; without CURLOPT_INFILESIZE it would be sent chunked and refused,
+        // for the length is signed. CURLOPT_POSTFIELDS would hold the file in memory.
+        $put = send($grant['url'], $grant['headers'], [
+            CURLOPT_UPLOAD => true,
+            CURLOPT_INFILE => fopen($path, 'rb'),
+            CURLOPT_INFILESIZE => $size,
+            CURLOPT_CUSTOMREQUEST => $grant['method'],
+        ]);
+        if ($put->field('eventId')) {
+            return $put->body;
+        }
+        if ($put->refused()) {
+            fail('uploading', $put);
+        }
+
+        // It may be stored all the same: 203 says that it is and that the
+        // application was not told, 409 that an earlier try was, and an answer may
+        // be lost. /confirm knows, tells the application and has the receipt.
+        $confirmed = ask('/confirm', 'eventId', ['uploadToken' => $grant['uploadToken']]);
+        if ($confirmed->field('eventId')) {
+            return $confirmed->body;
+        }
+        if ($confirmed->status !== 404) {
+            fail('asking whether it is stored', $confirmed);
+        }
+        sleep($pause);
+    }
+    fail('uploading', $put); // nothing is stored
+}
+
+echo upload($argv[1]), "\n";

@@ -10,14 +10,19 @@
 // and pass the completion handler of
 // application(_:handleEventsForBackgroundURLSession:completionHandler:) on to
 // eventsHandled.
+//
+// Unlike the other recipes this one was never compiled or run: background
+// sessions are in Apple's systems only.
 
 import Foundation
 
 final class Uploader: NSObject, URLSessionDataDelegate {
     struct Refusal: Error {
         let status: Int
-        /// From the answer, which is JSON from the functions and XML from OSS.
-        let code: String
+        /// What a function answered, one line of JSON with code, message, details
+        /// and requestId, and of OSS's XML, which has the signature in it, what
+        /// helps.
+        let said: String
     }
 
     private struct Grant: Decodable {
@@ -67,9 +72,8 @@ final class Uploader: NSObject, URLSessionDataDelegate {
         }
         // Without a contentType the extension of the name decides.
         let size = try file.resourceValues(forKeys: [.fileSizeKey]).fileSize ?? 0
-        let (status, body) = try await post("presign", Wish(filename: file.lastPathComponent, size: size))
-        guard status == 200 else { throw refusal(status, body) }
-        let grant = try JSONDecoder().decode(Grant.self, from: body)
+        let grant = try JSONDecoder().decode(
+            Grant.self, from: try await ask("presign", for: "url", Wish(filename: file.lastPathComponent, size: size)))
 
         // All headers exactly as granted, Content-Type among them. A file is
         // the only body that a background session takes, and is sent with its
@@ -93,25 +97,25 @@ final class Uploader: NSObject, URLSessionDataDelegate {
             let memory = try? JSONDecoder().decode(Memory.self, from: Data(description.utf8))
         else { return }
         let status = (task.response as? HTTPURLResponse)?.statusCode ?? 0
-        switch (error, status) {
-        case (let error?, _):
-            finished(memory.file, .failure(error))
-        case (nil, 200):
-            finished(memory.file, .success(body))
-        case (nil, 203), (nil, 409):
-            // 203: stored, but the application was not told. 409: the system
-            // tries a lost connection again by itself, and the first try was
-            // stored. Neither is success before /confirm says so.
-            Task {
-                do {
-                    finished(memory.file, .success(try await confirm(memory.uploadToken)))
-                } catch {
-                    finished(memory.file, .failure(error))
-                }
-            }
-        default:
+        if error == nil, has("eventId", status, body) { return finished(memory.file, .success(body)) }
+        if error == nil, refused(status) {
             // A 403 may be a URL that expired before its turn: call upload again.
-            finished(memory.file, .failure(refusal(status, body)))
+            return finished(memory.file, .failure(refusal(status, body)))
+        }
+        // It may be stored all the same: 203 says that it is and that the
+        // application was not told, 409 that an earlier try was, for the system
+        // tries a lost connection again by itself, and an answer may be lost.
+        // /confirm knows, tells the application and has the receipt.
+        Task {
+            do {
+                let receipt = try await ask("confirm", for: "eventId", ["uploadToken": memory.uploadToken])
+                finished(memory.file, .success(receipt))
+            } catch let refusal as Refusal where refusal.status == 404 {
+                // Nothing is stored: upload may be called again.
+                finished(memory.file, .failure(error ?? self.refusal(status, body)))
+            } catch {
+                finished(memory.file, .failure(error))
+            }
         }
     }
 
@@ -122,14 +126,20 @@ final class Uploader: NSObject, URLSessionDataDelegate {
         }
     }
 
-    /// Returns the receipt of an object that is stored; it may be asked again
-    /// and again.
-    private func confirm(_ uploadToken: String) async throws -> Data {
+    /// Asks until the answer has the field, within reason.
+    private func ask(_ route: String, for field: String, _ body: some Encodable) async throws -> Data {
         var seconds: UInt64 = 1
         while true {
-            let (status, body) = try await post("confirm", ["uploadToken": uploadToken])
-            if status == 200 { return body }
-            if status < 500 || seconds > 16 { throw refusal(status, body) }
+            var fault: Error
+            do {
+                let (status, answer) = try await post(route, body)
+                if has(field, status, answer) { return answer }
+                fault = refusal(status, answer)
+                if refused(status) { throw fault }
+            } catch let lost as URLError {
+                fault = lost
+            }
+            if seconds > 8 { throw fault }
             try await Task.sleep(nanoseconds: seconds * 1_000_000_000)
             seconds *= 2
         }
@@ -145,12 +155,23 @@ final class Uploader: NSObject, URLSessionDataDelegate {
         return ((response as? HTTPURLResponse)?.statusCode ?? 0, data)
     }
 
+    /// Reports success. 200 alone is none: a function that failed may be answered
+    /// with it, too.
+    private func has(_ field: String, _ status: Int, _ body: Data) -> Bool {
+        let json = try? JSONSerialization.jsonObject(with: body) as? [String: Any]
+        return status == 200 && json?[field] != nil
+    }
+
+    /// Reports whether to ask again would change nothing.
+    private func refused(_ status: Int) -> Bool {
+        (400..<500).contains(status) && status != 409 && status != 429
+    }
+
     private func refusal(_ status: Int, _ body: Data) -> Refusal {
         let text = String(decoding: body, as: UTF8.self)
-        guard let found = text.range(of: #"("code":\s*"|<Code>)\w+"#, options: .regularExpression) else {
-            return Refusal(status: status, code: "")
-        }
-        let code = text[found].split(whereSeparator: { !($0.isLetter || $0 == "_") }).last ?? ""
-        return Refusal(status: status, code: String(code))
+        let helps = try? NSRegularExpression(pattern: #"\A[\{\w].*|<(?:Code|Message|EC|RequestId)>[^<]+"#)
+        let said = helps?.matches(in: text, range: NSRange(text.startIndex..., in: text))
+            .compactMap { Range($0.range, in: text).map { String(text[$0]) } }
+        return Refusal(status: status, said: said?.joined(separator: " ") ?? "")
     }
 }
