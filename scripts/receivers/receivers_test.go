@@ -9,7 +9,6 @@ import (
 	"net/http/httptest"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -24,119 +23,6 @@ import (
 )
 
 func TestMain(m *testing.M) { stacktest.Main(m) }
-
-// receiver is a program to be copied. prepare finds its runtime, puts into dir
-// what it needs to run there, and returns its command; it calls skip where the
-// machine lacks what that takes. In an argument of the command {port} stands
-// for the port.
-type receiver struct {
-	name    string
-	prepare func(t *testing.T, dir string, skip func(reason string)) (command []string)
-}
-
-var receivers = []receiver{
-	{"Node, Express", prepareNode},
-	{"Java, the verifier alone", prepareJava},
-	{"Java, Spring Boot", prepareSpring},
-	{"Python", preparePython},
-	{"Go", prepareGo},
-	{"PHP", preparePHP},
-}
-
-func prepareNode(t *testing.T, dir string, skip func(string)) []string {
-	if missing := stacktest.Missing("node", "npm"); missing != "" {
-		skip(missing)
-	}
-	for _, file := range []string{"package.json", "package-lock.json", "server.mjs"} {
-		copyFile(t, filepath.Join("node", file), filepath.Join(dir, file))
-	}
-	install := exec.CommandContext(t.Context(), "npm", "ci", "--prefix", dir, "--ignore-scripts", "--no-audit", "--no-fund",
-		"--fetch-retries=1", "--fetch-timeout=30000")
-	if out, err := install.CombinedOutput(); err != nil {
-		// A lock file that does not fit is a fault; a registry out of reach is not.
-		if !slices.ContainsFunc([]string{"ENOTFOUND", "EAI_AGAIN", "ECONNREFUSED", "ECONNRESET", "ETIMEDOUT", "ENOTCACHED"}, func(code string) bool {
-			return bytes.Contains(out, []byte(code))
-		}) {
-			t.Fatalf("npm ci: %v\n%s", err, out)
-		}
-		skip("npm cannot reach its registry")
-	}
-	return []string{"node", "server.mjs"}
-}
-
-func prepareJava(t *testing.T, dir string, skip func(string)) []string {
-	if missing := stacktest.Missing("java", "javac"); missing != "" {
-		skip(missing)
-	}
-	run(t, "javac", "--release", "17", "-Xlint:all", "-Werror", "-d", dir,
-		"java/src/main/java/receiver/Verifier.java", "testdata/VerifierServer.java")
-	return []string{"java", "-cp", dir, "VerifierServer"}
-}
-
-func prepareSpring(t *testing.T, dir string, skip func(string)) []string {
-	if missing := stacktest.Missing("java", "mvn"); missing != "" {
-		skip(missing)
-	}
-	for _, file := range []string{"pom.xml", "src/main/java/receiver/Receiver.java", "src/main/java/receiver/Verifier.java"} {
-		copyFile(t, filepath.Join("java", file), filepath.Join(dir, file))
-	}
-	build := exec.CommandContext(t.Context(), "mvn", "--batch-mode", "--quiet", "--file", dir, "package")
-	if out, err := build.CombinedOutput(); err != nil {
-		if bytes.Contains(out, []byte("Could not transfer")) {
-			skip("Maven cannot fetch Spring Boot")
-		}
-		t.Fatalf("mvn package: %v\n%s", err, out)
-	}
-	return []string{"java", "-jar", filepath.Join("target", "receiver-1.jar")}
-}
-
-func preparePython(t *testing.T, dir string, skip func(string)) []string {
-	if missing := stacktest.Missing("python3"); missing != "" {
-		skip(missing)
-	}
-	copyFile(t, "python/receiver.py", filepath.Join(dir, "receiver.py"))
-	return []string{"python3", "receiver.py"}
-}
-
-func prepareGo(t *testing.T, dir string, _ func(string)) []string {
-	program := filepath.Join(dir, "receiver.exe")
-	run(t, "go", "build", "-buildvcs=false", "-o", program, "./go")
-	return []string{program}
-}
-
-func preparePHP(t *testing.T, dir string, skip func(string)) []string {
-	if missing := stacktest.Missing("php"); missing != "" {
-		skip(missing)
-	}
-	if !slices.Contains(strings.Fields(run(t, "php", "-m")), "pdo_sqlite") {
-		skip("PHP has no pdo_sqlite extension")
-	}
-	copyFile(t, "php/receiver.php", filepath.Join(dir, "www", "receiver.php"))
-	return []string{"php", "-S", "127.0.0.1:{port}", "www/receiver.php"}
-}
-
-func run(t *testing.T, command ...string) string {
-	t.Helper()
-	out, err := exec.CommandContext(t.Context(), command[0], command[1:]...).CombinedOutput()
-	if err != nil {
-		t.Fatalf("%s: %v\n%s", strings.Join(command, " "), err, out)
-	}
-	return string(out)
-}
-
-func copyFile(t *testing.T, from, to string) {
-	t.Helper()
-	text, err := os.ReadFile(from)
-	if err == nil {
-		err = os.MkdirAll(filepath.Dir(to), 0o700)
-	}
-	if err == nil {
-		err = os.WriteFile(to, text, 0o600)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-}
 
 // Secrets as during a rotation. The stack signs with two of them; a receiver
 // knows the next one, which nothing signs with yet, and the second of those.
@@ -164,7 +50,7 @@ func TestReceivers(t *testing.T) {
 		table.Run(t, r.name, func(t *testing.T, skip func(string)) {
 			dir := t.TempDir()
 			command := r.prepare(t, dir, skip)
-			s := serve(t, dir, command, nextSecret+" , "+currentSecret)
+			s := serve(t, dir, command, secrets)
 			first := backend.deliver(t, s.url, stack)
 			second := backend.deliver(t, s.url, stack)
 
@@ -187,6 +73,12 @@ func TestReceivers(t *testing.T) {
 				s.wantTaken(t, first.id(), 1)
 			})
 			t.Run("refuses", func(t *testing.T) { s.refusals(t, first.body) })
+			if !r.forgets {
+				t.Run("takes an event once, whenever it dies", func(t *testing.T) { dies(t, dir, command) })
+			}
+			if exists(dir, "events.db") {
+				t.Run("takes no event without its work", func(t *testing.T) { s.fails(t, dir) })
+			}
 			t.Run("takes nothing when it has no secret", func(t *testing.T) {
 				for name, secrets := range map[string]string{"none": "", "an empty one": "whsec_", "two empty ones": ",whsec_,"} {
 					t.Run(name, func(t *testing.T) { takesNothing(t, command, dir, secrets) })
@@ -207,7 +99,7 @@ func (s *server) refusals(t *testing.T, body []byte) {
 		d.header.Set(name, value)
 		return d
 	}
-	const refused, tooLarge = http.StatusUnauthorized, http.StatusRequestEntityTooLarge
+	const refused, tooLarge = http.StatusBadRequest, http.StatusRequestEntityTooLarge
 	tests := []struct {
 		name   string
 		status int
@@ -359,6 +251,7 @@ type server struct {
 	url   string
 	log   *output
 	ended chan struct{}
+	kill  func() // at once, and waits
 }
 
 // launch runs a receiver in dir until the end of the test.
@@ -389,6 +282,10 @@ func launch(t *testing.T, dir string, command []string, secrets string) *server 
 		defer close(s.ended)
 		_ = cmd.Wait()
 	}()
+	s.kill = func() {
+		_ = cmd.Process.Kill() // it may have ended by itself
+		<-s.ended
+	}
 	t.Cleanup(func() {
 		<-s.ended // the test's context has ended, and with it the process
 		if t.Failed() {

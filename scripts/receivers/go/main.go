@@ -74,7 +74,7 @@ func receive(webhooks []*standardwebhooks.Webhook, w http.ResponseWriter, r *htt
 		return http.StatusBadRequest
 	}
 	if !verifies(webhooks, body, r.Header) {
-		return http.StatusUnauthorized
+		return http.StatusBadRequest
 	}
 	id := r.Header.Get(standardwebhooks.HeaderWebhookID)
 	isNew, err := takeOnce(id, body)
@@ -111,8 +111,10 @@ func verifies(webhooks []*standardwebhooks.Webhook, body []byte, header http.Hea
 
 // takeOnce stores an event and reports whether it is new: delivery is at least
 // once. Link fails if the name is there, whoever else stores it at this moment.
-// In your application it is an INSERT into a column that is UNIQUE, in one
-// transaction with the work that the event causes.
+// With a database it is, in one transaction with the work that the event causes:
+//
+//	CREATE TABLE events (event_id TEXT PRIMARY KEY, body TEXT NOT NULL)
+//	INSERT INTO events VALUES ($1, $2) ON CONFLICT DO NOTHING -- 1 row: it is new
 func takeOnce(id string, body []byte) (bool, error) {
 	temporary, err := os.CreateTemp(events, ".new-*")
 	if err != nil {

@@ -29,8 +29,10 @@ function verifies(body, headers) {
 
 // takeOnce stores an event and reports whether it is new. Delivery is at least
 // once. link fails if the name is there, whoever else stores it at this moment.
-// In your application it is an INSERT into a column that is UNIQUE, in one
-// transaction with the work that the event causes.
+// With a database it is, in one transaction with the work that the event causes:
+//
+//   CREATE TABLE events (event_id TEXT PRIMARY KEY, body TEXT NOT NULL)
+//   INSERT INTO events VALUES ($1, $2) ON CONFLICT DO NOTHING  -- 1 row: it is new
 mkdirSync("events", { recursive: true });
 function takeOnce(id, body) {
   const temporary = `events/.${randomUUID()}`;
@@ -50,7 +52,7 @@ const app = express();
 // The signature covers the bytes as they came: express.json() would lose them.
 const raw = express.raw({ type: () => true, limit: "256kb", inflate: false });
 app.post("/webhook", raw, (req, res) => {
-  if (!Buffer.isBuffer(req.body) || !verifies(req.body, req.headers)) return res.sendStatus(401);
+  if (!Buffer.isBuffer(req.body) || !verifies(req.body, req.headers)) return res.sendStatus(400);
   const id = req.get("webhook-id");
   if (takeOnce(id, req.body)) {
     const { type, data } = JSON.parse(req.body);

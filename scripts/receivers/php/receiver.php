@@ -41,17 +41,33 @@ function verifies(array $keys, string $id, string $timestamp, string $signatures
 }
 
 /**
- * Stores an event and reports whether it is new: delivery is at least once. In
- * your application the work that an event causes belongs in one transaction
- * with this INSERT.
+ * Stores an event and does its work, and reports whether it was new: delivery is
+ * at least once. Both happen in one transaction, so that whenever the process
+ * ends, it is both or neither.
  */
 function takeOnce(string $id, string $body): bool
 {
     $db = new PDO('sqlite:' . dirname(__DIR__) . '/events.db'); // not in the web root
-    $db->exec('CREATE TABLE IF NOT EXISTS events (id TEXT PRIMARY KEY, body TEXT NOT NULL)');
-    $insert = $db->prepare('INSERT OR IGNORE INTO events VALUES (?, ?)');
+    $db->exec('CREATE TABLE IF NOT EXISTS events (event_id TEXT PRIMARY KEY, body TEXT NOT NULL)');
+    $db->exec('CREATE TABLE IF NOT EXISTS uploads (event_id TEXT NOT NULL, object_key TEXT NOT NULL, size INTEGER)');
+    $db->beginTransaction();
+    $insert = $db->prepare('INSERT OR IGNORE INTO events (event_id, body) VALUES (?, ?)');
     $insert->execute([$id, $body]);
-    return $insert->rowCount() === 1;
+    $isNew = $insert->rowCount() === 1;
+    if ($isNew) {
+        work($db, $id, json_decode($body, true, flags: JSON_THROW_ON_ERROR));
+    }
+    $db->commit();
+    return $isNew;
+}
+
+/** The work of your application. Types that it does not know it ignores. */
+function work(PDO $db, string $id, array $event): void
+{
+    if ($event['type'] === 'upload.completed') {
+        $db->prepare('INSERT INTO uploads (event_id, object_key, size) VALUES (?, ?, ?)')
+            ->execute([$id, $event['data']['key'], $event['data']['size'] ?? null]);
+    }
 }
 
 /** Returns the status of the answer. An exception becomes a 500, and the event is sent again. */
@@ -69,7 +85,7 @@ function receive(): int
     $timestamp = $_SERVER['HTTP_WEBHOOK_TIMESTAMP'] ?? '';
     $signatures = $_SERVER['HTTP_WEBHOOK_SIGNATURE'] ?? '';
     if (!verifies(keys(), $id, $timestamp, $signatures, $body)) {
-        return 401;
+        return 400;
     }
     if (takeOnce($id, $body)) {
         $event = json_decode($body, true, flags: JSON_THROW_ON_ERROR);

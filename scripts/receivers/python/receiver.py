@@ -51,13 +51,24 @@ def database():
 
 
 def take_once(message_id, body):
-    """Stores an event and reports whether it is new: delivery is at least once.
+    """Stores an event and does its work, and reports whether it was new: delivery is at least once.
 
-    In your application the work that an event causes belongs in this
-    transaction.
+    Both happen in one transaction, so that whenever the process ends, it is
+    both or neither.
     """
     with database() as db, db:
-        return db.execute("INSERT OR IGNORE INTO events VALUES (?, ?)", (message_id, body)).rowcount == 1
+        insert = "INSERT OR IGNORE INTO events (event_id, body) VALUES (?, ?)"
+        is_new = db.execute(insert, (message_id, body.decode())).rowcount == 1
+        if is_new:
+            work(db, message_id, json.loads(body))
+        return is_new
+
+
+def work(db, message_id, event):
+    """The work of your application. Types that it does not know it ignores."""
+    if event["type"] == "upload.completed":
+        upload = (message_id, event["data"]["key"], event["data"].get("size"))
+        db.execute("INSERT INTO uploads (event_id, object_key, size) VALUES (?, ?, ?)", upload)
 
 
 class Receiver(http.server.BaseHTTPRequestHandler):
@@ -78,7 +89,7 @@ class Receiver(http.server.BaseHTTPRequestHandler):
             for name in ("webhook-id", "webhook-timestamp", "webhook-signature")
         )
         if not verifies(message_id, timestamp, signatures, body):
-            return self.answer(401)
+            return self.answer(400)
         message_id = message_id.decode("latin-1")
         if take_once(message_id, body):
             event = json.loads(body)
@@ -92,5 +103,6 @@ class Receiver(http.server.BaseHTTPRequestHandler):
 
 
 with database() as db, db:
-    db.execute("CREATE TABLE IF NOT EXISTS events (id TEXT PRIMARY KEY, body BLOB NOT NULL)")
+    db.execute("CREATE TABLE IF NOT EXISTS events (event_id TEXT PRIMARY KEY, body TEXT NOT NULL)")
+    db.execute("CREATE TABLE IF NOT EXISTS uploads (event_id TEXT NOT NULL, object_key TEXT NOT NULL, size INTEGER)")
 http.server.ThreadingHTTPServer(("127.0.0.1", int(os.environ["PORT"])), Receiver).serve_forever()

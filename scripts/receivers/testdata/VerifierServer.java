@@ -26,7 +26,7 @@ public class VerifierServer {
                     headers.getOrDefault("webhook-signature", List.of("")).get(0),
                     body,
                     Instant.now())) {
-                status = 401;
+                status = 400;
             } else if (taken.add(id)) {
                 System.out.println("took " + id + ":");
             }

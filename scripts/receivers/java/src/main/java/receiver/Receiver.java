@@ -13,6 +13,7 @@ import org.springframework.dao.DuplicateKeyException;
 import org.springframework.http.HttpStatus;
 import org.springframework.http.ResponseEntity;
 import org.springframework.jdbc.core.JdbcTemplate;
+import org.springframework.transaction.support.TransactionTemplate;
 import org.springframework.web.bind.annotation.PostMapping;
 import org.springframework.web.bind.annotation.RequestHeader;
 import org.springframework.web.bind.annotation.RestController;
@@ -32,10 +33,14 @@ public class Receiver {
     private final Verifier verifier = new Verifier(System.getenv().getOrDefault("WEBHOOK_SECRETS", ""));
     private final ObjectMapper json = new ObjectMapper();
     private final JdbcTemplate db;
+    private final TransactionTemplate transaction;
 
-    Receiver(JdbcTemplate db) {
+    Receiver(JdbcTemplate db, TransactionTemplate transaction) {
         this.db = db;
-        db.execute("CREATE TABLE IF NOT EXISTS events (id VARCHAR(255) PRIMARY KEY, body BLOB NOT NULL)");
+        this.transaction = transaction;
+        db.execute("CREATE TABLE IF NOT EXISTS events (event_id VARCHAR(255) PRIMARY KEY, body BLOB NOT NULL)");
+        db.execute("CREATE TABLE IF NOT EXISTS uploads "
+                + "(event_id VARCHAR(255) NOT NULL, object_key VARCHAR(1023) NOT NULL, size BIGINT)");
     }
 
     public static void main(String[] args) {
@@ -62,10 +67,10 @@ public class Receiver {
             return ResponseEntity.status(HttpStatus.PAYLOAD_TOO_LARGE).build();
         }
         if (!verifier.verifies(id, timestamp, signatures, body, Instant.now())) {
-            return ResponseEntity.status(HttpStatus.UNAUTHORIZED).build();
+            return ResponseEntity.status(HttpStatus.BAD_REQUEST).build();
         }
-        if (takeOnce(id, body)) {
-            JsonNode event = json.readTree(body);
+        JsonNode event = json.readTree(body);
+        if (takeOnce(id, body, event)) {
             LoggerFactory.getLogger(Receiver.class)
                     .info("took {}: {} {}", id, event.path("type").asText(), event.at("/data/key").asText());
         }
@@ -74,16 +79,28 @@ public class Receiver {
     }
 
     /**
-     * Stores an event and reports whether it is new: delivery is at least once.
-     * In your application the work that an event causes belongs in one
-     * transaction with this INSERT.
+     * Stores an event and does its work, and reports whether it was new:
+     * delivery is at least once. Both happen in one transaction, so that
+     * whenever the process ends, it is both or neither.
      */
-    private boolean takeOnce(String id, byte[] body) {
+    private boolean takeOnce(String id, byte[] body, JsonNode event) {
         try {
-            db.update("INSERT INTO events VALUES (?, ?)", id, body);
+            transaction.executeWithoutResult(status -> {
+                db.update("INSERT INTO events (event_id, body) VALUES (?, ?)", id, body);
+                work(id, event);
+            });
             return true;
-        } catch (DuplicateKeyException e) {
+        } catch (DuplicateKeyException e) { // of events: nothing else has a key
             return false;
+        }
+    }
+
+    /** The work of your application. Types that it does not know it ignores. */
+    private void work(String id, JsonNode event) {
+        if (event.path("type").asText().equals("upload.completed")) {
+            JsonNode upload = event.path("data");
+            Long size = upload.has("size") ? upload.get("size").asLong() : null;
+            db.update("INSERT INTO uploads (event_id, object_key, size) VALUES (?, ?, ?)", id, upload.path("key").asText(), size);
         }
     }
 }
