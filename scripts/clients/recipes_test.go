@@ -120,14 +120,18 @@ func prepareCPP(t *testing.T, dir string, skip func(string)) []string {
 		skip(missing)
 	}
 	for _, header := range []string{"curl/curl.h", "nlohmann/json.hpp"} {
-		check := exec.CommandContext(t.Context(), "g++", "-E", "-x", "c++", "-include", header, os.DevNull, "-o", os.DevNull)
-		if check.Run() != nil {
+		if !hasHeader(t, header) {
 			skip(header + " is not installed")
 		}
 	}
 	program := filepath.Join(dir, "upload.exe")
 	run(t, "g++", "-std=c++17", "-Wall", "-Wextra", "-Werror", "cpp/upload.cpp", "-lcurl", "-o", program)
 	return []string{program}
+}
+
+func hasHeader(t *testing.T, name string) bool {
+	check := exec.CommandContext(t.Context(), "g++", "-E", "-x", "c++", "-include", name, os.DevNull, "-o", os.DevNull)
+	return check.Run() == nil
 }
 
 func prepareCSharp(t *testing.T, dir string, skip func(string)) []string {

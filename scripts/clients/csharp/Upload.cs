@@ -92,7 +92,9 @@ class Uploader
 
     // All headers exactly as granted; HttpClient wants those of the body, as
     // Content-Type, on the body. A stream that can seek is sent with its length,
-    // which is signed; any other would be sent chunked and refused.
+    // which is signed; any other would be sent chunked and refused. On Mono it
+    // writes a type with a charset its own way: ask for it so, as
+    // "text/plain; charset=utf-8".
     static async Task<Answer> Put(XElement grant, string path)
     {
         using (var file = File.OpenRead(path))
