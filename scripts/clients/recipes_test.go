@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"crypto/rand"
 	"encoding/json"
+	"flag"
 	"net/http"
 	"os"
 	"os/exec"
@@ -19,7 +20,14 @@ import (
 	"ossupload/scripts/internal/stacktest"
 )
 
-func TestMain(m *testing.M) { stacktest.Main(m) }
+func TestMain(m *testing.M) {
+	flag.Parse()
+	// The recipes spend their time in pauses, and not at a processor.
+	if err := flag.Set("test.parallel", "5"); err != nil {
+		panic(err)
+	}
+	stacktest.Main(m)
+}
 
 // recipe is a program to be copied. prepare finds its runtime and compiles it
 // into dir, if it has to be, and returns the command that takes FILE; it calls
