@@ -5,7 +5,7 @@ package browser
 
 import "embed"
 
-// Modules are ossupload.js and what it imports.
+// Modules are ossupload.js, what it imports, and the element that uses it.
 //
-//go:embed crc64.js errors.js kept.js ossupload.js parts.js requests.js upload.js
+//go:embed crc64.js element.js errors.js kept.js ossupload.js parts.js requests.js upload.js
 var Modules embed.FS

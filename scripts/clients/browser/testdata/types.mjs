@@ -49,6 +49,12 @@ if (outcome.error) outcome.error.code.toUpperCase()
 else outcome.receipt.key.toUpperCase()
 const progress: Progress = outcome.upload.progress
 progress.fault?.details
+import 'ossupload/element'
+const element = document.querySelector('oss-upload')!
+element.addEventListener('receipt', ({ detail }) => detail.key.toUpperCase())
+element.add(element.receipts.map(({ filename }) => new File([], filename)))
+// @ts-expect-error receipts are read only
+element.receipts = []
 `
 
 const snippets = [...readFileSync(at('README.md'), 'utf8').matchAll(/^```(jsx?)\n(.*?)^```/gms)].map(([, kind, code], i) => {
