@@ -22,14 +22,22 @@ import (
 	"ossupload/scripts/internal/stacktest"
 )
 
-const runbook = "../deploy/RUNBOOK.md"
+const (
+	runbook     = "../deploy/RUNBOOK.md"
+	upgradePage = "../deploy/UPGRADE.md"
+)
 
 // runbookEntry is what stands below a heading.
 type runbookEntry struct{ heading, text string }
 
 func runbookEntries(t *testing.T) []runbookEntry {
 	t.Helper()
-	text, err := os.ReadFile(runbook)
+	return entriesOf(t, runbook)
+}
+
+func entriesOf(t *testing.T, page string) []runbookEntry {
+	t.Helper()
+	text, err := os.ReadFile(page)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -68,23 +76,43 @@ func TestRunbookNamesItsTests(t *testing.T) {
 		if !strings.Contains(e.text, "\n    ") {
 			t.Errorf("%s: it has no command", e.heading)
 		}
-		for _, program := range goRun.FindAllStringSubmatch(e.text, -1) {
-			if _, err := os.Stat(filepath.Join("../..", program[1], "main.go")); err != nil {
-				t.Errorf("%s: %v", e.heading, err)
-			}
+		e.checkNames(t)
+	}
+}
+
+// So does what is promised of releases, where it names any.
+func TestUpgradePageNamesItsTests(t *testing.T) {
+	named := 0
+	for _, e := range entriesOf(t, upgradePage) {
+		if strings.Contains(e.text, "\nTried by: ") {
+			named++
+			e.checkNames(t)
 		}
-		for _, test := range e.tried() {
-			files, err := filepath.Glob(filepath.Join("../..", test[0], "*_test.go"))
-			if err != nil {
-				t.Fatal(err)
-			}
-			has := func(file string) bool {
-				text, err := os.ReadFile(file)
-				return err == nil && test[1] != "" && strings.Contains(string(text), "\nfunc "+test[1]+"(t *testing.T) {")
-			}
-			if !slices.ContainsFunc(files, has) {
-				t.Errorf("%s: there is no test %q in %q", e.heading, test[1], test[0])
-			}
+	}
+	if named < 2 {
+		t.Errorf("%d entries name tests, want at least 2", named)
+	}
+}
+
+// checkNames looks for the programs and tests that an entry names.
+func (e runbookEntry) checkNames(t *testing.T) {
+	t.Helper()
+	for _, program := range goRun.FindAllStringSubmatch(e.text, -1) {
+		if _, err := os.Stat(filepath.Join("../..", program[1], "main.go")); err != nil {
+			t.Errorf("%s: %v", e.heading, err)
+		}
+	}
+	for _, test := range e.tried() {
+		files, err := filepath.Glob(filepath.Join("../..", test[0], "*_test.go"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		has := func(file string) bool {
+			text, err := os.ReadFile(file)
+			return err == nil && test[1] != "" && strings.Contains(string(text), "\nfunc "+test[1]+"(t *testing.T) {")
+		}
+		if !slices.ContainsFunc(files, has) {
+			t.Errorf("%s: there is no test %q in %q", e.heading, test[1], test[0])
 		}
 	}
 }
