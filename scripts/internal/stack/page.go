@@ -13,6 +13,7 @@ import (
 	"strings"
 
 	"ossupload/scripts/clients/browser"
+	"ossupload/scripts/internal/explain"
 )
 
 // pageFiles are the page at / and what it loads. Together with the browser
@@ -28,6 +29,9 @@ const (
 	// uppyFile is a module that page.js can load, so that the page can upload with
 	// Uppy too.
 	uppyFile = "uppy.js"
+
+	// explainRules is the module of the rules by which explain.js explains errors.
+	explainRules = "explain-rules.js"
 )
 
 // servePage answers GET / and GET /_local/page/…
@@ -64,8 +68,8 @@ func (s *Stack) servePage(w http.ResponseWriter, r *http.Request) {
 
 // readPageFile returns one of the files that the page is made of.
 func (s *Stack) readPageFile(name string) ([]byte, error) {
-	if content, ok := explainFile(name); ok {
-		return content, nil
+	if name == explainRules {
+		return append([]byte("export default "), explain.Rules...), nil
 	}
 	if name == uppyFile {
 		if s.uppyDir == "" {

@@ -378,7 +378,7 @@ export function explain(text, presign = '') {
 
 // --- the box --------------------------------------------------------------
 
-// Makes the box in an element of the page.
+// Makes the box in an empty element of the page.
 export function mountExplain(into) {
   const make = (name, properties, ...children) => {
     const element = Object.assign(document.createElement(name), properties)
@@ -407,5 +407,8 @@ export function mountExplain(into) {
     }
   }
   for (const area of [text, presign]) area.addEventListener('input', show)
-  into.append(textField, presignField, make('div', { role: 'status' }, list))
+  const command = make('code', { textContent: 'go run ./scripts/explain' })
+  const hint = make('p', { className: 'hint' }, 'What is pasted here is sent nowhere. ', command, ' says the same.')
+  const summary = make('summary', { textContent: 'Explain an error' })
+  into.append(make('details', { className: 'explain' }, summary, hint, textField, presignField, make('div', { role: 'status' }, list)))
 }
