@@ -60,7 +60,7 @@ for pause in 1 2 0; do
     -K <(jq -r '"url = \(.url | tojson)", (.headers | to_entries[] | "header = \("\(.key): \(.value)" | tojson)")' <<<"$grant")
   ! has eventId || break
   why="uploading: $(said)"
-  ! refused || fail "$why"
+  ! refused || pause=0
 
   # It may be stored all the same: 203 says that it is and that the application
   # was not told, 409 that an earlier try was, and an answer may be lost.

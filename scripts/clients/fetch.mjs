@@ -40,7 +40,6 @@ export async function upload(file, endpoint, token) {
       signal: AbortSignal.timeout(3_600_000),
     });
     if (has(put, "eventId")) return put.json;
-    if (refused(put)) throw failure("uploading", put);
 
     // It may be stored all the same: 203 says that it is and that the application
     // was not told, 409 that an earlier try was, and an answer may be lost.
@@ -48,7 +47,7 @@ export async function upload(file, endpoint, token) {
     const confirmed = await ask("/confirm", "eventId", { uploadToken: grant.uploadToken });
     if (has(confirmed, "eventId")) return confirmed.json;
     if (confirmed.status !== 404) throw failure("asking whether it is stored", confirmed);
-    if (!seconds) throw failure("uploading", put); // nothing is stored
+    if (refused(put) || !seconds) throw failure("uploading", put); // nothing is stored
     await sleep(seconds);
   }
 }

@@ -129,7 +129,6 @@ std::string upload(const std::filesystem::path& path) {
   for (int seconds = 1;; seconds *= 2) {
     const Answer sent = put(grant, path, size);
     if (sent.has("eventId")) return sent.body;
-    if (sent.refused()) throw sent.failure("uploading");
 
     // It may be stored all the same: 203 says that it is and that the application
     // was not told, 409 that an earlier try was, and an answer may be lost.
@@ -137,7 +136,7 @@ std::string upload(const std::filesystem::path& path) {
     const Answer confirmed = ask("/confirm", "eventId", {{"uploadToken", grant.at("uploadToken")}});
     if (confirmed.has("eventId")) return confirmed.body;
     if (confirmed.status != 404) throw confirmed.failure("asking whether it is stored");
-    if (seconds > 2) throw sent.failure("uploading");  // nothing is stored
+    if (sent.refused() || seconds > 2) throw sent.failure("uploading");  // nothing is stored
     sleep(seconds);
   }
 }

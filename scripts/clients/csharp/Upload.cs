@@ -77,7 +77,6 @@ class Uploader
         {
             var put = await Put(grant, path);
             if (put.Success("eventId") != null) return put.Body;
-            if (put.Refused) throw put.Failure("uploading");
 
             // It may be stored all the same: 203 says that it is and that the
             // application was not told, 409 that an earlier try was, and an answer
@@ -85,7 +84,7 @@ class Uploader
             var confirmed = await Ask("/confirm", "eventId", Json(grant.Element("uploadToken")));
             if (confirmed.Success("eventId") != null) return confirmed.Body;
             if (confirmed.Status != 404) throw confirmed.Failure("asking whether it is stored");
-            if (seconds > 2) throw put.Failure("uploading"); // nothing is stored
+            if (put.Refused || seconds > 2) throw put.Failure("uploading"); // nothing is stored
             await Task.Delay(TimeSpan.FromSeconds(seconds));
         }
     }

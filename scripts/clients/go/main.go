@@ -63,9 +63,6 @@ func upload(path string) (receipt []byte, err error) {
 		if put.has("eventId") {
 			return put.body, nil
 		}
-		if put.refused() {
-			return nil, put.failure("uploading")
-		}
 		// It may be stored all the same: 203 says that it is and that the
 		// application was not told, 409 that an earlier try was, and an answer may
 		// be lost. /confirm knows, tells the application and has the receipt.
@@ -76,7 +73,7 @@ func upload(path string) (receipt []byte, err error) {
 		if confirmed.status != http.StatusNotFound {
 			return nil, confirmed.failure("asking whether it is stored")
 		}
-		if pause > 2*time.Second {
+		if put.refused() || pause > 2*time.Second {
 			return nil, put.failure("uploading") // nothing is stored
 		}
 		time.Sleep(pause)

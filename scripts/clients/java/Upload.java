@@ -82,9 +82,6 @@ public class Upload {
             if (answer.has("eventId")) {
                 return answer.body();
             }
-            if (answer.refused()) {
-                throw answer.failure("uploading");
-            }
             // It may be stored all the same: 203 says that it is and that the
             // application was not told, 409 that an earlier try was, and an
             // answer may be lost. /confirm knows, tells the application and has
@@ -96,7 +93,7 @@ public class Upload {
             if (confirmed.status() != 404) {
                 throw confirmed.failure("asking whether it is stored");
             }
-            if (seconds > 2) {
+            if (answer.refused() || seconds > 2) {
                 throw answer.failure("uploading"); // nothing is stored
             }
             Thread.sleep(Duration.ofSeconds(seconds).toMillis());

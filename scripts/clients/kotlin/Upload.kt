@@ -63,7 +63,6 @@ class Uploader(private val endpoint: String, private val token: String) {
         while (true) {
             val put = send(request.build())
             if (put.has("eventId")) return JSONObject(put.body)
-            if (put.refused) throw put.failure("uploading")
 
             // It may be stored all the same: 203 says that it is and that the
             // application was not told, 409 that an earlier try was, and an
@@ -72,7 +71,7 @@ class Uploader(private val endpoint: String, private val token: String) {
             val confirmed = ask("/confirm", "eventId", JSONObject().put("uploadToken", grant.getString("uploadToken")))
             if (confirmed.has("eventId")) return JSONObject(confirmed.body)
             if (confirmed.status != 404) throw confirmed.failure("asking whether it is stored")
-            if (seconds > 2) throw put.failure("uploading") // nothing is stored
+            if (put.refused || seconds > 2) throw put.failure("uploading") // nothing is stored
             TimeUnit.SECONDS.sleep(seconds)
             seconds *= 2
         }

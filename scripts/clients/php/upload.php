@@ -89,9 +89,6 @@ function upload(string $path): string
         if ($put->field('eventId')) {
             return $put->body;
         }
-        if ($put->refused()) {
-            fail('uploading', $put);
-        }
 
         // It may be stored all the same: 203 says that it is and that the
         // application was not told, 409 that an earlier try was, and an answer may
@@ -102,6 +99,9 @@ function upload(string $path): string
         }
         if ($confirmed->status !== 404) {
             fail('asking whether it is stored', $confirmed);
+        }
+        if ($put->refused()) {
+            break;
         }
         sleep($pause);
     }

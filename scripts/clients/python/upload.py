@@ -82,8 +82,6 @@ def upload(path):
             put = send(grant["method"], grant["url"], {**grant["headers"], "Content-Length": str(size)}, file)
         if has(put, "eventId"):
             return put[1].decode()
-        if refused(put):
-            fail("uploading", put)
 
         # It may be stored all the same: 203 says that it is and that the
         # application was not told, 409 that an earlier try was, and an answer may
@@ -93,6 +91,8 @@ def upload(path):
             return confirmed[1].decode()
         if confirmed[0] != 404:
             fail("asking whether it is stored", confirmed)
+        if refused(put):
+            break
         time.sleep(pause)
     fail("uploading", put)  # nothing is stored
 

@@ -98,10 +98,6 @@ final class Uploader: NSObject, URLSessionDataDelegate {
         else { return }
         let status = (task.response as? HTTPURLResponse)?.statusCode ?? 0
         if error == nil, has("eventId", status, body) { return finished(memory.file, .success(body)) }
-        if error == nil, refused(status) {
-            // A 403 may be a URL that expired before its turn: call upload again.
-            return finished(memory.file, .failure(refusal(status, body)))
-        }
         // It may be stored all the same: 203 says that it is and that the
         // application was not told, 409 that an earlier try was, for the system
         // tries a lost connection again by itself, and an answer may be lost.
@@ -111,7 +107,8 @@ final class Uploader: NSObject, URLSessionDataDelegate {
                 let receipt = try await ask("confirm", for: "eventId", ["uploadToken": memory.uploadToken])
                 finished(memory.file, .success(receipt))
             } catch let refusal as Refusal where refusal.status == 404 {
-                // Nothing is stored: upload may be called again.
+                // Nothing is stored. A 403 may be a URL that expired before its turn:
+                // upload may be called again.
                 finished(memory.file, .failure(error ?? self.refusal(status, body)))
             } catch {
                 finished(memory.file, .failure(error))

@@ -44,7 +44,6 @@ async function upload(file, endpoint, token) {
       timeout: 3_600_000,
     });
     if (has(sent, "eventId")) return sent.json;
-    if (refused(sent)) throw failure("uploading", sent);
 
     // It may be stored all the same: 203 says that it is and that the application
     // was not told, 409 that an earlier try was, and an answer may be lost.
@@ -52,7 +51,7 @@ async function upload(file, endpoint, token) {
     const confirmed = await ask("/confirm", "eventId", { uploadToken: grant.uploadToken });
     if (has(confirmed, "eventId")) return confirmed.json;
     if (confirmed.status !== 404) throw failure("asking whether it is stored", confirmed);
-    if (!seconds) throw failure("uploading", sent); // nothing is stored
+    if (refused(sent) || !seconds) throw failure("uploading", sent); // nothing is stored
     await sleep(seconds);
   }
 }
