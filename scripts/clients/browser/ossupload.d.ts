@@ -99,6 +99,8 @@ export interface UploadOptions {
    * with the token that was refused, after an answer of 401.
    */
   getToken?: (refused?: string) => string | undefined | Promise<string | undefined>
+  /** The header that `AUTH_TOKEN_HEADER` of the functions names; default `Authorization`. */
+  tokenHeader?: string
   onProgress?: (progress: Progress) => void
   /** Told of every request, for a log of yours. */
   onRequest?: (request: RequestReport) => void

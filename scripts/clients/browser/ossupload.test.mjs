@@ -228,6 +228,23 @@ describe('PUT', () => {
     assert.deepEqual(seen.at(-1), { phase: 'done', loaded: 1000, total: 1000, part: 0, parts: 1, partLoaded: 0, retries: 0, offline: false, fault: undefined })
   })
 
+  test('a type that is asked for stays to the letter', async () => {
+    const s = server()
+    await upload(fileOf(1, 'a.txt', 'text/plain'), { ...options, contentType: 'text/plain;charset=utf8' })
+    assert.equal(s.grant.contentType, 'text/plain;charset=utf8')
+  })
+
+  test('an option that is undefined is none', async () => {
+    const s = server()
+    const nothing = Object.fromEntries(['method', 'multipartFrom', 'parallel', 'partSize', 'retries', 'filename', 'contentType', 'vars', 'metadata', 'tokenHeader', 'onProgress', 'signal', 'storage'].map((name) => [name, undefined]))
+    await upload(fileOf(10), { ...options, ...nothing })
+    assert.equal(s.grant.filename, 'a.png')
+    assert.equal(s.grant.contentType, 'image/png')
+    assert.equal(requests[0].headers.Authorization, 'Bearer tok')
+    await upload(fileOf(350 * KiB), { ...options, ...nothing, method: 'multipart' })
+    assert.equal(s.parts.size, 4)
+  })
+
   test('203 is confirmed until the receipt comes', async (t) => {
     fastRetries(t)
     const s = server()
@@ -377,6 +394,11 @@ describe('tokens', () => {
     before(s, () => ({ status: 401, json: { code: 'unauthenticated', message: 'no' } }))
     await assert.rejects(upload(fileOf(10), options), { code: 'unauthenticated', status: 401 })
     assert.equal(requests.length, 2)
+  })
+  test('go where a gateway leaves them alone', async () => {
+    server()
+    await upload(fileOf(10), { ...options, tokenHeader: 'X-Caller-Token' })
+    assert.deepEqual(requests[0].headers, { 'X-Caller-Token': 'Bearer tok', 'Content-Type': 'application/json' })
   })
   test('an error of getToken is the cause', async () => {
     server()

@@ -99,7 +99,7 @@ export async function diagnose({ method, url, probe = url, headers, storage }, s
   // The same question of CORS, with a proof that is none.
   const bad = storage ? href.replace(/([?&]x-oss-signature=)[^&]*/, `$1${'0'.repeat(64)}`) : href
   if (storage && method === 'PUT' && bad === href) return 'broken' // it would be carried out
-  const names = { ...headers, ...(headers?.Authorization && { Authorization: 'Bearer none' }) }
+  const names = Object.fromEntries(Object.entries(headers ?? {}).map(([name, value]) => [name, value.replace(/^Bearer .*/, 'Bearer none')]))
   const { status } = await send(storage ? method : 'POST', bad, { headers: names, signal })
   return status ? 'broken' : 'cors'
 }

@@ -70,10 +70,13 @@ export class Upload {
       multipartFrom: 16 * MiB,
       parallel: 4,
       retries: 6,
+      tokenHeader: 'Authorization',
       filename: file.name || 'file',
-      ...rest,
-      // Browsers add parameters to some types: text/plain;charset=utf-8.
-      contentType: (rest.contentType ?? file.type)?.split(';')[0] || undefined,
+      // Browsers add parameters to some types: text/plain;charset=utf-8. What is
+      // asked for stays to the letter.
+      contentType: file.type?.split(';')[0] || undefined,
+      // An option that is undefined is none.
+      ...Object.fromEntries(Object.entries(rest).filter(([, value]) => value !== undefined)),
     }
     this.phase = 'ready'
     this.progress = { phase: 'ready', loaded: 0, total: file.size, part: 0, parts: 0, partLoaded: 0, retries: 0, offline: false, fault: undefined }
@@ -174,7 +177,7 @@ export class Upload {
     for (let attempt = 0, renewed = false; ; ) {
       const token = await this.#bearer()
       const headers = {}
-      if (token) headers.Authorization = `Bearer ${token}`
+      if (token) headers[this.#options.tokenHeader] = `Bearer ${token}`
       if (body) headers['Content-Type'] = 'application/json'
       const request = { method, url: base + path, headers, ...describe(base, path) }
       const answer = await this.#send(request, { body: body && JSON.stringify(body), signal })
