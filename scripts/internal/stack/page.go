@@ -104,6 +104,7 @@ func (s *Stack) pagePolicy() string {
 type session struct {
 	Endpoint string `json:"endpoint"`
 	Token    string `json:"token"`
+	Header   string `json:"tokenHeader,omitempty"` // Authorization if empty
 	Bucket   string `json:"bucket"`
 	Region   string `json:"region"`
 	Uppy     bool   `json:"uppy"` // whether uppy.js can be loaded
@@ -138,6 +139,7 @@ func (s *Stack) serveSession(w http.ResponseWriter, r *http.Request) {
 	_ = json.NewEncoder(w).Encode(session{
 		Endpoint: s.Ready.Gateway,
 		Token:    s.Ready.CallerToken,
+		Header:   s.Ready.TokenHeader,
 		Bucket:   s.Ready.Bucket,
 		Region:   s.Ready.Region,
 		Uppy:     err == nil,

@@ -100,6 +100,7 @@ export class Card {
       this.upload ??= new (await uploaderOf(this.method))(this.file, {
         endpoint: this.page.session.endpoint,
         getToken: async (refused) => (refused ? await this.page.renewed() : this.page.session).token,
+        tokenHeader: this.page.session.tokenHeader,
         method: this.method,
         partSize: this.partSize,
         vars: { from: 'page' },
@@ -152,7 +153,7 @@ export class Card {
     const { session, say } = this.page
     const answer = await fetch('/download', {
       method: 'POST',
-      headers: { Authorization: `Bearer ${session.token}`, 'Content-Type': 'application/json' },
+      headers: { [session.tokenHeader ?? 'Authorization']: `Bearer ${session.token}`, 'Content-Type': 'application/json' },
       body: JSON.stringify({ key: this.receipt.key, filename: this.file.name }),
     })
     const { url, message } = await answer.json()
@@ -375,11 +376,11 @@ export class Card {
   // Asks for the receipt once more. The token is fetched when it runs, so that none
   // is in the clipboard.
   curl(key) {
-    const { endpoint } = this.page.session
+    const { endpoint, tokenHeader = 'Authorization' } = this.page.session
     const quoted = (text) => `'${text.replaceAll("'", "'\\''")}'`
     return [
       `curl -sS ${quoted(`${endpoint}/confirm`)}`,
-      `-H "Authorization: Bearer $(curl -sS ${quoted(`${endpoint}/_local/session`)} | sed 's/.*"token":"\\([^"]*\\)".*/\\1/')"`,
+      `-H "${tokenHeader}: Bearer $(curl -sS ${quoted(`${endpoint}/_local/session`)} | sed 's/.*"token":"\\([^"]*\\)".*/\\1/')"`,
       "-H 'Content-Type: application/json'",
       `-d ${quoted(JSON.stringify({ key }))}`,
     ].join(' \\\n  ')

@@ -234,6 +234,19 @@ describe('what is forbidden', () => {
     assert.ok(await page.locator('input[value=form]').isEnabled())
   })
 
+  test('is not the header that a gateway leaves for tokens', async () => {
+    await choose('put', png())
+    await arrived('picture 0.png')
+    const downloading = page.waitForEvent('download')
+    await card('picture 0.png').getByRole('button', { name: /^Download/ }).click()
+    await downloading
+    await card('picture 0.png').locator('.receipt summary').click()
+    await page.getByRole('button', { name: 'Copy curl command of picture 0.png' }).click()
+    await page.locator('#say', { hasText: 'copied' }).waitFor({ state: 'attached' })
+    const command = await page.evaluate(() => navigator.clipboard.readText())
+    assert.match(JSON.parse(execFileSync('sh', ['-c', command], { encoding: 'utf8' })).eventId, /./)
+  })
+
   test('what may pass another time is tried again', async () => {
     await open()
     await page.route(/\/presign$/, (route) => route.fulfill({ status: 403, contentType: 'text/html', body: 'no' }))

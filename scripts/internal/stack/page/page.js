@@ -120,7 +120,7 @@ function showInterrupted() {
         discard: async () => {
           view.remove()
           byId('files').focus()
-          await new Upload(one, { endpoint: session.endpoint, getToken: () => session.token }).cancel()
+          await new Upload(one, { endpoint: session.endpoint, tokenHeader: session.tokenHeader, getToken: () => session.token }).cancel()
           say(`${one.name} is discarded.`)
           showInterrupted()
         },

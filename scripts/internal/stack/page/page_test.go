@@ -28,6 +28,7 @@ func TestPageInBrowser(t *testing.T) {
 	lax := stacktest.Start(t, stacktest.Options{})
 	strict := stacktest.Start(t, stacktest.Options{Settings: map[string]string{
 		"UPLOAD_CONTENT_TYPES": "image/png,text/*", "UPLOAD_MAX_SIZE": "1000000", "UPLOAD_METHODS": "put,form",
+		"AUTH_TOKEN_HEADER": "X-Caller-Token",
 	}})
 	screenshots := browsertest.Screenshots(t)
 	t.Logf("screenshots in %s", screenshots)
