@@ -35,8 +35,11 @@ export async function close() {
   await browser?.close()
 }
 
-/** Opens a page in place of the last. It has the storage of the pages before it, unless it is fresh. */
-export async function open(url, { fresh = false } = {}) {
+/**
+ * Opens a page in place of the last. It has the storage of the pages before it,
+ * unless it is fresh, and with clock a clock that can be put forward.
+ */
+export async function open(url, { fresh = false, clock = false } = {}) {
   await page?.close()
   if (fresh || !context) {
     await context?.close()
@@ -44,9 +47,12 @@ export async function open(url, { fresh = false } = {}) {
     context.setDefaultTimeout(30_000)
   }
   page = await context.newPage()
+  if (clock) await page.clock.install()
   network = await context.newCDPSession(page)
   await network.send('Network.enable')
+  network.on('Fetch.requestPaused', withhold)
   requests.length = 0
+  withheld = []
   page.on('pageerror', (error) => blunders.push(`uncaught: ${error.stack}`))
   page.on('console', (message) => {
     // The browser logs every refused request, and some are wanted.
@@ -84,6 +90,29 @@ export async function throttle(bytesPerSecond) {
     downloadThroughput: -1,
     uploadThroughput: bytesPerSecond || -1,
   })
+}
+
+let withheld = [] // answers, not come yet
+
+/**
+ * Has answers that are given not reach the page. Each of the list is a method and
+ * a pattern of URLs, and happens once: the connection is reset, or it stays away.
+ * Returns how many of the last list have not come.
+ */
+export async function intercept(answers) {
+  const left = withheld.length
+  withheld = [...answers]
+  if (!withheld.length) await network.send('Fetch.disable')
+  else await network.send('Fetch.enable', { patterns: [{ requestStage: 'Response' }] })
+  return left
+}
+
+async function withhold({ requestId, request }) {
+  const at = withheld.findIndex(({ method, url }) => request.method === method && new RegExp(url).test(request.url))
+  const [found] = at < 0 ? [] : withheld.splice(at, 1)
+  if (found?.stays) return
+  const call = found ? ['Fetch.failRequest', { requestId, errorReason: 'ConnectionReset' }] : ['Fetch.continueRequest', { requestId }]
+  await network.send(...call).catch(() => {}) // the page may be gone
 }
 
 export async function closePage() {

@@ -32,6 +32,7 @@ func TestBrowser(t *testing.T) {
 		testUppy(t, table, d, gateway, version)
 	}
 	testSTS(t, table, d, gateway)
+	testBadDays(t, table, d)
 	for _, s := range []*stack{gateway, trigger} {
 		for _, e := range s.events(t) {
 			if !s.uploaded[e.Body.Data.Key] {

@@ -4,11 +4,12 @@
 
 import { createInterface } from 'node:readline'
 import * as browser from './browser.mjs'
+import * as dashboard from './dashboard.mjs'
 import * as page from './page.mjs'
 import * as plain from './plain.mjs'
 import * as sts from './sts.mjs'
 
-const calls = { ...browser, ...page, ...plain, ...sts }
+const calls = { ...browser, ...dashboard, ...page, ...plain, ...sts }
 const LIMIT = 90_000 // ms
 
 for await (const line of createInterface({ input: process.stdin })) {

@@ -18,7 +18,6 @@ import (
 	"time"
 
 	"github.com/aliyun/alibabacloud-oss-go-sdk-v2/oss"
-	"github.com/aliyun/alibabacloud-oss-go-sdk-v2/oss/credentials"
 
 	"ossupload/scripts/internal/stack/fc"
 	"ossupload/scripts/internal/stacktest"
@@ -38,6 +37,7 @@ type driver struct {
 	large     file
 	odd       file // small, with a name that has to be escaped everywhere
 	oddLarge  file
+	photo     file // small
 	film      file // large
 	refused   file // of a type that is not taken
 }
@@ -83,6 +83,7 @@ func start(t *testing.T) *driver {
 	d.large = d.write(t, "large.bin", 12_000_000)
 	d.odd = d.write(t, `夏の "写真" & 'more' 100%.png`, 100_000)
 	d.oddLarge = d.write(t, `“夏 休み” 'final' "2" 50%.mov`, 12_000_000)
+	d.photo = d.write(t, "photo.png", 100_000)
 	d.film = d.write(t, "film.mp4", 12_000_000)
 	d.refused = d.write(t, "page.html", 1_000)
 
@@ -288,14 +289,40 @@ func (s *stack) failed(t *testing.T) bool { return s.FaultsLeft() == 0 }
 // openUploads is how many multipart uploads of a key OSS holds.
 func (s *stack) openUploads(t *testing.T, key string) int {
 	t.Helper()
-	client := oss.NewClient(oss.LoadDefaultConfig().
-		WithRegion(s.Ready.Region).
-		WithEndpoint(s.Ready.OSS).
-		WithUsePathStyle(true).
-		WithCredentialsProvider(credentials.NewStaticCredentialsProvider(s.Ready.AccessKeyID, s.Ready.AccessKeySecret)))
-	list, err := client.ListMultipartUploads(t.Context(), &oss.ListMultipartUploadsRequest{Bucket: &s.Ready.Bucket, Prefix: &key})
+	return len(s.uploads(t, key))
+}
+
+func (s *stack) uploads(t *testing.T, prefix string) []oss.Upload {
+	t.Helper()
+	list, err := s.developer().ListMultipartUploads(t.Context(), &oss.ListMultipartUploadsRequest{Bucket: &s.Ready.Bucket, Prefix: &prefix})
 	if err != nil {
 		t.Fatal(fmt.Errorf("listing uploads: %w", err))
 	}
-	return len(list.Uploads)
+	return list.Uploads
 }
+
+// abortUploads has OSS forget all multipart uploads that are open.
+func (s *stack) abortUploads(t *testing.T) {
+	t.Helper()
+	for _, u := range s.uploads(t, "") {
+		if _, err := s.developer().AbortMultipartUpload(t.Context(), &oss.AbortMultipartUploadRequest{Bucket: &s.Ready.Bucket, Key: u.Key, UploadId: u.UploadId}); err != nil {
+			t.Fatal(fmt.Errorf("aborting an upload: %w", err))
+		}
+	}
+}
+
+// keys are those of all objects that callers uploaded.
+func (s *stack) keys(t *testing.T) []string {
+	t.Helper()
+	list, err := s.developer().ListObjectsV2(t.Context(), &oss.ListObjectsV2Request{Bucket: &s.Ready.Bucket, Prefix: oss.Ptr("uploads/"), MaxKeys: 1000})
+	if err != nil {
+		t.Fatal(fmt.Errorf("listing objects: %w", err))
+	}
+	keys := []string{}
+	for _, o := range list.Contents {
+		keys = append(keys, *o.Key)
+	}
+	return keys
+}
+
+func (s *stack) developer() *oss.Client { return s.Ready.Developer(http.DefaultClient) }

@@ -1,9 +1,9 @@
 /**
  * The class that the page of the local stack uploads with when Uppy is chosen:
  * @uppy/core and @uppy/aws-s3 as they are published, behind the constructor and
- * the methods of the browser client's Upload. It is also how to put Uppy in
- * front of these functions: version 6 sends no headers of the application's, so
- * it works on an endpoint of POST /session; version 5 sends the caller's token.
+ * the methods of the browser client's Upload. Version 6 sends no headers of the
+ * application's, so it works on an endpoint of POST /session; version 5 sends the
+ * caller's token. What an application does with Uppy is in UPPY.md.
  *
  * Uppy reports where an object is, not that the application was told. The
  * receipt is therefore asked for by the key.
