@@ -10,7 +10,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strings"
 	"syscall"
 	"time"
 
@@ -41,7 +40,7 @@ const (
 func startStack(ctx context.Context, logFile string, extra []string) (_ *localStack, err error) {
 	ctx, cancel := context.WithTimeout(ctx, startTimeout)
 	defer cancel()
-	root, err := moduleRoot(ctx)
+	root, err := stack.ModuleRoot(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -139,19 +138,6 @@ func (s *localStack) terminate() error {
 		return fmt.Errorf("stopping the local stack: %w", err)
 	}
 	return nil
-}
-
-// moduleRoot is the folder of go.mod.
-func moduleRoot(ctx context.Context) (string, error) {
-	out, err := exec.CommandContext(ctx, "go", "env", "GOMOD").Output()
-	if err != nil {
-		return "", fmt.Errorf("asking go for the module: %w", err)
-	}
-	file := strings.TrimSpace(string(out))
-	if filepath.Base(file) != "go.mod" {
-		return "", errors.New("finding the stack: run this inside the module, because it is built from source")
-	}
-	return filepath.Dir(file), nil
 }
 
 func lastBytes(text []byte, n int) []byte {

@@ -23,7 +23,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -31,6 +30,7 @@ import (
 
 	"ossupload/scripts/internal/cmdline"
 	"ossupload/scripts/internal/deployment"
+	"ossupload/scripts/internal/stack"
 	"ossupload/shared/settings"
 )
 
@@ -64,7 +64,7 @@ func run(ctx context.Context, args []string, _ settings.Lookup, stdout, _ io.Wri
 		return err
 	}
 	r.log = stdout
-	if r.root, err = moduleRoot(ctx); err != nil {
+	if r.root, err = stack.ModuleRoot(ctx); err != nil {
 		return err
 	}
 	if r.scratch, err = os.MkdirTemp("", "ossupload-release-"); err != nil {
@@ -137,17 +137,4 @@ func emptyFolder(dir string) error {
 		return fmt.Errorf("making the folder: %w", err)
 	}
 	return nil
-}
-
-// moduleRoot is the folder of go.mod.
-func moduleRoot(ctx context.Context) (string, error) {
-	out, err := exec.CommandContext(ctx, "go", "env", "GOMOD").Output()
-	if err != nil {
-		return "", fmt.Errorf("asking go for the module: %w", err)
-	}
-	file := strings.TrimSpace(string(out))
-	if filepath.Base(file) != "go.mod" {
-		return "", fmt.Errorf("%w: run it inside the module", errUsage)
-	}
-	return filepath.Dir(file), nil
 }

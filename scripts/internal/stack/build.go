@@ -16,19 +16,30 @@ import (
 // complete as well.
 var FunctionNames = []string{"presign", "callback", "complete"}
 
-// Build compiles the functions into dir, with the go command that is in PATH.
-// It works from any folder of the module.
-func Build(ctx context.Context, dir string) error {
+// ModuleRoot is the folder of go.mod, as the go command in PATH sees it from
+// here.
+func ModuleRoot(ctx context.Context) (string, error) {
 	out, err := exec.CommandContext(ctx, "go", "env", "GOMOD").Output()
 	switch {
 	case errors.Is(err, exec.ErrNotFound):
-		return errors.New("finding the functions: there is no go command to build them; a release has them built, in the folder functions beside the program")
+		return "", errors.New("finding the source: there is no go command in PATH; a release of the local stack has its functions built, beside the program")
 	case err != nil:
-		return fmt.Errorf("asking go for the module: %w", err)
+		return "", fmt.Errorf("asking go for the module: %w", err)
 	}
 	file := strings.TrimSpace(string(out))
 	if filepath.Base(file) != "go.mod" {
-		return errors.New("finding the functions: run this inside the module, for it builds them from source")
+		return "", errors.New("finding the source: run this inside the module, for it is built from there")
+	}
+	return filepath.Dir(file), nil
+}
+
+// Build compiles the functions into dir, with the go command that is in PATH.
+// It works from any folder of the module. A release has them built already, in
+// the folder functions beside the program.
+func Build(ctx context.Context, dir string) error {
+	root, err := ModuleRoot(ctx)
+	if err != nil {
+		return err
 	}
 	// The commit is not stamped: these binaries do not need it, and git
 	// refuses to tell it in a tree that another user owns.
@@ -37,7 +48,7 @@ func Build(ctx context.Context, dir string) error {
 		args = append(args, "./functions/"+name)
 	}
 	build := exec.CommandContext(ctx, "go", args...)
-	build.Dir = filepath.Dir(file)
+	build.Dir = root
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := build.CombinedOutput(); err != nil {
 		return fmt.Errorf("building the functions: %w\n%s", err, out)
