@@ -20,6 +20,7 @@ import (
 	"io"
 	"os"
 
+	"ossupload/scripts/internal/cmdline"
 	"ossupload/scripts/internal/explain"
 )
 
@@ -36,15 +37,16 @@ const maxInput = 16 << 20
 
 func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	flags := flag.NewFlagSet("explain", flag.ContinueOnError)
-	flags.SetOutput(stderr)
 	presign := flags.String("presign", "", "`file` with the answer of POST /presign, JSON")
 	flags.Usage = func() {
-		fmt.Fprintln(stderr, "usage: explain [-presign FILE] [FILE]\n\nFILE, or stdin, is the XML or JSON of a refusal, all that curl -v printed, or a browser's message.")
+		fmt.Fprintln(flags.Output(), "usage: explain [-presign FILE] [FILE]\n\nFILE, or stdin, is the XML or JSON of a refusal, all that curl -v printed, or a browser's message.")
 		flags.PrintDefaults()
 	}
-	if err := flags.Parse(args); errors.Is(err, flag.ErrHelp) {
+	switch err := cmdline.Parse(flags, args); {
+	case cmdline.Answered(err, stdout):
 		return known
-	} else if err != nil {
+	case err != nil:
+		fmt.Fprintln(stderr, "explain:", err)
 		return unusable
 	}
 	found, err := examine(flags.Args(), *presign, stdin)
