@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
@@ -33,9 +34,9 @@ func (a adviser) about(err error) string {
 	var refused *client.Refusal
 	if errors.As(err, &refused) {
 		if refused.From == client.Functions {
-			return a.aboutFunctions(refused)
+			return cmp.Or(a.aboutFunctions(refused), refused.Mend())
 		}
-		return aboutStorage(refused)
+		return cmp.Or(aboutStorage(refused), refused.Mend())
 	}
 	var lost *client.LostAnswer
 	if errors.As(err, &lost) {
