@@ -37,9 +37,10 @@ export async function close() {
 
 /**
  * Opens a page in place of the last. It has the storage of the pages before it,
- * unless it is fresh, and with clock a clock that can be put forward.
+ * unless it is fresh, and with clock a clock that can be put forward. It is open
+ * once it has what is ready.
  */
-export async function open(url, { fresh = false, clock = false } = {}) {
+export async function open(url, { fresh = false, clock = false, ready = 'html[data-ready]' } = {}) {
   await page?.close()
   if (fresh || !context) {
     await context?.close()
@@ -64,7 +65,7 @@ export async function open(url, { fresh = false, clock = false } = {}) {
   })
   page.on('response', record)
   await page.goto(url)
-  await page.waitForSelector('html[data-ready]')
+  await page.waitForSelector(ready)
   return page
 }
 

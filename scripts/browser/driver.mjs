@@ -7,9 +7,10 @@ import * as browser from './browser.mjs'
 import * as dashboard from './dashboard.mjs'
 import * as page from './page.mjs'
 import * as plain from './plain.mjs'
+import * as readme from './readme.mjs'
 import * as sts from './sts.mjs'
 
-const calls = { ...browser, ...dashboard, ...page, ...plain, ...sts }
+const calls = { ...browser, ...dashboard, ...page, ...plain, ...readme, ...sts }
 const LIMIT = 90_000 // ms
 
 for await (const line of createInterface({ input: process.stdin })) {

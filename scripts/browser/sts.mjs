@@ -1,5 +1,6 @@
 // OSS's own SDK with credentials of POST /sts.
 
+import { readFile } from 'node:fs/promises'
 import OSS from 'ali-oss'
 
 /** Puts a file, and sends it in parts. */
@@ -44,4 +45,12 @@ function newClient({ AccessKeyId, AccessKeySecret, SecurityToken, bucket, region
     // leave it out.
     sldEnable: true,
   })
+}
+
+/** Runs a snippet that uploads with credentials, and gives the prefix that they are for. */
+export async function stsSnippet({ code, gateway, token, path }) {
+  const AsyncFunction = (async () => {}).constructor
+  const headers = { authorization: `Bearer ${token}`, 'content-type': 'application/json' }
+  const run = new AsyncFunction('OSS', 'fetch', 'headers', 'file', `${code}\nreturn credentials.prefix`)
+  return run(OSS, (url, options) => fetch(gateway + url, options), headers, await readFile(path))
 }
