@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -49,6 +50,26 @@ func TestFilesGoTogether(t *testing.T) {
 	status, _, said := f.allOf(t.Context(), find([]string{root}, false), files)
 	if status != statusFailed || f.Count("put") != files || !strings.Contains(said, "0 of 4 files uploaded") {
 		t.Errorf("status %d, requests %q\n%s", status, f.Log(), said)
+	}
+}
+
+func TestSlots(t *testing.T) {
+	s := make(slots, 2)
+	ended, cancel := context.WithCancel(t.Context())
+	cancel()
+	first, err := s.take(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.take(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.take(ended); !errors.Is(err, context.Canceled) {
+		t.Errorf("a third of two slots = %v, want to wait until the end", err)
+	}
+	first()
+	if _, err := s.take(t.Context()); err != nil {
+		t.Errorf("a slot that was given back = %v", err)
 	}
 }
 
