@@ -349,6 +349,7 @@ func (p Policy) tagging(tags map[string]string, f *faults) string {
 	for _, key := range slices.Sorted(maps.Keys(tags)) {
 		if strings.HasPrefix(strings.ToLower(key), ownPrefix) || !slices.Contains(p.TagKeys, key) {
 			f.add("tags."+key, "is not an allowed tag")
+			continue // it may be as large as a body
 		}
 		values.Set(key, tags[key])
 	}
