@@ -41,9 +41,8 @@ if [ -n "${CHECK_FAST:-}" ]; then
   skip "staticcheck and govulncheck" "CHECK_FAST is set"
 else
   # What is written for one system alone. go run ./scripts/release builds for all six.
-  for system in windows darwin; do
-    run env CGO_ENABLED=0 GOOS="$system" go vet ./scripts/upload ./scripts/local
-  done
+  run env CGO_ENABLED=0 GOOS=windows go vet ./scripts/upload ./scripts/local
+  run env CGO_ENABLED=0 GOOS=darwin go vet ./scripts/upload
   run go run "$staticcheck" ./...
   if curl --fail --silent --max-time 5 --output /dev/null "$vulnerabilities"; then
     run go run "$govulncheck" ./...
