@@ -24,7 +24,7 @@ export async function appRefusal({ file }) {
 /**
  * A form with the element in it, as its user meets it: whether it may be sent while
  * nothing is chosen, while something is being uploaded and afterwards, and what is
- * sent; then after the file was removed.
+ * sent; then after the file was removed. The form is moved under way.
  */
 export async function appForm({ file }) {
   await page.evaluate(() => {
@@ -37,6 +37,7 @@ export async function appForm({ file }) {
   const empty = await look()
   await page.locator('form oss-upload input').setInputFiles(file)
   const begun = await look()
+  await page.evaluate(() => document.body.append(document.forms[0])) // which moves it
   await page.waitForFunction(() => document.querySelector('form oss-upload').receipts.length === 1)
   const done = await look()
   await page.locator('form oss-upload .remove').click()

@@ -37,7 +37,7 @@ export class OssUpload extends HTMLElement {
   #internals = this.attachInternals()
   #input
   #list
-  #uploads = new Map() // by the row that shows it; undefined ones are done
+  #uploads = new Map() // {upload} or, when it is done, {receipt}, by the row that shows it
 
   constructor() {
     super()
@@ -65,10 +65,11 @@ export class OssUpload extends HTMLElement {
     else if (name !== 'required') this.#input[name] = value !== null
     this.#validate()
   }
+  /** An element that is moved leaves the page and comes back, and so do its uploads. */
   connectedCallback() {
+    for (const { upload } of this.#uploads.values()) if (upload?.phase === 'paused') upload.resume().catch(() => {}) // as told below
     this.#validate()
   }
-  /** The element left the page: what is in parts goes on when the file is chosen again. */
   disconnectedCallback() {
     for (const { upload } of this.#uploads.values()) upload?.pause()
   }
