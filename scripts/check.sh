@@ -73,9 +73,9 @@ fi
 # receivers and browsers print which of them ran, and why the others did not; of
 # the rest, what failed or was skipped.
 # Recipes and browsers wait more than they compute, so that a third package fits
-# beside two.
-printf '+ go test -v -p 3 -timeout 25m ./...\n'
-go test -v -p 3 -timeout 25m ./... | awk '
+# beside two. What takes longest begins first.
+printf '+ go test -v -p 3 -timeout 25m ./scripts/e2e ./...\n'
+go test -v -p 3 -timeout 25m ./scripts/e2e ./... | awk '
   /^=== / || /^PASS$/ || /"level"/ { next }
   /^ *--- PASS/ && !/Recipes|Receivers|Browser/ { next }
   { print }'
