@@ -84,11 +84,10 @@ if [ -n "${CHECK_FAST:-}" ]; then
 elif [ "$(go env CGO_ENABLED)" != 1 ]; then
   skip "go test -race" "it needs a C compiler"
 else
-  # The short run leaves out what is end to end, and here the programs that do one
-  # thing after the other. Of what is end to end, the detector sees the stack, which
-  # runs in the process of its tests, and not the programs that are driven there: so
-  # it gets what has many requests at once.
-  run go test -race -short ./functions/... ./shared/... ./scripts/internal/... ./scripts/deliver ./scripts/doctor ./scripts/load ./scripts/sweep ./scripts/upload
+  # The packages that start goroutines. The short run leaves out what is end to end;
+  # of that, the detector sees the stack, which runs in the process of its tests, and
+  # not the programs that are driven there: so it gets what has many requests at once.
+  run go test -race -short ./functions/... ./shared/... ./scripts/internal/{client,probe,stack}/... ./scripts/{conformance,load,mutate,upload}
   run go test -race -timeout 20m ./scripts/internal/stack ./scripts/local
   run go test -race -timeout 20m ./scripts/e2e -brief -run '^Test(EveryWay|Attacks|FaultTable|Multipart.*|Trigger.*|Session.*|Uploads.*)$'
 fi
