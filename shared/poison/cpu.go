@@ -4,6 +4,8 @@ import (
 	"math"
 	"testing"
 	"time"
+
+	"ossupload/shared/cputime"
 )
 
 // runs is how often a ratio is measured before it counts: what else a machine does
@@ -32,9 +34,9 @@ func Ratio(work, yardstick func(), enough float64) float64 {
 // took is the CPU time of f and of all that the process does meanwhile: the
 // collector's work is f's doing, too.
 func took(f func()) time.Duration {
-	before := cpuTime()
+	before := cputime.Used()
 	f()
-	return cpuTime() - before
+	return cputime.Used() - before
 }
 
 // NeedsCPU skips a test where CPU time says nothing.
@@ -43,7 +45,7 @@ func NeedsCPU(tb testing.TB) {
 	if race {
 		tb.Skip("the race detector slows our code down, and json.Valid less")
 	}
-	if cpuTime() == 0 {
+	if cputime.Used() == 0 {
 		tb.Skip("the CPU time of a process is not known on this system")
 	}
 }

@@ -1,14 +1,15 @@
 //go:build unix
 
-package poison
+package cputime
 
 import (
 	"syscall"
 	"time"
 )
 
-// cpuTime is what this process has used so far.
-func cpuTime() time.Duration {
+// Used is what this process has used so far, in its own code and in the kernel's
+// for it; 0 where that cannot be told.
+func Used() time.Duration {
 	var used syscall.Rusage
 	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &used); err != nil {
 		return 0
