@@ -1,0 +1,132 @@
+// Bench measures how fast the functions are, and prints it beside what they have
+// to reach. The page beside this file explains the table.
+//
+//	go run ./scripts/bench [-rounds N] [-only REGEXP] [-json] [-compare COMMIT]
+//
+// It needs the go command and the source, and Linux for what is measured of
+// processes.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"time"
+
+	"ossupload/scripts/internal/cmdline"
+	"ossupload/scripts/internal/deployment"
+	"ossupload/scripts/internal/stack"
+	"ossupload/shared/settings"
+)
+
+func main() { deployment.Main(run, errUsage) }
+
+var errUsage = errors.New("bench cannot begin")
+
+// options are what the command line asks for.
+type options struct {
+	rounds  int
+	only    *regexp.Regexp
+	long    time.Duration
+	json    bool
+	compare string
+}
+
+func parse(args []string) (options, error) {
+	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
+	var o options
+	flags.IntVar(&o.rounds, "rounds", 9, "measure everything `n` times; medians of the rounds count")
+	only := flags.String("only", "", "measure the rows whose name matches this `regexp`")
+	flags.DurationVar(&o.long, "benchtime", 300*time.Millisecond, "how long one run of a benchmark lasts")
+	flags.BoolVar(&o.json, "json", false, "print JSON instead of a table")
+	flags.StringVar(&o.compare, "compare", "", "put this `commit` beside, measured in the same rounds")
+	err := cmdline.Parse(flags, args)
+	switch {
+	case errors.Is(err, flag.ErrHelp):
+		return o, err
+	case err != nil:
+		return o, fmt.Errorf("%w: %w", errUsage, err)
+	case flags.NArg() > 0:
+		return o, fmt.Errorf("%w: unexpected argument %q", errUsage, flags.Arg(0))
+	case o.rounds < 1 || o.long <= 0:
+		return o, fmt.Errorf("%w: -rounds and -benchtime have to be positive", errUsage)
+	}
+	if o.only, err = regexp.Compile(*only); err != nil {
+		return o, fmt.Errorf("%w: reading -only: %w", errUsage, err)
+	}
+	return o, nil
+}
+
+func run(ctx context.Context, args []string, _ settings.Lookup, stdout, stderr io.Writer) (err error) {
+	o, err := parse(args)
+	if err != nil {
+		return err
+	}
+	all, err := parseRows(rowsFile)
+	if err != nil {
+		return err
+	}
+	if all = all.only(o.only); len(all.Rows) == 0 {
+		return fmt.Errorf("%w: no row has a name that matches %q", errUsage, o.only)
+	}
+	dir, err := os.MkdirTemp("", "ossupload-bench-")
+	if err != nil {
+		return fmt.Errorf("making a folder for what is built: %w", err)
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+	this, err := thisTree(ctx, filepath.Join(dir, "this"))
+	if err != nil {
+		return err
+	}
+	trees := []*tree{this}
+	if o.compare != "" {
+		other, done, failed := checkout(ctx, this, o.compare, filepath.Join(dir, "other"))
+		if failed != nil {
+			return failed
+		}
+		defer func() { err = errors.Join(err, done()) }()
+		trees = append(trees, other)
+	}
+	for _, t := range trees {
+		fmt.Fprintf(stderr, "building what is measured of %s\n", t.name)
+		if err := t.build(ctx, all.probes()); err != nil {
+			return err
+		}
+	}
+	w, err := newWorld(time.Now())
+	if err != nil {
+		return err
+	}
+	defer w.close()
+	b := &bencher{driver: driver{w}, long: o.long, random: rand.New(rand.NewPCG(rand.Uint64(), rand.Uint64())), log: stderr}
+	results, err := b.rounds(ctx, all, trees, o.rounds)
+	if err != nil {
+		return err
+	}
+	rep := newReport(all, o.rounds, results)
+	if o.json {
+		return rep.writeJSON(stdout)
+	}
+	return rep.writeMarkdown(stdout)
+}
+
+// thisTree is the source from which the program is run.
+func thisTree(ctx context.Context, dir string) (*tree, error) {
+	root, err := stack.ModuleRoot(ctx)
+	if err != nil {
+		return nil, err
+	}
+	t := &tree{name: "this tree", root: root, built: dir, yardstick: root}
+	// Without git it stays what it is called.
+	if id, err := t.command(ctx, "git", "describe", "--always", "--dirty", "--exclude", "*").Output(); err == nil {
+		t.name = strings.TrimSpace(string(id))
+	}
+	return t, nil
+}

@@ -1,0 +1,179 @@
+package main
+
+import (
+	"bytes"
+	_ "embed"
+	"encoding/json"
+	"fmt"
+	"regexp"
+	"strings"
+)
+
+// rowsFile says what is measured, and what it is held against.
+//
+//go:embed rows.json
+var rowsFile []byte
+
+// rows is the table of speed before it is measured.
+type rows struct {
+	// Commit is that at which every Start was measured, with the rows as they are
+	// here.
+	Commit string `json:"commit"`
+	Rows   []row  `json:"rows"`
+}
+
+// row is one number and what it has to be.
+type row struct {
+	Name string `json:"name"` // for -only
+	What string `json:"what"`
+
+	Of   quantity  `json:"of"`
+	Over *quantity `json:"over,omitempty"` // what it is a ratio to; nil: it counts by itself
+	// Faster turns the ratio round: how many times faster Of is than Over.
+	Faster bool    `json:"faster,omitempty"`
+	Scale  float64 `json:"scale,omitempty"` // of what counts by itself; 0: 1
+	Unit   string  `json:"unit,omitempty"`  // the same
+
+	// Bar has to be reached and Aim is aimed at, where Began was where it began.
+	Began float64 `json:"began,omitempty"`
+	Bar   float64 `json:"bar"`
+	Aim   float64 `json:"aim"`
+	// Start is what was measured at the commit of the table. With Moves, bar and aim
+	// are as far from it as they were from Began, in proportion: what the function
+	// does has grown since they were set.
+	Start float64 `json:"start,omitempty"`
+	Moves bool    `json:"moves,omitempty"`
+}
+
+// quantity is what a probe tells in one unit.
+type quantity struct {
+	Probe  string `json:"probe"`
+	Metric string `json:"metric"`
+}
+
+func parseRows(file []byte) (rows, error) {
+	var all rows
+	d := json.NewDecoder(bytes.NewReader(file))
+	d.DisallowUnknownFields()
+	if err := d.Decode(&all); err != nil {
+		return rows{}, fmt.Errorf("reading rows.json: %w", err)
+	}
+	seen := map[string]bool{}
+	for _, r := range all.Rows {
+		switch {
+		case r.Name == "" || seen[r.Name]:
+			return rows{}, fmt.Errorf("reading rows.json: name %q is empty or stands twice", r.Name)
+		case r.Bar <= 0 || r.Aim <= 0 || r.better(r.Bar, r.Aim):
+			return rows{}, fmt.Errorf("reading rows.json: %s aims at %v, and its bar is %v", r.Name, r.Aim, r.Bar)
+		case r.Moves && (r.Began <= 0 || r.Start <= 0):
+			return rows{}, fmt.Errorf("reading rows.json: the bar of %s moves, and nothing says how far", r.Name)
+		}
+		seen[r.Name] = true
+	}
+	return all, nil
+}
+
+// only leaves the rows whose name matches.
+func (all rows) only(pattern *regexp.Regexp) rows {
+	var kept []row
+	for _, r := range all.Rows {
+		if pattern.MatchString(r.Name) {
+			kept = append(kept, r)
+		}
+	}
+	all.Rows = kept
+	return all
+}
+
+// probes are the names of all that has to be measured, each once.
+func (all rows) probes() []string {
+	var names []string
+	seen := map[string]bool{}
+	for _, r := range all.Rows {
+		for _, q := range r.quantities() {
+			if !seen[q.Probe] {
+				seen[q.Probe] = true
+				names = append(names, q.Probe)
+			}
+		}
+	}
+	return names
+}
+
+func (r row) quantities() []quantity {
+	if r.Over == nil {
+		return []quantity{r.Of}
+	}
+	return []quantity{r.Of, *r.Over}
+}
+
+// bar is what has to be reached, and aim what is aimed at.
+func (r row) bar() float64 { return r.moved(r.Bar) }
+func (r row) aim() float64 { return r.moved(r.Aim) }
+
+func (r row) moved(set float64) float64 {
+	if r.Moves {
+		return set * r.Start / r.Began
+	}
+	return set
+}
+
+// better reports whether a is better than b by any margin.
+func (r row) better(a, b float64) bool {
+	if r.Faster {
+		return a > b
+	}
+	return a < b
+}
+
+// verdict is what a value of the row comes to.
+type verdict string
+
+const (
+	missed   verdict = "no"
+	reached  verdict = "yes"
+	achieved verdict = "aim"
+)
+
+func (r row) verdict(value float64) verdict {
+	switch {
+	case !r.better(r.aim(), value):
+		return achieved
+	case !r.better(r.bar(), value):
+		return reached
+	}
+	return missed
+}
+
+// value is the row's of what was read of its probes in one round; ok is false if
+// that is not all there.
+func (r row) value(read map[string]reading) (value float64, ok bool) {
+	of, ok := read[r.Of.Probe][r.Of.Metric]
+	if !ok {
+		return 0, false
+	}
+	if r.Over == nil {
+		if r.Scale != 0 {
+			of *= r.Scale
+		}
+		return of, true
+	}
+	over, ok := read[r.Over.Probe][r.Over.Metric]
+	switch {
+	case !ok || of <= 0 || over <= 0:
+		return 0, false
+	case r.Faster:
+		return over / of, true
+	}
+	return of / over, true
+}
+
+// reading is what one run of a probe told, by unit.
+type reading map[string]float64
+
+// cutProbe splits the name of a probe: "bench ./shared/signing RowPut/ours",
+// "cold presign".
+func cutProbe(name string) (kind, what string) {
+	kind, what, _ = strings.Cut(name, " ")
+	return kind, what
+}
