@@ -13,6 +13,7 @@ targets=(
   shared/fchttp:FuzzInvoke
   shared/fchttp:FuzzCORSOrigin
   shared/rawjson:FuzzRead
+  shared/rawjson:FuzzAppendQuote
   shared/redact:FuzzRedact
   shared/route:FuzzBody
   shared/osscallback:FuzzVerify

@@ -122,6 +122,9 @@ func (a *answer) event(method string) (json.RawMessage, error) {
 // encodeJSON is json.Marshal without HTML escaping: a URL in an answer stays
 // readable, and nothing here is ever embedded in a page.
 func encodeJSON(v any) ([]byte, error) {
+	if v, ok := v.(JSONAppender); ok {
+		return v.AppendJSON(nil), nil
+	}
 	var buf bytes.Buffer
 	enc := json.NewEncoder(&buf)
 	enc.SetEscapeHTML(false)

@@ -12,8 +12,16 @@ import (
 )
 
 // HandlerFunc answers with a value that is written as JSON with status 200, or
-// with an error; see package api.
+// with an error; see package api. A value that is a JSONAppender encodes itself.
 type HandlerFunc func(r *http.Request) (any, error)
+
+// JSONAppender is what an answer implements that is sent often or is large, since
+// reflection costs several times what writing does. AppendJSON appends the value
+// to dst: valid JSON, and as encoding/json would write the value without HTML
+// escaping. rawjson.AppendQuote writes the strings.
+type JSONAppender interface {
+	AppendJSON(dst []byte) []byte
+}
 
 // Route is one method on one pattern. Pattern is one of net/http.ServeMux
 // without method and host, for example "/s3/multipart/{uploadId}/{partNumber}".

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"ossupload/shared/fchttp"
+	"ossupload/shared/rawjson"
 )
 
 // routes is shaped like the API that the package serves.
@@ -97,5 +98,19 @@ func TestNewMuxRefusesMistakes(t *testing.T) {
 			}()
 			fchttp.NewMux(routes...)
 		})
+	}
+}
+
+// itself encodes itself, other than encoding/json would.
+type itself struct{ Text string }
+
+func (v itself) AppendJSON(dst []byte) []byte {
+	return append(rawjson.AppendQuote(append(dst, `{"itself":`...), v.Text), '}')
+}
+
+func TestValueEncodesItself(t *testing.T) {
+	a := &fchttp.Adapter{Handler: fchttp.Handle(func(*http.Request) (any, error) { return itself{"a&b\n"}, nil })}
+	if got, want := invoke(t, a, gateway(t, nil)), `{"itself":"a&b\n"}`; got.Body != want || got.Headers["Content-Type"] != "application/json" {
+		t.Errorf("answer = %+v, want the JSON %s", got, want)
 	}
 }
