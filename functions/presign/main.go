@@ -8,7 +8,6 @@ package main
 import (
 	"context"
 	"crypto/rand"
-	"encoding/json"
 	"log/slog"
 	"os"
 	"time"
@@ -50,11 +49,11 @@ func run(log *slog.Logger) error {
 	}
 	adapter := &fchttp.Adapter{Handler: h.routes(), CORSOrigins: s.CORSOrigins,
 		Record: s.RecordEvents, Name: "presign", Version: version.String(), Log: log, Now: time.Now, Pseudonym: h.keyring.Pseudonym}
-	fc.Start(func(ctx context.Context, event []byte) (json.RawMessage, error) {
+	fc.Start(func(ctx context.Context, event []byte) (any, error) {
 		invocation, _ := fccontext.FromContext(ctx)
 		given := invocation.Credentials
 		ctx = rolecreds.NewContext(ctx, rolecreds.Credentials{AccessKeyID: given.AccessKeyId, AccessKeySecret: given.AccessKeySecret, SecurityToken: given.SecurityToken})
-		return adapter.Invoke(fchttp.WithPlatform(ctx, invocation), invocation.RequestID, event)
+		return adapter.Answer(fchttp.WithPlatform(ctx, invocation), invocation.RequestID, event)
 	})
 	return nil // fc.Start does not return.
 }

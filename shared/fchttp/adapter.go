@@ -49,11 +49,21 @@ type Adapter struct {
 	warm atomic.Bool // an event came before
 }
 
-// Invoke handles one event. requestID is the platform's id of the invocation.
-// The error is for the platform: it is returned for events that are no HTTP
-// request, and never because a handler failed. What the handler answered is
-// returned also when ctx has ended meanwhile.
+// Invoke handles one event and returns the answer as JSON.
 func (a *Adapter) Invoke(ctx context.Context, requestID string, event []byte) (json.RawMessage, error) {
+	answer, err := a.Answer(ctx, requestID, event)
+	if err != nil {
+		return nil, err
+	}
+	return json.Marshal(answer)
+}
+
+// Answer handles one event and returns what json.Marshal encodes as the answer: of
+// a request an *Answer. requestID is the platform's id of the invocation. The error
+// is for the platform: it is returned for events that are no HTTP request, and never
+// because a handler failed. What the handler answered is returned also when ctx has
+// ended meanwhile.
+func (a *Adapter) Answer(ctx context.Context, requestID string, event []byte) (any, error) {
 	start := a.now()
 	k := unknownEvent
 	fields, err := readObject(event)
@@ -62,12 +72,12 @@ func (a *Adapter) Invoke(ctx context.Context, requestID string, event []byte) (j
 	}
 	c := &call{requestID: requestID, function: a.Name, version: a.Version, cold: !a.warm.Swap(true), pseudonym: a.Pseudonym}
 	ctx = context.WithValue(ctx, callKey{}, c)
-	var out json.RawMessage
+	var out any
 	switch k {
 	case gatewayEvent, triggerEvent:
 		r, fault := newRequest(k, fields, a.maxBody())
 		ctx = a.traced(ctx, c, r.Header["Traceparent"])
-		out, err = a.serve(c, r.WithContext(ctx), fault, start)
+		out = a.serve(c, r.WithContext(ctx), fault, start)
 	default:
 		ctx = a.traced(ctx, c, nil)
 		out, err = a.run(ctx, c, k, fields, start)
@@ -89,8 +99,12 @@ func (a *Adapter) traced(ctx context.Context, c *call, traceparent []string) con
 }
 
 // run handles an event that is no request.
-func (a *Adapter) run(ctx context.Context, c *call, k kind, event object, start time.Time) (out json.RawMessage, err error) {
-	name := "timer"
+func (a *Adapter) run(ctx context.Context, c *call, k kind, event object, start time.Time) (any, error) {
+	var (
+		name = "timer"
+		out  json.RawMessage
+		err  error
+	)
 	switch k {
 	case timerEvent:
 		out, err = a.runTimer(ctx, event)
@@ -110,7 +124,7 @@ func (a *Adapter) run(ctx context.Context, c *call, k kind, event object, start 
 }
 
 // serve answers a request; fault is why it could not be read, if it could not.
-func (a *Adapter) serve(c *call, r *http.Request, fault error, start time.Time) (json.RawMessage, error) {
+func (a *Adapter) serve(c *call, r *http.Request, fault error, start time.Time) *Answer {
 	// Taken first, as handlers may change the request.
 	ctx, method, cors, length := r.Context(), r.Method, a.corsHeader(r), r.ContentLength
 
@@ -130,10 +144,10 @@ func (a *Adapter) serve(c *call, r *http.Request, fault error, start time.Time) 
 	answer := w.finish()
 	answer.seal(c.requestID, cors)
 	c.status = answer.status
-	out, err := answer.event(method)
+	out := answer.event(method)
 	c.bytesIn, c.bytesOut = length, len(answer.body)
 	c.log(ctx, a.log(), method, answer.status, a.now().Sub(start))
-	return out, err
+	return out
 }
 
 func (a *Adapter) runTimer(ctx context.Context, event object) (json.RawMessage, error) {

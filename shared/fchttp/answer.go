@@ -2,13 +2,15 @@ package fchttp
 
 import (
 	"bytes"
-	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"unicode/utf8"
+
+	"ossupload/shared/rawjson"
 )
 
 // recorder is the ResponseWriter that handlers see. It is locked because
@@ -19,7 +21,7 @@ type recorder struct {
 	header http.Header // the handler's
 	status int         // 0 until it is written
 	sent   http.Header // header as it was when the status was written
-	body   bytes.Buffer
+	body   []byte
 	closed bool
 }
 
@@ -53,7 +55,21 @@ func (w *recorder) Write(p []byte) (int, error) {
 		return 0, http.ErrHandlerTimeout
 	}
 	w.writeHeader(http.StatusOK)
-	return w.body.Write(p)
+	w.body = append(w.body, p...)
+	return len(p), nil
+}
+
+// hand is Write for a body that nobody else holds: it is not copied.
+func (w *recorder) hand(body []byte) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if !w.closed {
+		w.writeHeader(http.StatusOK)
+		if w.body != nil {
+			body = append(w.body, body...)
+		}
+		w.body = body
+	}
 }
 
 // finish ends writing and returns what was written.
@@ -62,7 +78,7 @@ func (w *recorder) finish() answer {
 	defer w.mu.Unlock()
 	w.writeHeader(http.StatusOK)
 	w.closed = true
-	return answer{status: w.status, header: w.sent, body: w.body.Bytes()}
+	return answer{status: w.status, header: w.sent, body: w.body}
 }
 
 type answer struct {
@@ -88,10 +104,28 @@ func (a *answer) seal(requestID string, cors http.Header) {
 	a.header.Del("Content-Length") // counted by the trigger
 }
 
-// event encodes the answer as both triggers expect it:
+// Answer is the answer to a request as both triggers expect it:
 //
 //	{"statusCode":200,"headers":{"Content-Type":"application/json"},"isBase64Encoded":false,"body":"{}"}
-func (a *answer) event(method string) (json.RawMessage, error) {
+//
+// It is a value for json.Marshal, by which the runtime encodes whatever a function
+// returns: of JSON that is finished already it would check and copy each byte again,
+// which takes three times what encoding the value does.
+type Answer struct {
+	StatusCode      int             `json:"statusCode"`
+	Headers         json.RawMessage `json:"headers"` // sorted here: a map's costs twice as much
+	IsBase64Encoded bool            `json:"isBase64Encoded"`
+	Body            any             `json:"body"` // text, or []byte, which is encoded as base64
+}
+
+// text is a body that is written as a string without becoming one: a string would be
+// a second copy of it.
+type text []byte
+
+func (t text) MarshalText() ([]byte, error) { return t, nil }
+
+// event is the answer for the trigger.
+func (a *answer) event(method string) *Answer {
 	if method == http.MethodHead || a.status == http.StatusNoContent || a.status == http.StatusNotModified {
 		a.body = nil
 	}
@@ -99,24 +133,41 @@ func (a *answer) event(method string) (json.RawMessage, error) {
 	if len(a.body) > 0 && a.header.Get("Content-Type") == "" {
 		a.header.Set("Content-Type", "application/octet-stream")
 	}
-	out := struct {
-		StatusCode      int               `json:"statusCode"`
-		Headers         map[string]string `json:"headers"`
-		IsBase64Encoded bool              `json:"isBase64Encoded"`
-		Body            string            `json:"body"`
-	}{StatusCode: a.status, Headers: make(map[string]string, len(a.header)), Body: string(a.body)}
+	out := &Answer{StatusCode: a.status, Headers: appendHeaders(nil, a.header), Body: text(a.body)}
+	if !utf8.Valid(a.body) || a.header.Get("Content-Encoding") != "" {
+		out.IsBase64Encoded, out.Body = true, a.body
+	}
+	return out
+}
 
-	oneLine := strings.NewReplacer("\r", " ", "\n", " ")
-	for name, values := range a.header {
+// appendHeaders appends headers as a JSON object, each in one line, by name.
+func appendHeaders(dst []byte, header http.Header) []byte {
+	names := make([]string, 0, len(header))
+	size := len("{}")
+	for name, values := range header {
 		if len(values) > 0 {
-			out.Headers[name] = oneLine.Replace(strings.Join(values, ", "))
+			names = append(names, name)
+			size += len(name) + len(values[0]) + len(`"":"",`)
 		}
 	}
-	if !utf8.Valid(a.body) || a.header.Get("Content-Encoding") != "" {
-		out.IsBase64Encoded = true
-		out.Body = base64.StdEncoding.EncodeToString(a.body)
+	slices.Sort(names)
+	dst = append(slices.Grow(dst, size), '{')
+	for i, name := range names {
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		dst = append(rawjson.AppendQuote(dst, name), ':')
+		dst = rawjson.AppendQuote(dst, oneLine(strings.Join(header[name], ", ")))
 	}
-	return encodeJSON(out)
+	return append(dst, '}')
+}
+
+// oneLine keeps the value of a header from beginning another.
+func oneLine(value string) string {
+	if !strings.ContainsAny(value, "\r\n") {
+		return value
+	}
+	return strings.NewReplacer("\r", " ", "\n", " ").Replace(value)
 }
 
 // encodeJSON is json.Marshal without HTML escaping: a URL in an answer stays
