@@ -19,6 +19,7 @@ targets=(
   shared/osscallback:FuzzVerify
   shared/osscallback:FuzzParseNotice
   shared/uploadtoken:FuzzOpen
+  shared/issuer:FuzzAppendJSON
   shared/grant:FuzzSubjectsShareNoPrefix
   shared/process:FuzzCheck
   shared/callerauth:FuzzAuthorization
