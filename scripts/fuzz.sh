@@ -23,6 +23,7 @@ targets=(
   shared/grant:FuzzSubjectsShareNoPrefix
   shared/process:FuzzCheck
   shared/callerauth:FuzzAuthorization
+  shared/callerauth:FuzzObject
   shared/signing:FuzzPresignEqualsSDK
   functions/complete:FuzzParsePartNumbers
   functions/presign:FuzzDispositionName

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
-	"io"
 	"slices"
 	"strconv"
 	"strings"
@@ -12,6 +11,8 @@ import (
 	"unicode/utf8"
 
 	"github.com/golang-jwt/jwt/v5"
+
+	"ossupload/shared/rawjson"
 )
 
 const (
@@ -36,7 +37,7 @@ func (c *claimSet) UnmarshalJSON(data []byte) error {
 	if !utf8.Valid(data) {
 		return errors.New("claims are not UTF-8")
 	}
-	members, err := object(data)
+	members, err := object(bytes.Clone(data)) // data is encoding/json's
 	if err != nil {
 		return err
 	}
@@ -277,60 +278,53 @@ func uploadContentTypes(value json.RawMessage) ([]string, error) {
 	return types, nil
 }
 
-// object splits a JSON object into its members. Names are compared as they are,
-// and no name may come twice.
+// object splits a JSON object into its members, which are parts of data. Names are
+// compared as they are, and no name may come twice.
 func object(data []byte) (map[string]json.RawMessage, error) {
-	errObject := errors.New("not an object with distinct names")
-	d := json.NewDecoder(bytes.NewReader(data))
-	if t, err := d.Token(); err != nil || t != json.Delim('{') {
+	if !rawjson.Valid(data) {
 		return nil, errObject
 	}
-	members := make(map[string]json.RawMessage)
-	for d.More() {
-		t, err := d.Token()
-		name, ok := t.(string)
-		if err != nil || !ok {
-			return nil, errObject
-		}
-		var value json.RawMessage
-		if err := d.Decode(&value); err != nil {
-			return nil, errObject
-		}
-		if _, ok := members[name]; ok {
-			return nil, errObject
-		}
-		members[name] = value
-	}
-	if _, err := d.Token(); err != nil {
+	list, ok := rawjson.Members(data)
+	if !ok {
 		return nil, errObject
 	}
-	if _, err := d.Token(); err != io.EOF {
+	members := make(map[string]json.RawMessage, len(list))
+	for _, m := range list {
+		members[m.Name] = m.Value
+	}
+	if len(members) < len(list) {
 		return nil, errObject
 	}
 	return members, nil
 }
 
-// text reads a JSON string; ok is false for anything else, null included.
+var errObject = errors.New("not an object with distinct names")
+
+// text reads a JSON string; ok is false for anything else, null included, and for a
+// member that is missing.
 func text(raw json.RawMessage) (s string, ok bool) {
-	if len(raw) == 0 || raw[0] != '"' {
+	if len(raw) == 0 {
 		return "", false
 	}
-	return s, json.Unmarshal(raw, &s) == nil
+	return rawjson.String(raw)
 }
 
 // texts reads an array of JSON strings.
 func texts(raw json.RawMessage) ([]string, bool) {
-	var items []json.RawMessage
-	if len(raw) == 0 || raw[0] != '[' || json.Unmarshal(raw, &items) != nil {
+	if len(raw) == 0 {
 		return nil, false
 	}
-	list := make([]string, len(items))
-	for i, item := range items {
+	items, ok := rawjson.Elements(raw)
+	if !ok {
+		return nil, false
+	}
+	list := []string{}
+	for item := range items {
 		s, ok := text(item)
 		if !ok {
 			return nil, false
 		}
-		list[i] = s
+		list = append(list, s)
 	}
 	return list, true
 }
