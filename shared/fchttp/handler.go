@@ -61,23 +61,40 @@ func NewMux(routes ...Route) http.Handler {
 type mux struct{ paths http.ServeMux }
 
 func (m *mux) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	// ServeMux answers redirects and its own 404 with handlers of other types.
-	if h, _ := m.paths.Handler(r); !isMethods(h) {
+	to := &routed{answer: w}
+	m.paths.ServeHTTP(to, r)
+	if !to.found {
 		writeError(w, r, errNoRoute)
-		return
 	}
-	m.paths.ServeHTTP(w, r)
 }
+
+// routed is the ResponseWriter that ServeMux gets. What ServeMux itself answers, its
+// redirects and its own 404, is lost; a route unpacks the real one. So a path is
+// matched once, and not a first time to see whether it has a route.
+type routed struct {
+	answer http.ResponseWriter
+	lost   http.Header
+	found  bool
+}
+
+func (w *routed) Header() http.Header {
+	if w.lost == nil {
+		w.lost = http.Header{}
+	}
+	return w.lost
+}
+
+func (w *routed) Write(p []byte) (int, error) { return len(p), nil }
+
+func (w *routed) WriteHeader(int) {}
 
 // methods is the http.Handler of one pattern.
 type methods map[string]HandlerFunc
 
-func isMethods(h http.Handler) bool {
-	_, ok := h.(methods)
-	return ok
-}
-
-func (m methods) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+func (m methods) ServeHTTP(to http.ResponseWriter, r *http.Request) {
+	routed := to.(*routed)
+	routed.found = true
+	w := routed.answer
 	handle := m[r.Method]
 	if handle == nil && r.Method == http.MethodHead {
 		handle = m[http.MethodGet]
