@@ -26,6 +26,7 @@ targets=(
   shared/callerauth:FuzzObject
   shared/signing:FuzzPresignEqualsSDK
   functions/complete:FuzzParsePartNumbers
+  functions/complete:FuzzJoinedCRC
   functions/presign:FuzzDispositionName
   scripts/internal/stack/oss:FuzzSDKSignature
   scripts/replay:FuzzRebuild
