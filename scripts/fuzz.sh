@@ -16,6 +16,7 @@ targets=(
   shared/rawjson:FuzzAppendQuote
   shared/redact:FuzzRedact
   shared/route:FuzzBody
+  shared/storage:FuzzPartsPage
   shared/osscallback:FuzzVerify
   shared/osscallback:FuzzParseNotice
   shared/uploadtoken:FuzzOpen

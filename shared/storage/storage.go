@@ -101,14 +101,6 @@ type Object struct {
 	ContentEncoding, ContentDisposition, CacheControl, Expires string
 }
 
-// Part is one uploaded part.
-type Part struct {
-	Number int64
-	Size   int64
-	ETag   string // without quotes
-	CRC64  string // decimal, empty if OSS does not tell
-}
-
 // Config is what a Client needs.
 type Config struct {
 	Region      string
@@ -253,60 +245,6 @@ func (c *Client) Initiate(ctx context.Context, key string, header map[string]str
 		return "", &Error{Op: "InitiateMultipartUpload", Reason: ErrUnavailable, cause: errors.New("the answer has no upload id")}
 	}
 	return id, nil
-}
-
-// ListParts returns every part that OSS holds, in ascending order.
-func (c *Client) ListParts(ctx context.Context, key, uploadID string) ([]Part, error) {
-	const pages = 11 // of 1,000: one more than 10,000 parts can fill
-	ctx, cancel := twice(ctx, callTimeout)
-	defer cancel()
-	var (
-		parts  []Part
-		marker int32
-	)
-	for range pages {
-		res, err := c.oss.ListParts(ctx, &oss.ListPartsRequest{
-			Bucket: &c.bucket, Key: &key, UploadId: &uploadID,
-			PartNumberMarker: marker, MaxParts: 1000,
-		}, attempts(2))
-		if err != nil {
-			return nil, classify("ListParts", err)
-		}
-		for _, p := range res.Parts {
-			parts = append(parts, Part{
-				Number: int64(p.PartNumber), Size: p.Size,
-				ETag: unquote(oss.ToString(p.ETag)), CRC64: oss.ToString(p.HashCRC64),
-			})
-		}
-		if !res.IsTruncated {
-			return parts, nil
-		}
-		if res.NextPartNumberMarker <= marker {
-			break
-		}
-		marker = res.NextPartNumberMarker
-	}
-	return nil, &Error{Op: "ListParts", Reason: ErrUnavailable, cause: errors.New("the pages do not end")}
-}
-
-// Complete makes the object of exactly these parts, by number and ETag. It
-// never replaces an object (ErrExists). ErrNoSuchUpload may mean that an
-// earlier call did it.
-func (c *Client) Complete(ctx context.Context, key, uploadID string, parts []Part) error {
-	ctx, cancel := twice(ctx, callTimeout)
-	defer cancel()
-	list := make([]oss.UploadPart, len(parts))
-	for i, p := range parts {
-		etag := `"` + p.ETag + `"`
-		list[i] = oss.UploadPart{PartNumber: int32(p.Number), ETag: &etag}
-	}
-	forbid := "true"
-	_, err := c.oss.CompleteMultipartUpload(ctx, &oss.CompleteMultipartUploadRequest{
-		Bucket: &c.bucket, Key: &key, UploadId: &uploadID,
-		ForbidOverwrite:         &forbid,
-		CompleteMultipartUpload: &oss.CompleteMultipartUpload{Parts: list},
-	}, attempts(2))
-	return classify("CompleteMultipartUpload", err)
 }
 
 // Abort ends a multipart upload and frees its parts.
