@@ -3,9 +3,11 @@ package storage
 import (
 	"bytes"
 	"context"
+	"crypto/md5"
 	"encoding/xml"
 	"errors"
 	"net/http"
+	"strconv"
 
 	"github.com/aliyun/alibabacloud-oss-go-sdk-v2/oss"
 )
@@ -86,18 +88,36 @@ func bodyInto(text *bytes.Buffer) func(*oss.Options) {
 func (c *Client) Complete(ctx context.Context, key, uploadID string, parts []Part) error {
 	ctx, cancel := twice(ctx, callTimeout)
 	defer cancel()
-	list := make([]oss.UploadPart, len(parts))
-	for i, p := range parts {
-		etag := `"` + p.ETag + `"`
-		list[i] = oss.UploadPart{PartNumber: int32(p.Number), ETag: &etag}
-	}
 	forbid := "true"
 	_, err := c.oss.CompleteMultipartUpload(ctx, &oss.CompleteMultipartUploadRequest{
 		Bucket: &c.bucket, Key: &key, UploadId: &uploadID,
-		ForbidOverwrite:         &forbid,
-		CompleteMultipartUpload: &oss.CompleteMultipartUpload{Parts: list},
+		ForbidOverwrite: &forbid,
+		RequestCommon:   oss.RequestCommon{Payload: bytes.NewReader(completion(parts))},
 	}, attempts(2))
 	return classify("CompleteMultipartUpload", err)
+}
+
+// completion is the body that names parts:
+//
+//	<CompleteMultipartUpload><Part><PartNumber>1</PartNumber><ETag>&#34;A&#34;</ETag></Part></CompleteMultipartUpload>
+//
+// It is what the SDK would encode with encoding/xml, in an eighth of its time.
+func completion(parts []Part) []byte {
+	const each = len("<Part><PartNumber>10000</PartNumber><ETag>&#34;&#34;</ETag></Part>") + 2*md5.Size
+	var body bytes.Buffer
+	body.Grow(len("<CompleteMultipartUpload></CompleteMultipartUpload>") + each*len(parts))
+	body.WriteString("<CompleteMultipartUpload>")
+	var etag []byte
+	for _, p := range parts {
+		body.WriteString("<Part><PartNumber>")
+		body.Write(strconv.AppendInt(body.AvailableBuffer(), p.Number, 10))
+		body.WriteString("</PartNumber><ETag>&#34;")
+		etag = append(etag[:0], p.ETag...)
+		xml.EscapeText(&body, etag) // a Buffer takes all that is written
+		body.WriteString("&#34;</ETag></Part>")
+	}
+	body.WriteString("</CompleteMultipartUpload>")
+	return body.Bytes()
 }
 
 // partsPage is a page of ListParts, with the parts of the pages before it:
@@ -121,7 +141,7 @@ type partsPage struct {
 }
 
 // read reads the next page. Of what pageScanner does not know encoding/xml decides:
-// it takes twenty times as long.
+// it takes fourteen times as long.
 func (p *partsPage) read(text []byte) error {
 	before := p.Parts
 	*p = partsPage{Parts: before}

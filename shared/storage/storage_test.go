@@ -2,6 +2,7 @@ package storage_test
 
 import (
 	"context"
+	"crypto/md5"
 	"encoding/base64"
 	"errors"
 	"fmt"
@@ -367,22 +368,98 @@ func TestInitiateSendsItsHeadersAndNoGuess(t *testing.T) {
 }
 
 func TestCompleteNamesItsParts(t *testing.T) {
-	var body string
+	var bodies []string
 	c, _ := serve(t, func(w http.ResponseWriter, r *http.Request) {
 		b, _ := io.ReadAll(r.Body)
-		body = string(b)
+		bodies = append(bodies, string(b))
 		if r.Header.Get("x-oss-forbid-overwrite") != "true" {
 			t.Error("completion may overwrite")
+		}
+		if sum := md5.Sum(b); r.Header.Get("Content-MD5") != base64.StdEncoding.EncodeToString(sum[:]) || r.ContentLength != int64(len(b)) {
+			t.Errorf("Content-MD5 is %q, and Content-Length %d, of %s", r.Header.Get("Content-MD5"), r.ContentLength, b)
+		}
+		if len(bodies) == 1 {
+			fail(w, r, 500, "InternalError")
+			return
 		}
 		io.WriteString(w, "<CompleteMultipartUploadResult><ETag>\"X-2\"</ETag></CompleteMultipartUploadResult>")
 	})
 	if err := c.Complete(t.Context(), "k", "U", []storage.Part{{Number: 1, ETag: "A"}, {Number: 2, ETag: "B"}}); err != nil {
 		t.Fatal(err)
 	}
-	unquoted := strings.NewReplacer("&#34;", `"`, "&quot;", `"`).Replace(body)
 	const want = `<CompleteMultipartUpload><Part><PartNumber>1</PartNumber><ETag>"A"</ETag></Part><Part><PartNumber>2</PartNumber><ETag>"B"</ETag></Part></CompleteMultipartUpload>`
-	if unquoted != want {
-		t.Errorf("body = %s, want %s", unquoted, want)
+	if len(bodies) != 2 {
+		t.Errorf("%d tries, want 2", len(bodies))
+	}
+	for _, body := range bodies {
+		unquoted := strings.NewReplacer("&#34;", `"`, "&quot;", `"`).Replace(body)
+		if unquoted != want {
+			t.Errorf("body = %s, want %s", unquoted, want)
+		}
+	}
+}
+
+// Completion relies on it.
+func TestPartsAreInOrder(t *testing.T) {
+	tests := []struct {
+		name  string
+		parts []int
+		want  error
+	}{
+		{"ascending", []int{1, 2, 10_000}, nil},
+		{"descending", []int{2, 1}, storage.ErrUnavailable},
+		{"twice", []int{1, 1}, storage.ErrUnavailable},
+		{"number 0", []int{0, 1}, storage.ErrUnavailable},
+		{"number 10,001", []int{1, 10_001}, storage.ErrUnavailable},
+	}
+	for _, tt := range tests {
+		// On one page, and each on a page of its own.
+		for _, size := range []int{len(tt.parts), 1} {
+			t.Run(fmt.Sprintf("%s, %d on a page", tt.name, size), func(t *testing.T) {
+				page := 0
+				c, _ := serve(t, func(w http.ResponseWriter, r *http.Request) {
+					at := page * size
+					page++
+					fmt.Fprintf(w, "<ListPartsResult><NextPartNumberMarker>%d</NextPartNumberMarker><IsTruncated>%v</IsTruncated>", page, at+size < len(tt.parts))
+					for _, n := range tt.parts[at : at+size] {
+						fmt.Fprintf(w, "<Part><PartNumber>%d</PartNumber></Part>", n)
+					}
+					io.WriteString(w, "</ListPartsResult>")
+				})
+				parts, err := c.ListParts(t.Context(), "k", "U")
+				if !errors.Is(err, tt.want) || err == nil && len(parts) != len(tt.parts) {
+					t.Errorf("ListParts = %v, %v, want %v", parts, err, tt.want)
+				}
+			})
+		}
+	}
+}
+
+// A page that breaks off is asked for again, and nothing of the first try is kept.
+func TestListPartsReadsAPageAgain(t *testing.T) {
+	tries := 0
+	c, _ := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		const text = `<ListPartsResult><Part><PartNumber>1</PartNumber><ETag>"A"</ETag><Size>5</Size></Part></ListPartsResult>`
+		w.Header().Set("Content-Length", fmt.Sprint(len(text)))
+		if tries++; tries == 1 {
+			io.WriteString(w, text[:50])
+			panic(http.ErrAbortHandler)
+		}
+		io.WriteString(w, text)
+	})
+	parts, err := c.ListParts(t.Context(), "k", "U")
+	if want := (storage.Part{Number: 1, Size: 5, ETag: "A"}); err != nil || len(parts) != 1 || parts[0] != want || tries != 2 {
+		t.Errorf("ListParts = %+v, %v after %d tries, want %+v after 2", parts, err, tries, want)
+	}
+}
+
+// A page of somebody else's, answered with 200, is no list without parts.
+func TestListPartsOfSomethingElse(t *testing.T) {
+	for _, text := range []string{"", "<html></html>", "not found", "<ListBucketResult></ListBucketResult>"} {
+		c, _ := serve(t, func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, text) })
+		if parts, err := c.ListParts(t.Context(), "k", "U"); !errors.Is(err, storage.ErrUnavailable) {
+			t.Errorf("ListParts answered with %q = %v, %v, want ErrUnavailable", text, parts, err)
+		}
 	}
 }
 
