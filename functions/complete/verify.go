@@ -1,7 +1,9 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -30,10 +32,9 @@ type partFault struct {
 // held is in ascending order without duplicates, as ListParts gives it. named
 // is nil if the client named no parts.
 func verifyParts(claims uploadtoken.Claims, held []storage.Part, named []partReference) error {
-	v := verification{claims: claims, held: make(map[int64]storage.Part, len(held)), last: max(claims.PartCount(), 1)}
-	for _, p := range held {
-		v.held[p.Number] = p
-		v.last = max(v.last, p.Number)
+	v := verification{claims: claims, held: held, last: max(claims.PartCount(), 1)}
+	if len(held) > 0 {
+		v.last = max(v.last, held[len(held)-1].Number)
 	}
 	if named != nil {
 		v.checkNamed(named)
@@ -57,10 +58,28 @@ func verifyParts(claims uploadtoken.Claims, held []storage.Part, named []partRef
 // verification collects what is wrong with the parts of one upload.
 type verification struct {
 	claims uploadtoken.Claims
-	held   map[int64]storage.Part // by number: what OSS has
-	named  map[int64]bool         // what the client named; nil: nothing, which means all
-	last   int64                  // the greatest number that is held, named or agreed
+	held   []storage.Part // what OSS has, in ascending order
+	named  []bool         // by number: what the client named; nil: nothing, which means all
+	last   int64          // the greatest number that is held, named or agreed
 	faults []partFault
+}
+
+// part is what OSS has of a number. Where nothing is missing before a part it
+// stands at its number.
+func (v *verification) part(number int64) (part storage.Part, ok bool) {
+	at := int(number - 1)
+	if at >= len(v.held) || v.held[at].Number != number {
+		at, ok = slices.BinarySearchFunc(v.held, number, func(p storage.Part, number int64) int { return cmp.Compare(p.Number, number) })
+		if !ok {
+			return storage.Part{}, false
+		}
+	}
+	return v.held[at], true
+}
+
+// isNamed reports whether the client named a part of a number.
+func (v *verification) isNamed(number int64) bool {
+	return number < int64(len(v.named)) && v.named[number]
 }
 
 func (v *verification) fault(number int64, format string, args ...any) {
@@ -72,7 +91,7 @@ func (v *verification) fault(number int64, format string, args ...any) {
 // checkNamed: each part that the client names is held as it was sent, and they
 // are in order, each once.
 func (v *verification) checkNamed(parts []partReference) {
-	v.named = make(map[int64]bool, len(parts))
+	v.named = make([]bool, grant.MaxParts+1)
 	previous := int64(0)
 	for _, named := range parts {
 		number := named.PartNumber
@@ -82,7 +101,7 @@ func (v *verification) checkNamed(parts []partReference) {
 			v.fault(number, "invalid_number")
 			continue
 		}
-		held, ok := v.held[number]
+		held, ok := v.part(number)
 		switch {
 		case v.named[number]:
 			v.fault(number, "duplicate")
@@ -103,12 +122,12 @@ func (v *verification) checkNamed(parts []partReference) {
 func (v *verification) checkHeld() {
 	count := v.claims.PartCount()
 	for number := int64(1); number <= v.last; number++ {
-		held, ok := v.held[number]
+		held, ok := v.part(number)
 		switch {
-		case !ok && v.named[number]: // told by checkNamed
+		case !ok && v.isNamed(number): // told by checkNamed
 		case !ok:
 			v.fault(number, "missing")
-		case v.named != nil && !v.named[number]:
+		case v.named != nil && !v.isNamed(number):
 			v.fault(number, "not_listed")
 		case count > 0 && number > count:
 			v.fault(number, "beyond_the_last")
@@ -166,5 +185,5 @@ func combinedCRC64(parts []storage.Part) (decimal string, ok bool) {
 }
 
 func sameETag(a, b string) bool {
-	return strings.EqualFold(strings.Trim(a, `"`), strings.Trim(b, `"`))
+	return a == b || strings.EqualFold(strings.Trim(a, `"`), strings.Trim(b, `"`))
 }
