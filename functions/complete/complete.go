@@ -40,7 +40,8 @@ func (l *partList) UnmarshalJSON(text []byte) error {
 	if !ok {
 		return errors.New("parts are not a list")
 	}
-	*l = make(partList, 0)
+	const shortest = len(`{"PartNumber":1,"ETag":""},`) // what is shorter will be at fault
+	*l = make(partList, 0, min(grant.MaxParts+1, len(text)/shortest))
 	for element := range elements {
 		if len(*l) > grant.MaxParts {
 			break

@@ -39,7 +39,7 @@ func TestScannerReadsUsualPages(t *testing.T) {
 			if err := xml.Unmarshal([]byte(text), &want); err != nil {
 				t.Fatal(err)
 			}
-			if s := (pageScanner{[]byte(text)}); !s.page(&got) || !reflect.DeepEqual(got, want) {
+			if s := (pageScanner{rest: []byte(text)}); !s.page(&got) || !reflect.DeepEqual(got, want) {
 				t.Errorf("page = %+v, want %+v", got, want)
 			}
 		})
@@ -52,7 +52,7 @@ func FuzzPartsPage(f *testing.F) {
 	part := func(inside string) string { return "<ListPartsResult><Part>" + inside + "</Part></ListPartsResult>" }
 	for _, text := range []string{
 		pageText(1, 2, `"`), pageText(9, 1, "&quot;"), pageText(9, 1, "&#34;"),
-		part("<Size>1</Size><Size>2</Size>"), part("<ETag>a\n</ETag>"), part("<ETag> a </ETag>"), part("<ETag>a]]>b</ETag>"),
+		part("<Size>1</Size><Size>2</Size>"), part("<ETag>a\n</ETag>"), part("<ETag>a\rb</ETag>"), part("<ETag>a\x01</ETag>"), part("<ETag>\xff</ETag>"), part("<ETag> a </ETag>"), part("<ETag>a]]>b</ETag>"),
 		part("<Size> 1</Size>"), part("<Size>+1</Size>"), part("<Size>-1</Size>"), part("<Size></Size>"), part("<Size>9223372036854775808</Size>"),
 		part("<PartNumber>1</Size>"), part("<ETag>&amp;#34;</ETag>"), part("<ETag>&amp;quot;&lt;</ETag>"), part("<ETag>a<b>c</b></ETag>"), part("<ETag/>"),
 		part("<!-- --><Owner><ID>1</ID></Owner>"), part("<ETag><![CDATA[a]]></ETag>"), part("<ETag a='b'>c</ETag>"), part("<x:Size>1</x:Size>"),
@@ -67,7 +67,7 @@ func FuzzPartsPage(f *testing.F) {
 		var want partsPage
 		wantErr := xml.Unmarshal(text, &want)
 		var scanned partsPage
-		if s := (pageScanner{text}); s.page(&scanned) && (wantErr != nil || !reflect.DeepEqual(scanned, want)) {
+		if s := (pageScanner{rest: text}); s.page(&scanned) && (wantErr != nil || !reflect.DeepEqual(scanned, want)) {
 			t.Errorf("scanned %+v, want %+v, %v", scanned, want, wantErr)
 		}
 		before := Part{Number: 1, ETag: "A"}
