@@ -2,13 +2,17 @@ package main
 
 import (
 	"context"
+	"crypto/md5"
 	"errors"
 	"fmt"
+	"slices"
+	"strconv"
 	"strings"
 
 	"ossupload/shared/api"
 	"ossupload/shared/callerauth"
 	"ossupload/shared/grant"
+	"ossupload/shared/rawjson"
 	"ossupload/shared/storage"
 	"ossupload/shared/uploadtoken"
 )
@@ -19,8 +23,31 @@ type listedPart struct {
 	ETag       string `json:"ETag"` // in quotes, as OSS answered it to the uploader
 }
 
+// listedParts is the parts of an upload.
+type listedParts []listedPart
+
+// AppendJSON appends the list in half the time of encoding/json: there may be 10,000
+// parts.
+func (l listedParts) AppendJSON(dst []byte) []byte {
+	const each = len(`{"PartNumber":10000,"Size":5242880,"ETag":"\"\""},`) + 2*md5.Size
+	dst = append(slices.Grow(dst, len("[]")+len(l)*each), '[')
+	for i, p := range l {
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		dst = append(dst, `{"PartNumber":`...)
+		dst = strconv.AppendInt(dst, p.PartNumber, 10)
+		dst = append(dst, `,"Size":`...)
+		dst = strconv.AppendInt(dst, p.Size, 10)
+		dst = append(dst, `,"ETag":`...)
+		dst = rawjson.AppendQuote(dst, p.ETag)
+		dst = append(dst, '}')
+	}
+	return append(dst, ']')
+}
+
 // list answers GET /s3/multipart/{uploadId} with all parts that OSS holds.
-func (h *handler) list(ctx context.Context, caller callerauth.Caller, in uploadRef) ([]listedPart, error) {
+func (h *handler) list(ctx context.Context, caller callerauth.Caller, in uploadRef) (listedParts, error) {
 	claims, err := h.upload(caller, in)
 	if err != nil {
 		return nil, err
@@ -32,7 +59,7 @@ func (h *handler) list(ctx context.Context, caller callerauth.Caller, in uploadR
 	if err != nil {
 		return nil, err
 	}
-	list := make([]listedPart, len(parts))
+	list := make(listedParts, len(parts))
 	for i, p := range parts {
 		list[i] = listedPart{PartNumber: p.Number, Size: p.Size, ETag: quoted(p.ETag)}
 	}
@@ -42,7 +69,7 @@ func (h *handler) list(ctx context.Context, caller callerauth.Caller, in uploadR
 // listCompleted lists the parts of an upload that has its object. A client that
 // lost the answer to its completion finds nothing left to send, completes again,
 // and has its receipt. gone is the answer if there is no such object.
-func (h *handler) listCompleted(ctx context.Context, claims uploadtoken.Claims, gone error) ([]listedPart, error) {
+func (h *handler) listCompleted(ctx context.Context, claims uploadtoken.Claims, gone error) (listedParts, error) {
 	object, err := h.completed(ctx, claims)
 	if errors.Is(err, storage.ErrNotFound) {
 		return nil, h.whyGone(ctx, claims, gone)
@@ -63,7 +90,7 @@ func (h *handler) listCompleted(ctx context.Context, claims uploadtoken.Claims, 
 // is taken: clients ignore parts that they did not send. Sizes are those that were
 // agreed, or 0. The ETags are the object's, since completion of what is complete
 // asks for none.
-func partsOf(claims uploadtoken.Claims, object storage.Object) []listedPart {
+func partsOf(claims uploadtoken.Claims, object storage.Object) listedParts {
 	claims.Size = &object.Size
 	count := claims.PartCount()
 	if count == 0 {
@@ -73,7 +100,7 @@ func partsOf(claims uploadtoken.Claims, object storage.Object) []listedPart {
 			count = told
 		}
 	}
-	list := make([]listedPart, count)
+	list := make(listedParts, count)
 	for i := range list {
 		number := int64(i + 1)
 		size, _ := claims.PartLength(number)

@@ -1,8 +1,10 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
+	"fmt"
 	"testing"
 	"testing/synctest"
 
@@ -217,4 +219,44 @@ func TestEndedAndHeadIsDenied(t *testing.T) {
 	f.as("alice", "POST", s.path("/complete"), "").refused(api.StorageDenied)
 	f.asked(storagetest.ListParts, storagetest.Head, storagetest.Abort, storagetest.Head, storagetest.ListParts, storagetest.Head)
 	f.told()
+}
+
+func TestListedPartsEncodesAsJSON(t *testing.T) {
+	for _, l := range []listedParts{
+		{}, {{}}, {{PartNumber: 1, Size: 5 << 20, ETag: `"A-3"`}, {PartNumber: 10_000, Size: 1<<63 - 1, ETag: "<\"&\n\xff\u2028"}},
+	} {
+		var want bytes.Buffer
+		e := json.NewEncoder(&want)
+		e.SetEscapeHTML(false)
+		if err := e.Encode([]listedPart(l)); err != nil {
+			t.Fatal(err)
+		}
+		if got := string(l.AppendJSON([]byte("before"))) + "\n"; got != "before"+want.String() {
+			t.Errorf("AppendJSON = %s, want before%s", got, want.Bytes())
+		}
+	}
+}
+
+func BenchmarkListedParts(b *testing.B) {
+	l := make(listedParts, grant.MaxParts)
+	for i := range l {
+		l[i] = listedPart{int64(i + 1), 5 << 20, fmt.Sprintf(`"%032X"`, i)}
+	}
+	b.Run("ours", func(b *testing.B) {
+		b.ReportAllocs()
+		for b.Loop() {
+			l.AppendJSON(nil)
+		}
+	})
+	b.Run("encoding/json", func(b *testing.B) {
+		b.ReportAllocs()
+		for b.Loop() {
+			var text bytes.Buffer
+			e := json.NewEncoder(&text)
+			e.SetEscapeHTML(false)
+			if err := e.Encode([]listedPart(l)); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
 }
