@@ -14,6 +14,7 @@ targets=(
   shared/fchttp:FuzzCORSOrigin
   shared/rawjson:FuzzRead
   shared/rawjson:FuzzAppendQuote
+  shared/rawjson:FuzzAppendMap
   shared/redact:FuzzRedact
   shared/route:FuzzBody
   shared/storage:FuzzPartsPage
