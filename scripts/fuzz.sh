@@ -22,6 +22,7 @@ targets=(
   shared/osscallback:FuzzParseNotice
   shared/uploadtoken:FuzzOpen
   shared/issuer:FuzzAppendJSON
+  shared/uploadtoken:FuzzClaims
   shared/grant:FuzzSubjectsShareNoPrefix
   shared/process:FuzzCheck
   shared/callerauth:FuzzAuthorization

@@ -22,7 +22,11 @@ type sealedEvent struct {
 // SealEvent seals what a queue keeps, one JSON value. It fails with
 // ErrEventTooLong.
 func (k *Keyring) SealEvent(content json.RawMessage) (string, error) {
-	return k.seal(event, sealedEvent{k.place, content}, MaxEventLen, ErrEventTooLong)
+	plain, err := encode(sealedEvent{k.place, content})
+	if err != nil {
+		return "", err
+	}
+	return k.seal(event, plain, MaxEventLen, ErrEventTooLong)
 }
 
 // OpenEvent returns what SealEvent sealed, without insignificant white space. It

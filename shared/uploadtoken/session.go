@@ -40,7 +40,11 @@ func (k *Keyring) SealSession(s Session) (string, error) {
 		return "", errors.New("sealing a session: it has no id")
 	}
 	s.Place = k.place
-	return k.seal(session, s, MaxSessionLen, ErrSessionTooLong)
+	plain, err := encode(s)
+	if err != nil {
+		return "", err
+	}
+	return k.seal(session, plain, MaxSessionLen, ErrSessionTooLong)
 }
 
 // OpenSession returns what a capability stands for. It fails with ErrSession and
