@@ -25,19 +25,14 @@ type Issued struct {
 // Put signs the PUT that was granted. A PUT with headers stores the sealed
 // grant with the object; the url kind has no headers to store it in.
 func (i *Issuer) Put(ctx context.Context, g grant.Grant, term Term) (Issued, error) {
-	token, err := i.config.Keyring.Seal(uploadtoken.Upload, g.Claims)
+	headers := maps.Clone(g.Header)
+	token, err := i.seal(g, headers)
 	if err != nil {
 		return Issued{}, err
 	}
 	vars, err := osscallback.Vars(token)
 	if err != nil {
 		return Issued{}, err
-	}
-	headers := maps.Clone(g.Header)
-	if g.Claims.Method != uploadtoken.URL {
-		if err := i.storeGrant(g, headers); err != nil {
-			return Issued{}, err
-		}
 	}
 	lease, err := i.lease(ctx, term)
 	if err != nil {
@@ -70,15 +65,12 @@ func (i *Issuer) Put(ctx context.Context, g grant.Grant, term Term) (Issued, err
 // Form signs the POST form that was granted: the file is of exactly the granted
 // size, or of anything up to the greatest.
 func (i *Issuer) Form(ctx context.Context, g grant.Grant, term Term) (Issued, error) {
-	token, err := i.config.Keyring.Seal(uploadtoken.Upload, g.Claims)
+	fields := pinnedFields(g)
+	token, err := i.seal(g, fields)
 	if err != nil {
 		return Issued{}, err
 	}
-	fields := pinnedFields(g)
 	fields["callback"], fields[osscallback.Variable] = i.callback, token
-	if err := i.storeGrant(g, fields); err != nil {
-		return Issued{}, err
-	}
 	lease, err := i.lease(ctx, term)
 	if err != nil {
 		return Issued{}, err
@@ -124,6 +116,20 @@ func pinnedFields(g grant.Grant) map[string]string {
 	// It would override Content-Type.
 	fields["x-oss-content-type"] = g.Claims.ContentType
 	return fields
+}
+
+// seal returns the upload token, and adds the sealed grant to the metadata of the
+// object unless it is uploaded without headers.
+func (i *Issuer) seal(g grant.Grant, header map[string]string) (token string, err error) {
+	if g.Claims.Method == uploadtoken.URL {
+		return i.config.Keyring.Seal(uploadtoken.Upload, g.Claims)
+	}
+	token, stored, err := i.config.Keyring.SealBoth(uploadtoken.Upload, uploadtoken.Grant, g.Claims)
+	if err != nil {
+		return "", err
+	}
+	header[grant.MetaPrefix+grant.MetaGrant] = stored
+	return token, nil
 }
 
 // storeGrant adds the sealed grant to the metadata of the object.

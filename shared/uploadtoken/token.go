@@ -259,6 +259,22 @@ func (k *Keyring) Seal(p Purpose, c Claims) (string, error) {
 	return k.seal(p, plain, MaxLen, ErrTooLong)
 }
 
+// SealBoth is Seal for two purposes, for which the claims are encoded once.
+func (k *Keyring) SealBoth(p, q Purpose, c Claims) (forP, forQ string, err error) {
+	c.Place = k.place
+	plain, err := c.appendJSON(make([]byte, 0, usualLen))
+	if err != nil {
+		return "", "", fmt.Errorf("encoding claims: %w", err)
+	}
+	if forP, err = k.seal(p, plain, MaxLen, ErrTooLong); err != nil {
+		return "", "", err
+	}
+	if forQ, err = k.seal(q, plain, MaxLen, ErrTooLong); err != nil {
+		return "", "", err
+	}
+	return forP, forQ, nil
+}
+
 // encode is for what is sealed more rarely than claims.
 func encode(v placed) ([]byte, error) {
 	// Not json.Marshal: it writes "&" as six bytes, of a token that has few.

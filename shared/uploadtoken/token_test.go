@@ -69,6 +69,41 @@ func TestSealOpen(t *testing.T) {
 	}
 }
 
+func TestSealBoth(t *testing.T) {
+	c := sample()
+	var rings [2]*uploadtoken.Keyring
+	for i := range rings {
+		of := config(uploadtoken.Key{ID: "k1", Secret: secretA})
+		of.Random = strings.NewReader("the first salt of them all" + strings.Repeat("and another", 20))
+		rings[i] = newKeyring(t, of)
+	}
+	one, other := rings[0], rings[1]
+	forUpload, forGrant, err := one.SealBoth(uploadtoken.Upload, uploadtoken.Grant, c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, sealed := range []struct {
+		as    uploadtoken.Purpose
+		token string
+	}{{uploadtoken.Upload, forUpload}, {uploadtoken.Grant, forGrant}} {
+		if want, err := other.Seal(sealed.as, c); err != nil || sealed.token != want {
+			t.Errorf("SealBoth for %s = %q, want %q, %v", sealed.as, sealed.token, want, err)
+		}
+	}
+	c.Filename = strings.Repeat("a", uploadtoken.MaxLen)
+	if forUpload, forGrant, err := one.SealBoth(uploadtoken.Upload, uploadtoken.Grant, c); forUpload != "" || forGrant != "" || !errors.Is(err, uploadtoken.ErrTooLong) {
+		t.Errorf("SealBoth of long claims = %q, %q, %v, want ErrTooLong", forUpload, forGrant, err)
+	}
+	if _, _, err := one.SealBoth(uploadtoken.Upload, "another", sample()); err == nil {
+		t.Error("SealBoth for an unknown purpose succeeded")
+	}
+	c = sample()
+	c.Context = []byte("{")
+	if _, _, err := one.SealBoth(uploadtoken.Upload, uploadtoken.Grant, c); err == nil {
+		t.Error("SealBoth of a context that is not JSON succeeded")
+	}
+}
+
 func TestOpenRefuses(t *testing.T) {
 	k := keyring(t, uploadtoken.Key{ID: "k1", Secret: secretA})
 	token, err := k.Seal(uploadtoken.Upload, sample())
