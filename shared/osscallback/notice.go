@@ -3,6 +3,7 @@ package osscallback
 import (
 	"fmt"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -34,31 +35,31 @@ func ParseNotice(body []byte) (Notice, error) {
 
 	var n Notice
 	var size string
-	missing := map[string]*string{
-		"bucket": &n.Bucket,
-		"object": &n.Object,
-		"etag":   &n.ETag,
-		"size":   &size,
-		"reqId":  &n.RequestID,
-		"token":  &n.Token,
+	type field struct {
+		name string
+		to   *string // empty until it was read
 	}
+	fields := [...]field{
+		{"bucket", &n.Bucket}, {"object", &n.Object}, {"etag", &n.ETag}, {"size", &size}, {"reqId", &n.RequestID}, {"token", &n.Token},
+	}
+	missing := len(fields)
 	for pair := range strings.SplitSeq(string(body), "&") {
 		name, escaped, _ := strings.Cut(pair, "=")
-		field, ok := missing[name]
-		if !ok {
+		at := slices.IndexFunc(fields[:], func(f field) bool { return f.name == name })
+		if at < 0 || *fields[at].to != "" {
 			return Notice{}, fmt.Errorf("%w: a field is unknown or repeated", ErrBody)
 		}
-		delete(missing, name)
 
 		value, err := url.QueryUnescape(escaped)
 		if err != nil || value == "" || !utf8.ValidString(value) {
 			// The cause is left out: it quotes the value, which may be the token.
 			return Notice{}, fmt.Errorf("%w: field %s is empty or badly encoded", ErrBody, name)
 		}
-		*field = value
+		*fields[at].to = value
+		missing--
 	}
-	if len(missing) > 0 {
-		return Notice{}, fmt.Errorf("%w: %d fields are missing", ErrBody, len(missing))
+	if missing > 0 {
+		return Notice{}, fmt.Errorf("%w: %d fields are missing", ErrBody, missing)
 	}
 
 	var err error

@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 )
@@ -140,9 +141,10 @@ func (v *Verifier) Verify(ctx context.Context, m Message) error {
 func stringToSign(uri string, body []byte) (signed []byte, ok bool) {
 	escaped, query, _ := strings.Cut(uri, "?")
 	path, err := url.PathUnescape(escaped)
-	if err != nil || !strings.HasPrefix(path, "/") || strings.Contains(path+query, "\n") {
+	if err != nil || !strings.HasPrefix(path, "/") || strings.Contains(path, "\n") || strings.Contains(query, "\n") {
 		return nil, false
 	}
+	signed = make([]byte, 0, len(path)+len("?")+len(query)+len("\n")+len(body))
 	signed = append(signed, path...)
 	if query != "" {
 		signed = append(signed, '?')
@@ -152,11 +154,14 @@ func stringToSign(uri string, body []byte) (signed []byte, ok bool) {
 	return append(signed, body...), true
 }
 
+// strict refuses stray bits at the end.
+var strict = base64.StdEncoding.Strict()
+
 // decodeBase64 accepts the canonical encoding only: no line breaks, which the
-// standard decoder skips, and no stray bits at the end.
+// decoder skips, and no stray bits.
 func decodeBase64(s string) ([]byte, error) {
-	raw, err := base64.StdEncoding.DecodeString(s)
-	if err != nil || base64.StdEncoding.EncodeToString(raw) != s {
+	raw, err := strict.DecodeString(s)
+	if err != nil || strings.ContainsAny(s, "\r\n") {
 		return nil, fmt.Errorf("%w: it is not base64", ErrSignature)
 	}
 	return raw, nil
@@ -167,8 +172,12 @@ func decodeBase64(s string) ([]byte, error) {
 func headerValues(h http.Header, name string) []string {
 	var values []string
 	for key, v := range h {
-		if strings.EqualFold(key, name) {
-			values = append(values, v...)
+		switch {
+		case !strings.EqualFold(key, name):
+		case values == nil:
+			values = v // nearly always the only ones
+		default:
+			values = slices.Concat(values, v)
 		}
 	}
 	return values
