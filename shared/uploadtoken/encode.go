@@ -158,13 +158,18 @@ func (m *members) texts(name byte) map[string]string {
 	if value == nil {
 		return nil
 	}
-	list, ok := rawjson.Members(value)
-	m.bad = m.bad || !ok
-	all := make(map[string]string, len(list))
-	for _, member := range list {
-		text, ok := rawjson.String(member.Value)
-		m.bad = m.bad || !ok && string(member.Value) != "null"
-		all[member.Name] = text
+	all := make(map[string]string)
+	list := rawjson.NewScanner(value)
+	if list.Peek() != '{' {
+		m.bad = true
+		return all
+	}
+	for list.Next('}') {
+		name, _ := rawjson.String(list.Name())
+		text := list.Value()
+		of, ok := rawjson.String(text)
+		m.bad = m.bad || !ok && string(text) != "null"
+		all[name] = of
 	}
 	return all
 }

@@ -378,7 +378,7 @@ func read(token string, maxLen int) (kid string, sealed []byte, err error) {
 		return "", nil, ErrMalformed
 	}
 	sealed, err = strict.DecodeString(body)
-	if err != nil || len(sealed) < saltLen || strings.ContainsAny(body, "\r\n") {
+	if err != nil || len(sealed) < saltLen || strings.IndexByte(body, '\n') >= 0 || strings.IndexByte(body, '\r') >= 0 {
 		return "", nil, ErrMalformed
 	}
 	return kid, sealed, nil
