@@ -23,6 +23,7 @@ targets=(
   shared/uploadtoken:FuzzOpen
   shared/issuer:FuzzAppendJSON
   shared/uploadtoken:FuzzClaims
+  shared/confirm:FuzzEncode
   shared/grant:FuzzSubjectsShareNoPrefix
   shared/process:FuzzCheck
   shared/callerauth:FuzzAuthorization

@@ -17,13 +17,12 @@
 //
 // It imports storage for what a HEAD shows, uploadtoken for what was granted, hold
 // for the comparison, grant for the names of markers and for metadata, which must
-// be read as it was written, outbox for what waits, trace for what the log tells of
-// an event, and secureurl for where events may be sent.
+// be read as it was written, outbox for what waits, rawjson to encode receipts, trace
+// for what the log tells of an event, and secureurl for where events may be sent.
 package confirm
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -229,9 +228,7 @@ func (c *Confirmer) announce(ctx context.Context, claims uploadtoken.Claims, obj
 	if len(c.config.ReceiptSecret) > 0 {
 		// Not part of the event: what a backend is told directly needs no proof,
 		// and the event may be logged.
-		if answer.ReceiptToken, err = receiptToken(c.config.ReceiptSecret, receipt, claims.Subject); err != nil {
-			return Answer{}, err
-		}
+		answer.ReceiptToken = receiptToken(c.config.ReceiptSecret, receipt, claims.Subject)
 	}
 	return answer, nil
 }
@@ -267,9 +264,9 @@ type raised struct {
 
 // raise delivers or queues an event, and marks how far it is.
 func (c *Confirmer) raise(ctx context.Context, e raised, p pace) (state, error) {
-	body, err := json.Marshal(event{Type: e.kind, Timestamp: e.object.LastModified.UTC(), Data: e.data})
+	body, err := event{Type: e.kind, Timestamp: e.object.LastModified.UTC(), Data: e.data}.encode()
 	if err != nil {
-		return "", fmt.Errorf("encoding event: %w", err)
+		return "", err
 	}
 	reached := e.state
 	if reached == "" {
