@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -86,10 +87,12 @@ func (h *handler) routes() http.Handler {
 func (h *handler) callback(r *http.Request) (any, error) {
 	ctx, cancel := context.WithTimeout(r.Context(), answerWithin)
 	defer cancel()
-	body, err := io.ReadAll(r.Body)
-	if err != nil {
+	var read bytes.Buffer
+	read.Grow(int(min(max(r.ContentLength, 0), osscallback.MaxBody)) + bytes.MinRead) // at once
+	if _, err := read.ReadFrom(r.Body); err != nil {
 		return nil, fmt.Errorf("reading callback body: %w", err)
 	}
+	body := read.Bytes()
 	if err := h.verifier.Verify(ctx, osscallback.Message{URIs: h.uris(r), Header: r.Header, Body: body}); err != nil {
 		return nil, err
 	}

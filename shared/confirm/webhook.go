@@ -124,14 +124,14 @@ func (w *webhook) Notify(ctx context.Context, id string, body []byte) error {
 
 // post tries once. again says whether another try may do better.
 func (w *webhook) post(ctx context.Context, id string, body []byte) (again bool, err error) {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
+	var cancel context.CancelFunc
 	if deadline, ok := ctx.Deadline(); ok && w.budget > 0 {
 		// Half of what is left, so that one silent try does not spend it all.
-		var stop context.CancelFunc
-		ctx, stop = context.WithTimeout(ctx, time.Until(deadline)/2)
-		defer stop()
+		ctx, cancel = context.WithTimeout(ctx, time.Until(deadline)/2)
+	} else {
+		ctx, cancel = context.WithCancel(ctx)
 	}
+	defer cancel()
 	now := w.now()
 	r, err := w.request(ctx, id, body, now)
 	if err != nil {
