@@ -6,8 +6,8 @@ import (
 	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
-	"fmt"
 	"strconv"
+	"strings"
 	"time"
 
 	"ossupload/shared/grant"
@@ -132,7 +132,7 @@ func (c *Confirmer) receipt(claims uploadtoken.Claims, object storage.Object) Re
 //
 //	"evt_" + hex(SHA-256(type LF jti LF etag LF size LF crc64 LF versionId))[:32]
 func eventID(kind, jti string, o storage.Object) string {
-	sum := sha256.Sum256(fmt.Appendf(nil, "%s\n%s\n%s\n%d\n%s\n%s", kind, jti, o.ETag, o.Size, o.CRC64, o.VersionID))
+	sum := sha256.Sum256([]byte(strings.Join([]string{kind, jti, o.ETag, strconv.FormatInt(o.Size, 10), o.CRC64, o.VersionID}, "\n")))
 	return "evt_" + hex.EncodeToString(sum[:16])
 }
 

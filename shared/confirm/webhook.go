@@ -160,14 +160,17 @@ func (w *webhook) request(ctx context.Context, id string, body []byte, now time.
 			return nil, fmt.Errorf("signing event: %w", err)
 		}
 	}
-	r.Header.Set("Content-Type", "application/json")
-	r.Header.Set("User-Agent", "ossupload")
-	if parent := trace.From(ctx).Parent(); parent != "" {
-		r.Header.Set("traceparent", parent)
+	// Named as net/http sends them: Set would have to make these names first.
+	r.Header = http.Header{
+		"Content-Type":      {"application/json"},
+		"User-Agent":        {"ossupload"},
+		"Webhook-Id":        {id},
+		"Webhook-Timestamp": {strconv.FormatInt(now.Unix(), 10)},
+		"Webhook-Signature": {strings.Join(signatures, " ")},
 	}
-	r.Header.Set(standardwebhooks.HeaderWebhookID, id)
-	r.Header.Set(standardwebhooks.HeaderWebhookTimestamp, strconv.FormatInt(now.Unix(), 10))
-	r.Header.Set(standardwebhooks.HeaderWebhookSignature, strings.Join(signatures, " "))
+	if parent := trace.From(ctx).Parent(); parent != "" {
+		r.Header.Set("Traceparent", parent)
+	}
 	return r, nil
 }
 

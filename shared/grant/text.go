@@ -3,10 +3,10 @@ package grant
 import (
 	"crypto/sha256"
 	"encoding/base64"
-	"fmt"
 	"maps"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 	"unicode/utf8"
 )
@@ -36,16 +36,20 @@ func IsOwnMetadata(name string) bool {
 // x-oss-meta- and values as they are stored; the sealed grant is left out, of
 // which the digest is a part. It is "" for none.
 func MetadataSum(metadata map[string]string) string {
-	h := sha256.New()
-	n := 0
+	var text []byte // <length>:<name>=<length>:<value> LF …
 	for _, name := range slices.Sorted(maps.Keys(metadata)) {
 		if name != MetaGrant {
-			fmt.Fprintf(h, "%d:%s=%d:%s\n", len(name), name, len(metadata[name]), metadata[name])
-			n++
+			text = append(appendCounted(text, name), '=')
+			text = append(appendCounted(text, metadata[name]), '\n')
 		}
 	}
-	if n == 0 {
+	if len(text) == 0 {
 		return ""
 	}
-	return base64.RawURLEncoding.EncodeToString(h.Sum(nil)[:12])
+	sum := sha256.Sum256(text)
+	return base64.RawURLEncoding.EncodeToString(sum[:12])
+}
+
+func appendCounted(dst []byte, s string) []byte {
+	return append(append(strconv.AppendInt(dst, int64(len(s)), 10), ':'), s...)
 }
