@@ -173,3 +173,22 @@ func (m *members) texts(name byte) map[string]string {
 	}
 	return all
 }
+
+// encode is for what is sealed more rarely than claims.
+func encode(v placed) ([]byte, error) {
+	// Not json.Marshal: it writes "&" as six bytes, of a token that has few.
+	var plain bytes.Buffer
+	encoder := json.NewEncoder(&plain)
+	encoder.SetEscapeHTML(false)
+	if err := encoder.Encode(v); err != nil {
+		return nil, fmt.Errorf("encoding claims: %w", err)
+	}
+	return bytes.TrimSuffix(plain.Bytes(), []byte("\n")), nil
+}
+
+func decode(plain []byte, v placed) error {
+	if c, ok := v.(*Claims); ok {
+		return c.parseJSON(plain)
+	}
+	return json.Unmarshal(plain, v)
+}

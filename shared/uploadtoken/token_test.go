@@ -9,6 +9,7 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -102,6 +103,27 @@ func TestSealBoth(t *testing.T) {
 	if _, _, err := one.SealBoth(uploadtoken.Upload, uploadtoken.Grant, c); err == nil {
 		t.Error("SealBoth of a context that is not JSON succeeded")
 	}
+}
+
+// A function answers one request at a time; other programs need not.
+func TestKeyringIsSafeForConcurrentUse(t *testing.T) {
+	k := keyring(t, uploadtoken.Key{ID: "k1", Secret: secretA})
+	var all sync.WaitGroup
+	for range 8 {
+		all.Go(func() {
+			for range 100 {
+				token, err := k.Seal(uploadtoken.Upload, sample())
+				if err == nil {
+					_, err = k.Open(uploadtoken.Upload, token, now)
+				}
+				if err != nil {
+					t.Error(err)
+					return
+				}
+			}
+		})
+	}
+	all.Wait()
 }
 
 func TestOpenRefuses(t *testing.T) {
