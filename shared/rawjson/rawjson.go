@@ -60,6 +60,10 @@ func String(value []byte) (s string, ok bool) {
 	if bytes.IndexByte(plain, '\\') < 0 && utf8.Valid(plain) {
 		return string(plain), true
 	}
+	var short [64]byte // an ETag in its escaped quotes fits, and is copied once
+	if len(plain) <= len(short) {
+		return string(AppendString(short[:0], value)), true
+	}
 	return string(AppendString(make([]byte, 0, len(plain)), value)), true
 }
 
