@@ -149,10 +149,12 @@ func receiptToken(secret []byte, r Receipt, subject string) string {
 	claims = rawjson.AppendQuote(append(claims, `,"jti":`...), r.EventID)
 	claims = append(claims, '}')
 
-	token := make([]byte, 0, 2*usualLen)
-	token = base64.RawURLEncoding.AppendEncode(token, []byte(`{"alg":"HS256","typ":"JWT"}`))
-	token = base64.RawURLEncoding.AppendEncode(append(token, '.'), claims)
+	const header = `{"alg":"HS256","typ":"JWT"}`
+	encoding := base64.RawURLEncoding
+	token := make([]byte, 0, encoding.EncodedLen(len(header))+encoding.EncodedLen(len(claims))+encoding.EncodedLen(sha256.Size)+len(".."))
+	token = encoding.AppendEncode(token, []byte(header))
+	token = encoding.AppendEncode(append(token, '.'), claims)
 	mac := hmac.New(sha256.New, secret)
 	mac.Write(token)
-	return string(base64.RawURLEncoding.AppendEncode(append(token, '.'), mac.Sum(nil)))
+	return string(encoding.AppendEncode(append(token, '.'), mac.Sum(nil)))
 }
