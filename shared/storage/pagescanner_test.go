@@ -70,8 +70,8 @@ func FuzzPartsPage(f *testing.F) {
 		if s := (pageScanner{rest: text}); s.page(&scanned) && (wantErr != nil || !reflect.DeepEqual(scanned, want)) {
 			t.Errorf("scanned %+v, want %+v, %v", scanned, want, wantErr)
 		}
-		before := Part{Number: 1, ETag: "A"}
-		got := partsPage{Next: 7, Truncated: true, Parts: []Part{before}}
+		before, stale := Part{Number: 1, ETag: "A"}, Part{Number: 2, Size: 2, ETag: "B", CRC64: "2"}
+		got := partsPage{Next: 7, Truncated: true, Parts: []Part{before, stale, stale}[:1]}
 		if err := got.read(text); (err != nil) != (wantErr != nil) || err == nil && (got.Next != want.Next || got.Truncated != want.Truncated ||
 			got.Parts[0] != before || len(got.Parts) != 1+len(want.Parts) || len(want.Parts) > 0 && !reflect.DeepEqual(got.Parts[1:], want.Parts)) {
 			t.Errorf("read = %+v, %v, want %+v, %v behind a part", got, err, want, wantErr)

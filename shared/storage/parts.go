@@ -155,6 +155,6 @@ func (p *partsPage) read(text []byte) error {
 	if s := (pageScanner{rest: text}); s.page(p) {
 		return nil
 	}
-	*p = partsPage{Parts: before}
+	*p = partsPage{Parts: slices.Clip(before)} // it appends without clearing what was there
 	return xml.Unmarshal(text, p)
 }
