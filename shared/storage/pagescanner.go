@@ -71,10 +71,13 @@ func (s *pageScanner) next(within string) bool {
 }
 
 // tag passes a tag and returns what stands in it: nothing if something else comes.
-func (s *pageScanner) tag() (inside []byte) {
-	if text, ok := bytes.CutPrefix(s.rest, []byte("<")); ok {
-		inside, s.rest, _ = bytes.Cut(text, []byte(">"))
+func (s *pageScanner) tag() []byte {
+	inside, rest, ok := bytes.Cut(s.rest, []byte(">"))
+	inside, begun := bytes.CutPrefix(inside, []byte("<"))
+	if !ok || !begun {
+		return nil
 	}
+	s.rest = rest
 	return inside
 }
 

@@ -58,7 +58,7 @@ func FuzzPartsPage(f *testing.F) {
 		part("<!-- --><Owner><ID>1</ID></Owner>"), part("<ETag><![CDATA[a]]></ETag>"), part("<ETag a='b'>c</ETag>"), part("<x:Size>1</x:Size>"),
 		part("<Größe>1</Größe>"), part("<Part><Size>1</Size></Part>"), part("text<Size>1</Size>"), part("</Part><Part>"), part("<1>a</1>"), part("<>a</>"),
 		"<ListPartsResult><IsTruncated>1</IsTruncated></ListPartsResult>", "<ListPartsResult><IsTruncated>true</ListPartsResult></IsTruncated>",
-		"<ListPartsResult>", "</ListPartsResult>", "<html></html>", "", part("") + "more", "\n" + pageText(1, 1, `"`), "<ListPartsResult xmlns='a'></ListPartsResult>",
+		"<ListPartsResult>", "</ListPartsResult>", "<ListPartsResult></ListPartsResult", "<html></html>", "", part("") + "more", "\n" + pageText(1, 1, `"`), "<ListPartsResult xmlns='a'></ListPartsResult>",
 		strings.Replace(pageText(1, 1, `"`), "UTF-8", "GBK", 1), "\xef\xbb\xbf" + part(""),
 	} {
 		f.Add([]byte(text))
