@@ -23,7 +23,7 @@ type listedPart struct {
 	ETag       string `json:"ETag"` // in quotes, as OSS answered it to the uploader
 }
 
-// listedParts is the parts of an upload.
+// listedParts is the answer to list.
 type listedParts []listedPart
 
 // AppendJSON appends the list in half the time of encoding/json: there may be 10,000

@@ -15,7 +15,7 @@ const usualLen = 1 << 10
 
 // appendMembers appends the members of the receipt as encoding/json encodes them
 // without HTML escaping, and with no brace around them. Each upload has them three
-// times, in event, token and answer: by hand they take a quarter of the time.
+// times, in event, token and answer: by hand they take half of the time.
 func (r Receipt) appendMembers(dst []byte) []byte {
 	dst = rawjson.AppendQuote(append(dst, `"location":`...), r.Location)
 	dst = rawjson.AppendQuote(append(dst, `,"bucket":`...), r.Bucket)

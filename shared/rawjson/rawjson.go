@@ -1,10 +1,11 @@
 // Package rawjson takes JSON apart and leaves its values as they were written.
 // What strangers send is looked through by it, and only what was asked for
 // becomes a Go value: decoding all of a body of 2 MiB costs many times what
-// looking through it does.
+// looking through it does. And it appends to JSON what is written too often for
+// reflection.
 //
-// Everything but Valid takes JSON that Valid has found valid, and may panic on any
-// other. Each function passes over its text once, whatever the text holds.
+// Whatever reads, but Valid, takes JSON that Valid has found valid, and may panic on
+// any other. Each function passes over its text once, whatever the text holds.
 package rawjson
 
 import (
