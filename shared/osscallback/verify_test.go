@@ -50,6 +50,12 @@ func TestVerifyAfterOneChange(t *testing.T) {
 		{"a scheme word", func(m *osscallback.Message) { m.Header.Set("Authorization", "OSS "+auth) }, osscallback.ErrSignature},
 		{"a line feed in the signature", func(m *osscallback.Message) { m.Header.Set("Authorization", auth[:8]+"\n"+auth[8:]) }, osscallback.ErrSignature},
 		{"no padding", func(m *osscallback.Message) { m.Header.Set("Authorization", strings.TrimRight(auth, "=")) }, osscallback.ErrSignature},
+		{"stray bits behind the signature", func(m *osscallback.Message) {
+			// Of the last of 64 bytes two bits stand in the last letter: A, Q, g or w.
+			stray := []byte(auth)
+			stray[len(stray)-len("==")-1]++
+			m.Header.Set("Authorization", string(stray))
+		}, osscallback.ErrSignature},
 		{"a signature one byte short", func(m *osscallback.Message) { m.Header.Set("Authorization", encode(decoded[1:])) }, osscallback.ErrSignature},
 		{"a signature with a leading zero", func(m *osscallback.Message) {
 			m.Header.Set("Authorization", encode(slices.Concat([]byte{0}, decoded)))
