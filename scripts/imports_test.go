@@ -14,6 +14,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"ossupload/scripts/internal/stack"
 )
 
 const (
@@ -81,9 +83,9 @@ func (p linked) ours() bool { return p.Module != nil && p.Module.Main }
 func list(t *testing.T, pattern string) []linked {
 	t.Helper()
 	watch(t, "../go.mod", "../functions", "../shared")
-	cmd := exec.CommandContext(t.Context(), "go", "list", "-deps", "-json=ImportPath,Dir,Name,Standard,GoFiles,Imports,TestImports,XTestImports,Module", pattern)
+	cmd := exec.CommandContext(t.Context(), "go", "list", "-deps", "-tags", stack.BuildTags, "-json=ImportPath,Dir,Name,Standard,GoFiles,Imports,TestImports,XTestImports,Module", pattern)
 	cmd.Dir = ".."
-	// What is linked depends on the platform: on that of build.sh.
+	// What is linked depends on the platform and on tags: on those of build.sh.
 	cmd.Env = append(cmd.Environ(), "CGO_ENABLED=0", "GOOS=linux", "GOARCH=amd64")
 	var stderr strings.Builder
 	cmd.Stderr = &stderr
@@ -170,6 +172,43 @@ func TestCallbackStaysSmall(t *testing.T) {
 	for _, p := range list(t, "./functions/callback") {
 		if within(p.ImportPath, validator) || within(p.ImportPath, credentials) {
 			t.Errorf("functions/callback depends on %s", p.ImportPath)
+		}
+	}
+}
+
+// What is deployed is built as what is tested.
+func TestBuildTags(t *testing.T) {
+	script, err := os.ReadFile("build.sh")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := "\ntags=" + stack.BuildTags + "\n"; !strings.Contains(string(script), want) {
+		t.Errorf("build.sh has no line %q", strings.TrimSpace(want))
+	}
+}
+
+// A program that asks for a method by a name that the linker does not know keeps
+// every exported method of every type in it: 2.3 MB of complete.
+func TestNothingAsksForMethodsByName(t *testing.T) {
+	watch(t, "../go.mod", "../functions", "../shared")
+	for _, name := range stack.FunctionNames {
+		cmd := exec.CommandContext(t.Context(), "go", "build", "-o", os.DevNull, "-trimpath", "-buildvcs=false", "-tags", stack.BuildTags, "-ldflags=-dumpdep", "./functions/"+name)
+		cmd.Dir = ".."
+		cmd.Env = append(cmd.Environ(), "CGO_ENABLED=0", "GOOS=linux", "GOARCH=amd64")
+		out, err := cmd.CombinedOutput()
+		if err != nil {
+			t.Fatalf("building %s: %v\n%s", name, err, out)
+		}
+		// caller -> callee, and a mark behind what asks for a method.
+		graph := string(out)
+		if !strings.Contains(graph, " -> main.main\n") {
+			t.Errorf("building %s printed no graph of calls", name)
+		}
+		for line := range strings.Lines(graph) {
+			if caller, _, _ := strings.Cut(line, " -> "); strings.HasSuffix(caller, " <ReflectMethod>") {
+				t.Errorf("%s: %s", name, caller)
+				break
+			}
 		}
 	}
 }

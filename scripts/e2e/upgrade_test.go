@@ -116,7 +116,7 @@ func TestUpgradeUnderUploads(t *testing.T) {
 	for _, name := range stack.FunctionNames {
 		// Without its symbols it is another binary, and takes no time to build.
 		rebuilt := stack.Binary(t.TempDir(), name)
-		build := exec.CommandContext(t.Context(), "go", "build", "-trimpath", "-buildvcs=false", "-ldflags=-s -w", "-o", rebuilt, "../../functions/"+name)
+		build := exec.CommandContext(t.Context(), "go", "build", "-trimpath", "-buildvcs=false", "-tags", stack.BuildTags, "-ldflags=-s -w", "-o", rebuilt, "../../functions/"+name)
 		build.Env = append(os.Environ(), "CGO_ENABLED=0")
 		if out, err := build.CombinedOutput(); err != nil {
 			t.Fatalf("building %s: %v\n%s", name, err, out)

@@ -70,11 +70,14 @@ func (r *release) programs(ctx context.Context) error {
 
 func (r *release) programsFor(ctx context.Context, t target) error {
 	built := filepath.Join(r.scratch, t.os+"_"+t.arch)
-	packages := []string{"./scripts/upload", "./scripts/local"}
+	var functions []string
 	for _, name := range stack.FunctionNames {
-		packages = append(packages, "./functions/"+name)
+		functions = append(functions, "./functions/"+name)
 	}
-	if err := r.compile(ctx, t, built, packages); err != nil {
+	if err := r.compile(ctx, t, built, stack.BuildTags, functions); err != nil {
+		return err
+	}
+	if err := r.compile(ctx, t, built, "", []string{"./scripts/upload", "./scripts/local"}); err != nil {
 		return err
 	}
 	in := func(name string) string { return filepath.Join(built, name+t.suffix()) }
@@ -108,8 +111,8 @@ func (r *release) programsFor(ctx context.Context, t target) error {
 
 // compile builds packages into a folder: static, and with nothing of this
 // machine or of the time in them.
-func (r *release) compile(ctx context.Context, t target, into string, packages []string) error {
-	args := append([]string{"build", "-trimpath", "-buildvcs=false",
+func (r *release) compile(ctx context.Context, t target, into, tags string, packages []string) error {
+	args := append([]string{"build", "-trimpath", "-buildvcs=false", "-tags", tags,
 		"-ldflags", "-s -w -X ossupload/shared/version.release=" + r.version, "-o", into + string(filepath.Separator)}, packages...)
 	cmd := exec.CommandContext(ctx, "go", args...)
 	cmd.Dir = r.root

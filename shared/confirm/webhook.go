@@ -83,7 +83,6 @@ func newWebhook(c WebhookConfig, now func() time.Time) (*webhook, error) {
 		transport = netcause.Transport{Next: &http.Transport{
 			DialContext:         (&net.Dialer{Timeout: c.Budget / 2}).DialContext,
 			TLSHandshakeTimeout: c.Budget / 2,
-			ForceAttemptHTTP2:   true,
 			IdleConnTimeout:     60 * time.Second,
 		}}
 	}

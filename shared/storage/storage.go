@@ -130,7 +130,6 @@ func New(c Config) *Client {
 				DialContext:           (&net.Dialer{Timeout: headTimeout}).DialContext,
 				TLSHandshakeTimeout:   headTimeout,
 				ResponseHeaderTimeout: callTimeout,
-				ForceAttemptHTTP2:     true,
 				MaxIdleConnsPerHost:   8,
 				IdleConnTimeout:       60 * time.Second,
 				// A HEAD must show the size of the object as it is stored.
