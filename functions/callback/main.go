@@ -18,6 +18,7 @@ import (
 	"github.com/aliyun/fc-runtime-go-sdk/fccontext"
 
 	"ossupload/shared/fchttp"
+	"ossupload/shared/instance"
 	"ossupload/shared/osscallback"
 	"ossupload/shared/rolecreds"
 	"ossupload/shared/settings"
@@ -26,6 +27,7 @@ import (
 )
 
 func main() {
+	instance.Fit(os.LookupEnv)
 	log := slog.New(slog.NewJSONHandler(os.Stderr, nil))
 	if err := run(log); err != nil {
 		log.Error("refusing to start", "version", version.String(), "err", err.Error())

@@ -18,6 +18,7 @@ import (
 
 	"ossupload/shared/assumerole"
 	"ossupload/shared/fchttp"
+	"ossupload/shared/instance"
 	"ossupload/shared/rolecreds"
 	"ossupload/shared/settings"
 	"ossupload/shared/storage"
@@ -25,6 +26,7 @@ import (
 )
 
 func main() {
+	instance.Fit(os.LookupEnv)
 	log := slog.New(slog.NewJSONHandler(os.Stderr, nil))
 	if err := run(log); err != nil {
 		log.Error("refusing to start", "version", version.String(), "err", err.Error())

@@ -17,6 +17,7 @@ import (
 
 	"ossupload/shared/assumerole"
 	"ossupload/shared/fchttp"
+	"ossupload/shared/instance"
 	"ossupload/shared/rolecreds"
 	"ossupload/shared/settings"
 	"ossupload/shared/storage"
@@ -24,6 +25,7 @@ import (
 )
 
 func main() {
+	instance.Fit(os.LookupEnv)
 	log := slog.New(slog.NewJSONHandler(os.Stderr, nil))
 	if err := run(log); err != nil {
 		log.Error("refusing to start", "version", version.String(), "err", err.Error())

@@ -1,0 +1,20 @@
+// Package instance fits Go's runtime to an instance of Function Compute, which has
+// a fraction of a core and one request at a time.
+//
+// The garbage collector is left as it is. Of a warm presign, GOGC=200 to 800 saved
+// at most what the larger heap cost in page faults, for 4 to 27 MB more.
+package instance
+
+import "runtime"
+
+// Fit lets goroutines run one at a time, unless GOMAXPROCS says how many. A request
+// has several, the HTTP client's among them, and takes CPU time for each thread that
+// is woken for one: with the two that Go counts at the least, however small the
+// instance, a warm presign took 10 to 20 % more. A start takes as much with either.
+//
+// It changes the whole process.
+func Fit(lookup func(name string) (value string, ok bool)) {
+	if value, _ := lookup("GOMAXPROCS"); value == "" {
+		runtime.GOMAXPROCS(1)
+	}
+}
