@@ -30,16 +30,24 @@ var families = []string{"OSS_", "UPLOAD_", "CALLBACK_", "AUTH_", "WEBHOOK_", "RE
 func Unknown(environ []string) []string {
 	const most = 20
 	var warnings []string
+	known := make([]string, len(names))
+	for i, name := range names {
+		known[i] = letters(name)
+	}
 	for _, variable := range environ {
 		name, value, _ := strings.Cut(variable, "=")
 		if value == "" || len(name) > 64 || slices.Contains(names, name) {
 			continue // An empty variable counts as unset.
 		}
-		nearest, distance := nearestName(name)
 		ours := slices.ContainsFunc(families, func(f string) bool { return strings.HasPrefix(strings.ToUpper(name), f) })
+		tolerance := 2
+		if ours {
+			tolerance = max(tolerance, len(name)/3)
+		}
+		nearest := nearestTo(letters(name), known, tolerance)
 		switch {
-		case distance <= 2, ours && distance <= len(name)/3:
-			warnings = append(warnings, fmt.Sprintf("%q is not a setting and is ignored: did you mean %s?", name, nearest))
+		case nearest >= 0:
+			warnings = append(warnings, fmt.Sprintf("%q is not a setting and is ignored: did you mean %s?", name, names[nearest]))
 		case ours:
 			warnings = append(warnings, fmt.Sprintf("%q is not a setting and is ignored", name))
 		}
@@ -51,26 +59,35 @@ func Unknown(environ []string) []string {
 	return warnings
 }
 
-// nearestName finds the setting whose letters are most like those of name.
-func nearestName(name string) (nearest string, distance int) {
-	letters := func(s string) string { return strings.ReplaceAll(strings.ToUpper(s), "_", "") }
-	for i, candidate := range names {
-		if d := editDistance(letters(name), letters(candidate)); i == 0 || d < distance {
-			nearest, distance = candidate, d
+// letters are what a name is recognised by.
+func letters(name string) string { return strings.ReplaceAll(strings.ToUpper(name), "_", "") }
+
+// nearestTo finds which of known is most like name, with tolerance edits at the
+// most; -1: none. An instance has many variables of the platform's, and each start
+// pays for this: what differs more in length alone is not looked at.
+func nearestTo(name string, known []string, tolerance int) int {
+	nearest := -1
+	for i, candidate := range known {
+		if d := len(candidate) - len(name); d > tolerance || -d > tolerance {
+			continue
+		}
+		if d, within := editDistance(name, candidate, tolerance); within {
+			nearest, tolerance = i, d-1
 		}
 	}
-	return nearest, distance
+	return nearest
 }
 
 // editDistance is how many bytes must be added, removed or replaced to make b of
-// a (Levenshtein).
-func editDistance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
+// a (Levenshtein). It reports false as soon as they must be more than most.
+func editDistance(a, b string, most int) (distance int, within bool) {
+	var space [64]int // no setting has a longer name
+	row := space[:0]
+	for j := range len(b) + 1 {
+		row = append(row, j)
 	}
 	for i := range len(a) {
-		diagonal := row[0]
+		diagonal, least := row[0], i+1
 		row[0] = i + 1
 		for j := range len(b) {
 			replaced := diagonal
@@ -79,7 +96,11 @@ func editDistance(a, b string) int {
 			}
 			diagonal = row[j+1]
 			row[j+1] = min(replaced, row[j]+1, row[j+1]+1)
+			least = min(least, row[j+1])
+		}
+		if least > most {
+			return 0, false
 		}
 	}
-	return row[len(b)]
+	return row[len(b)], row[len(b)] <= most
 }
