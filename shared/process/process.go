@@ -56,7 +56,7 @@ func check(value string) error {
 		return fmt.Errorf("%d bytes are more than %d", len(value), MaxLen)
 	}
 	name, rest, _ := strings.Cut(value, "/")
-	category, ok := categories[name]
+	category, ok := categories()[name]
 	if !ok {
 		return fmt.Errorf("%s is neither image/ nor video/", quote(name))
 	}
