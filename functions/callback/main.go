@@ -1,7 +1,6 @@
-// Callback receives the upload callback that OSS sends, proves that it is
-// genuine and belongs to an upload that was granted, confirms the object,
-// notifies the application and answers the receipt, which OSS hands to the
-// uploader.
+// Callback receives the upload callback that OSS sends, proves that it is genuine
+// and belongs to an upload that was granted, confirms the object, notifies the
+// application and answers the receipt, which OSS hands to the uploader.
 //
 // It is an FC 3.0 function on the go1 runtime behind an anonymous HTTP trigger
 // or an API gateway. The environment that it reads is settings.Callback.

@@ -1,5 +1,4 @@
-// Presign decides who may upload what, and issues presigned PUTs, POST forms,
-// download URLs, scoped STS credentials and session endpoints.
+// Presign decides who may upload what, and issues URLs, forms, credentials and sessions.
 //
 // It is an FC 3.0 function on the go1 runtime, triggered through an API gateway
 // or an HTTP trigger. The environment that it reads is settings.Presign.
