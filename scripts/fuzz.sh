@@ -29,6 +29,7 @@ targets=(
   shared/callerauth:FuzzAuthorization
   shared/callerauth:FuzzObject
   shared/signing:FuzzPresignEqualsSDK
+  shared/signing:FuzzPolicy
   functions/complete:FuzzParsePartNumbers
   functions/complete:FuzzJoinedCRC
   functions/presign:FuzzDispositionName

@@ -54,7 +54,7 @@ func TestSessionGoesOn(t *testing.T) {
 	if f.as("", "GET", mine+own.path("/1"), "").ok(&one); one.Expires > 3600 {
 		t.Errorf("a part is signed for %d s, want no longer than the hour that is left", one.Expires)
 	}
-	f.as("", "GET", mine+own.path("/batch?partNumbers=1"), "").ok(new(batchResponse))
+	f.as("", "GET", mine+own.path("/batch?partNumbers=1"), "").ok(new(batchAnswer))
 	f.as("", "POST", mine+own.path("/complete"), "").ok(new(confirm.Answer))
 	f.as("", "DELETE", mine+aborted.path(""), "").empty()
 	f.told(own.Key)

@@ -37,15 +37,15 @@ func (h *handler) part(ctx context.Context, caller callerauth.Caller, in partReq
 	if err != nil {
 		return partResponse{}, err
 	}
-	url, err := parts.URL(number)
+	url, err := parts.AppendURL(nil, number)
 	if err != nil {
 		return partResponse{}, err
 	}
-	return partResponse{Method: http.MethodPut, URL: url, Expires: parts.Expires}, nil
+	return partResponse{Method: http.MethodPut, URL: string(url), Expires: parts.Expires}, nil
 }
 
 // parsePartNumber reads a number from 1 to last in its one decimal form.
 func parsePartNumber(text string, last int64) (int64, bool) {
 	n, err := strconv.ParseInt(text, 10, 32)
-	return n, err == nil && n >= 1 && n <= last && strconv.FormatInt(n, 10) == text
+	return n, err == nil && n >= 1 && n <= last && text[0] != '0' && text[0] != '+'
 }

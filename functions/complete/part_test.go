@@ -23,10 +23,10 @@ func (f *fixture) signedPart(s started, number, length int64, life time.Duration
 	}
 	request := signing.Request{
 		Method: "PUT", Bucket: bucketName, Key: s.Key, Expires: life,
-		Query: map[string]string{"uploadId": s.claims.UploadID, "partNumber": strconv.FormatInt(number, 10)},
+		Query: signing.Query(map[string]string{"uploadId": s.claims.UploadID, "partNumber": strconv.FormatInt(number, 10)}),
 	}
 	if length >= 0 {
-		request.Header = map[string]string{"content-length": strconv.FormatInt(length, 10)}
+		request.Header = []signing.Param{{Name: "content-length", Value: strconv.FormatInt(length, 10)}}
 		request.AdditionalHeaders = []string{"content-length"}
 	}
 	mine := f.outside.credentials.(*own).credentials
@@ -35,6 +35,14 @@ func (f *fixture) signedPart(s started, number, length int64, life time.Duration
 		f.t.Fatal(err)
 	}
 	return signed.URL
+}
+
+// batchAnswer is the answer to a batch, of either form.
+type batchAnswer struct {
+	PresignedURLs map[string]string `json:"presignedUrls"`
+	Template      string            `json:"template"`
+	Signatures    map[string]string `json:"signatures"`
+	ExpiresAt     time.Time         `json:"expiresAt"`
 }
 
 func TestPart(t *testing.T) {
@@ -108,7 +116,7 @@ func TestPartsExpire(t *testing.T) {
 			if one.URL != f.signedPart(s, 1, 5, tt.want) || one.Expires != int64(tt.want/time.Second) {
 				t.Errorf("the URL %s lives %d s, want %v", one.URL, one.Expires, tt.want)
 			}
-			var many batchResponse
+			var many batchAnswer
 			f.as("alice", "GET", s.path("/batch?partNumbers=1"), "").ok(&many)
 			if many.PresignedURLs["1"] != one.URL || !many.ExpiresAt.Equal(today.Add(tt.want)) {
 				t.Errorf("of many: %+v, want %s", many, one.URL)
@@ -137,7 +145,7 @@ func TestBatch(t *testing.T) {
 				want[number] = one.URL
 			}
 			for _, numbers := range []string{"partNumbers=7,1,3-5", "partNumbers=1&partNumbers=3-5,7"} {
-				var many, compact batchResponse
+				var many, compact batchAnswer
 				f.as("alice", "GET", s.path("/batch?"+numbers), "").ok(&many)
 				f.as("alice", "GET", s.path("/batch?as=template&"+numbers), "").ok(&compact)
 				sameMap(t, "URLs", many.PresignedURLs, want)
@@ -161,7 +169,7 @@ func TestBatch(t *testing.T) {
 func TestBatchLimits(t *testing.T) {
 	f := newFixture(t)
 	s := f.start(`{"filename":"a"}`)
-	var many, compact batchResponse
+	var many, compact batchAnswer
 	f.as("alice", "GET", s.path("/batch?partNumbers=9001-10000"), "").ok(&many)
 	f.as("alice", "GET", s.path("/batch?as=template&partNumbers=1-10000"), "").ok(&compact)
 	if len(many.PresignedURLs) != 1000 || len(compact.Signatures) != 10000 {
@@ -193,17 +201,28 @@ func TestBatchLimits(t *testing.T) {
 
 func TestSignEach(t *testing.T) {
 	refuse := errors.New("refused")
-	got, err := signEach(func(n int64) (string, error) {
+	got, err := signEach(nil, func(dst []byte, n int64) ([]byte, error) {
 		if n == 2 {
-			return "", refuse
+			return dst, refuse
 		}
-		return "x", nil
+		return append(dst, 'x'), nil
 	}, []int64{1, 2})
 	if got != nil || err != refuse {
-		t.Errorf("signEach = %v, %v, want %v", got, err, refuse)
+		t.Errorf("signEach = %s, %v, want %v", got, err, refuse)
 	}
-	got, err = signEach(func(n int64) (string, error) { return strings.Repeat("x", int(n)), nil }, []int64{1, 10})
-	if err != nil || len(got) != 2 || got["1"] != "x" || got["10"] != "xxxxxxxxxx" {
-		t.Errorf("signEach = %v, %v", got, err)
+	// Texts that grow need more room than the first had.
+	repeat := func(dst []byte, n int64) ([]byte, error) { return append(dst, strings.Repeat("x", int(n))...), nil }
+	for want, numbers := range map[string][]int64{
+		`{`:                              nil,
+		`{"3":"xxx"`:                     {3},
+		`{"1":"x","10":"xxxxxxxxxx"`:     {1, 10},
+		`{"1":"x","2":"xx","4":"xxxx"`:   {1, 2, 4},
+		`{"9":"xxxxxxxxx","1":"x"`:       {9, 1},
+		`{"1":"x","0":"","5":"xxxxx"`:    {1, 0, 5},
+		`{"2":"xx","3":"xxx","4":"xxxx"`: {2, 3, 4},
+	} {
+		if got, err := signEach([]byte("{"), repeat, numbers); err != nil || string(got) != want {
+			t.Errorf("signEach of %v = %s, %v, want %s", numbers, got, err, want)
+		}
 	}
 }

@@ -63,7 +63,7 @@ func TestSession(t *testing.T) {
 	if one != same {
 		t.Errorf("parts %+v and %+v, want the same", one, same)
 	}
-	f.as("", "GET", base+s.path("/batch?partNumbers=1-2"), "").ok(new(batchResponse))
+	f.as("", "GET", base+s.path("/batch?partNumbers=1-2"), "").ok(new(batchAnswer))
 	var list []listedPart
 	if f.as("", "GET", base+s.path(""), "").ok(&list); len(list) != 2 {
 		t.Errorf("list = %+v, want 2 parts", list)

@@ -286,7 +286,11 @@ func TestForm(t *testing.T) {
 	}
 	var have []string
 	for _, c := range p.Conditions {
-		have = append(have, string(c))
+		text, err := json.Marshal(c) // so that "&" is spelled as in those that are wanted
+		if err != nil {
+			t.Fatal(err)
+		}
+		have = append(have, string(text))
 	}
 	slices.Sort(have)
 	slices.Sort(conditions)

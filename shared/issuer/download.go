@@ -15,7 +15,7 @@ func (i *Issuer) Download(ctx context.Context, bucket, key string, query map[str
 		return Signed{}, err
 	}
 	signed, err := i.downloads.Presign(lease.credentials, signing.Request{
-		Method: http.MethodGet, Bucket: bucket, Key: key, Query: query, Expires: lease.life,
+		Method: http.MethodGet, Bucket: bucket, Key: key, Query: signing.Query(query), Expires: lease.life,
 	}, lease.now)
 	if err != nil {
 		return Signed{}, fmt.Errorf("signing a download: %w", err)

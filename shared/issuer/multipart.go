@@ -65,7 +65,7 @@ func (i *Issuer) Parts(ctx context.Context, c uploadtoken.Claims, notAfter time.
 	}
 	parts, err := i.uploads.PresignParts(lease.credentials, signing.Request{
 		Method: http.MethodPut, Bucket: c.Bucket, Key: c.Key,
-		Query: map[string]string{"uploadId": c.UploadID}, Expires: lease.life,
+		Query: []signing.Param{{Name: "uploadId", Value: c.UploadID}}, Expires: lease.life,
 	}, c.PartCount() > 0, lease.now)
 	if err != nil {
 		return Parts{}, fmt.Errorf("signing parts: %w", err)
@@ -73,15 +73,15 @@ func (i *Issuer) Parts(ctx context.Context, c uploadtoken.Claims, notAfter time.
 	return Parts{Parts: parts, Expires: lease.seconds(), claims: c}, nil
 }
 
-// URL is the presigned URL of one part.
-func (p Parts) URL(number int64) (string, error) {
+// AppendURL appends the presigned URL of one part.
+func (p Parts) AppendURL(dst []byte, number int64) ([]byte, error) {
 	length, _ := p.claims.PartLength(number)
-	return p.Parts.URL(number, length)
+	return p.Parts.AppendURL(dst, number, length)
 }
 
-// Signature is what the URL of this part has in place of the template's
-// placeholder.
-func (p Parts) Signature(number int64) (string, error) {
+// AppendSignature appends what the URL of this part has in place of the
+// template's placeholder.
+func (p Parts) AppendSignature(dst []byte, number int64) ([]byte, error) {
 	length, _ := p.claims.PartLength(number)
-	return p.Parts.Signature(number, length)
+	return p.Parts.AppendSignature(dst, number, length)
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"net/http"
+	"slices"
 	"strconv"
 
 	"ossupload/shared/grant"
@@ -42,15 +43,17 @@ func (i *Issuer) Put(ctx context.Context, g grant.Grant, term Term) (Issued, err
 		Method:  http.MethodPut,
 		Bucket:  g.Claims.Bucket,
 		Key:     g.Claims.Key,
-		Query:   map[string]string{"callback": i.callback, "callback-var": vars},
-		Header:  maps.Clone(headers),
+		Query:   []signing.Param{{Name: "callback", Value: i.callback}, {Name: "callback-var", Value: vars}},
+		Header:  signing.Header(headers),
 		Expires: lease.life,
 	}
 	if g.Claims.Size != nil {
 		// Signed, and not among the answer's headers: HTTP clients send it
-		// themselves, and browsers do not let a script set it.
-		req.Header["content-length"] = strconv.FormatInt(*g.Claims.Size, 10)
-		req.AdditionalHeaders = []string{"content-length"}
+		// themselves, and browsers do not let a script set it. No header of a grant
+		// sorts before it.
+		length := signing.Param{Name: "content-length", Value: strconv.FormatInt(*g.Claims.Size, 10)}
+		req.Header = slices.Insert(req.Header, 0, length)
+		req.AdditionalHeaders = []string{length.Name}
 	}
 	signed, err := i.uploads.Presign(lease.credentials, req, lease.now)
 	if err != nil {

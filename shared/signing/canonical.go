@@ -1,9 +1,13 @@
 package signing
 
 import (
-	"maps"
+	"fmt"
 	"slices"
+	"strconv"
 	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
 )
 
 const (
@@ -11,76 +15,259 @@ const (
 	unsignedPayload = "UNSIGNED-PAYLOAD"
 )
 
-// canonicalRequest is what both sides hash. query and header are already
-// canonical.
-func canonicalRequest(method, uri, query, header string, additional []string) string {
-	return method + "\n" + uri + "\n" + query + "\n" + header + "\n" + strings.Join(additional, ";") + "\n" + unsignedPayload
+// draft is a request on the way to its URL. The text that is signed and the URL
+// grow side by side, so that each value is encoded once for both. One draft is
+// used for many requests, one after the other: its buffers are what each of them
+// would otherwise allocate.
+type draft struct {
+	canonical []byte
+	url       []byte // with room for the signature
+	signature int    // where in url it goes
+	datetime  []byte
+
+	header     []byte // canonical: names in lower case, values trimmed
+	additional []byte // in lower case, sorted, joined by ";"
 }
 
-func canonicalURI(bucket, key string) string {
-	return "/" + escapePath(bucket+"/"+key)
-}
+// room is as long as a signature.
+const room = "0000000000000000000000000000000000000000000000000000000000000000"
 
-// canonicalQuery sorts by encoded name, which differs from the order of the
-// names for bytes that need encoding: "|" comes after "a", "%7C" before.
-func canonicalQuery(params map[string]string) string {
-	encoded := make(map[string]string, len(params))
-	for name, value := range params {
-		encoded[escape(name)] = escape(value)
+// write drafts a request. It checks header and query, and nothing else.
+func (d *draft) write(e Endpoint, req Request, k *dayKey, now time.Time) error {
+	if err := d.writeHeader(req); err != nil {
+		return err
 	}
-	var b strings.Builder
-	for _, name := range slices.Sorted(maps.Keys(encoded)) {
-		if b.Len() > 0 {
-			b.WriteByte('&')
+	d.datetime = k.appendTime(d.datetime[:0], now)
+	d.canonical = append(append(d.canonical[:0], req.Method...), "\n/"...)
+	d.canonical = append(append(d.canonical, req.Bucket...), '/')
+	key := len(d.canonical)
+	d.canonical = appendEscaped(d.canonical, req.Key, inPath)
+	d.url = append(e.appendBucket(d.url[:0], req.Bucket), d.canonical[key:]...)
+	d.canonical, d.url = append(d.canonical, '\n'), append(d.url, '?')
+	if err := d.writeQuery(req, k); err != nil {
+		return err
+	}
+	d.canonical = append(append(d.canonical, '\n'), d.header...)
+	d.canonical = append(append(d.canonical, '\n'), d.additional...)
+	d.canonical = append(d.canonical, "\n"+unsignedPayload...)
+	return nil
+}
+
+// writeQuery merges the parameters of the request and those of the signature, by
+// name, as OSS's SDKs sort a URL.
+func (d *draft) writeQuery(req Request, k *dayKey) error {
+	if err := checkQuery(req.Query); err != nil {
+		return err
+	}
+	var buf [64]byte
+	expires := strconv.AppendInt(buf[:0], int64(req.Expires/time.Second), 10)
+	additional := appendEscaped(expires[len(expires):], string(d.additional), unreserved)
+	query, rest := len(d.canonical), req.Query
+	for _, own := range [...]struct {
+		name  string
+		value []byte // encoded
+	}{
+		{"x-oss-additional-headers", additional},
+		{"x-oss-credential", k.inQuery.credential},
+		{"x-oss-date", d.datetime},
+		{"x-oss-expires", expires},
+		{"x-oss-security-token", k.inQuery.token},
+		{"x-oss-signature", nil},
+		{"x-oss-signature-version", []byte(algorithm)},
+	} {
+		for len(rest) > 0 && rest[0].Name < own.name {
+			d.writeParam(rest[0])
+			rest = rest[1:]
 		}
-		b.WriteString(name)
-		if value := encoded[name]; value != "" {
-			b.WriteByte('=')
-			b.WriteString(value)
+		switch {
+		case own.name == "x-oss-signature":
+			d.url = append(d.url, "x-oss-signature="...)
+			d.signature = len(d.url)
+			d.url = append(d.url, room+"&"...)
+		case len(own.value) > 0:
+			start := len(d.url)
+			d.url = append(append(d.url, own.name...), '=')
+			d.url = append(append(d.url, own.value...), '&')
+			d.canonical = append(d.canonical, d.url[start:]...)
 		}
 	}
-	return b.String()
+	for _, p := range rest {
+		d.writeParam(p)
+	}
+	d.canonical, d.url = d.canonical[:len(d.canonical)-1], d.url[:len(d.url)-1]
+	if slices.ContainsFunc(req.Query, func(p Param) bool { return !all(p.Name, unreserved) }) {
+		d.sortCanonical(query)
+	}
+	return nil
 }
 
-// canonicalHeader takes names in lower case and trimmed values.
-func canonicalHeader(header map[string]string) string {
-	var b strings.Builder
-	for _, name := range slices.Sorted(maps.Keys(header)) {
-		b.WriteString(name)
-		b.WriteByte(':')
-		b.WriteString(header[name])
-		b.WriteByte('\n')
-	}
-	return b.String()
+// sortCanonical sorts the query that begins at from by encoded name, as OSS does
+// with what is signed. For names that need encoding, as none of OSS's own does,
+// that differs from the order of the URL: "|" comes after "a", "%7C" before.
+func (d *draft) sortCanonical(from int) {
+	params := strings.Split(string(d.canonical[from:]), "&")
+	slices.SortFunc(params, func(a, b string) int {
+		a, _, _ = strings.Cut(a, "=")
+		b, _, _ = strings.Cut(b, "=")
+		return strings.Compare(a, b)
+	})
+	d.canonical = append(d.canonical[:from], strings.Join(params, "&")...)
 }
+
+// writeParam writes a parameter and the "&" after it. An empty value is signed as
+// a bare name.
+func (d *draft) writeParam(p Param) {
+	start := len(d.url)
+	d.url = appendEscaped(d.url, p.Name, unreserved)
+	d.url = append(d.url, '=')
+	if p.Value == "" {
+		d.canonical = append(d.canonical, d.url[start:len(d.url)-1]...)
+	} else {
+		d.url = appendEscaped(d.url, p.Value, unreserved)
+		d.canonical = append(d.canonical, d.url[start:]...)
+	}
+	d.canonical, d.url = append(d.canonical, '&'), append(d.url, '&')
+}
+
+// checkQuery refuses what would not be signed as it is sent, and what is of a
+// signature itself.
+func checkQuery(query []Param) error {
+	for i, p := range query {
+		switch {
+		case p.Name == "" || ofSignature(p.Name) || !utf8.ValidString(p.Name) || !utf8.ValidString(p.Value):
+			return fmt.Errorf("%w: %q", ErrQuery, p.Name)
+		case i > 0 && p.Name <= query[i-1].Name:
+			return fmt.Errorf("%w: %q stands twice or is not sorted", ErrQuery, p.Name)
+		}
+	}
+	return nil
+}
+
+// writeHeader writes the headers to sign and which of them are additional ones.
+// Every header of req is among them: one that is sent and not signed would
+// protect nothing.
+func (d *draft) writeHeader(req Request) error {
+	if err := checkAdditional(req.AdditionalHeaders); err != nil {
+		return err
+	}
+	d.header, d.additional = d.header[:0], d.additional[:0]
+	missing := len(req.AdditionalHeaders)
+	for i, h := range req.Header {
+		start := len(d.header)
+		d.header = appendLower(d.header, h.Name)
+		low := d.header[start:]
+		if err := checkName(req, i, low); err != nil {
+			return err
+		}
+		if err := checkValue(h); err != nil {
+			return err
+		}
+		if h.Value == "" {
+			d.header = d.header[:start]
+			continue
+		}
+		if !signedByDefault(low) {
+			if len(d.additional) > 0 {
+				d.additional = append(d.additional, ';')
+			}
+			d.additional = append(d.additional, low...)
+			missing--
+		}
+		d.header = append(append(d.header, ':'), strings.Trim(h.Value, " ")...)
+		d.header = append(d.header, '\n')
+	}
+	if missing > 0 {
+		return fmt.Errorf("%w: additional headers %q without a value", ErrHeader, req.AdditionalHeaders)
+	}
+	return nil
+}
+
+// checkName checks the name of a header, which is low in lower case.
+func checkName(req Request, i int, low []byte) error {
+	name := req.Header[i].Name
+	switch {
+	case !isToken(name):
+		return fmt.Errorf("%w: name %q", ErrHeader, name)
+	case authenticates(low):
+		return fmt.Errorf("%w: %q belongs to a signature", ErrHeader, name)
+	case i > 0 && compareFold(req.Header[i-1].Name, name) >= 0:
+		return fmt.Errorf("%w: %q stands twice or is not sorted", ErrHeader, name)
+	case !signedByDefault(low) && !containsFold(req.AdditionalHeaders, name):
+		return fmt.Errorf("%w: nothing would sign %q", ErrHeader, name)
+	}
+	return nil
+}
+
+// checkAdditional checks the names that are to be signed beside those that always
+// are.
+func checkAdditional(names []string) error {
+	var buf [32]byte // of most names, so that nothing is allocated
+	for i, name := range names {
+		switch {
+		case !isToken(name) || strings.Contains(name, "_"):
+			return fmt.Errorf("%w: additional header %q", ErrHeader, name)
+		case signedByDefault(appendLower(buf[:0], name)):
+			return fmt.Errorf("%w: additional header %q is signed by itself", ErrHeader, name)
+		case containsFold(names[:i], name):
+			return fmt.Errorf("%w: additional header %q is named twice", ErrHeader, name)
+		}
+	}
+	return nil
+}
+
+func containsFold(names []string, name string) bool {
+	return slices.ContainsFunc(names, func(n string) bool { return compareFold(n, name) == 0 })
+}
+
+// checkValue refuses what could not be sent as it is signed.
+func checkValue(h Param) error {
+	switch {
+	case all(h.Value, printable): // and if it has spaces, they are no odd ones
+	case strings.ContainsFunc(h.Value, unicode.IsControl) || !utf8.ValidString(h.Value):
+		return fmt.Errorf("%w: the value of %q has control characters", ErrHeader, h.Name)
+	case strings.Trim(h.Value, " ") != strings.TrimFunc(h.Value, isTrimmedBySome):
+		// Signers differ on which spaces they trim.
+		return fmt.Errorf("%w: the value of %q begins or ends with an odd space", ErrHeader, h.Name)
+	}
+	return nil
+}
+
+// isTrimmedBySome reports whether the trim function of some language takes r for
+// white space: JavaScript's takes the byte order mark, Go's does not.
+func isTrimmedBySome(r rune) bool { return unicode.IsSpace(r) || r == '\uFEFF' }
 
 // signedByDefault reports whether OSS signs a header, in lower case, whenever
 // it is sent.
-func signedByDefault(name string) bool {
-	return name == "content-type" || name == "content-md5" || strings.HasPrefix(name, "x-oss-")
+func signedByDefault(low []byte) bool {
+	const prefix = "x-oss-"
+	switch string(low) {
+	case "content-type", "content-md5":
+		return true
+	}
+	return len(low) >= len(prefix) && string(low[:len(prefix)]) == prefix
 }
 
-// escape encodes every byte but RFC 3986's unreserved characters.
-func escape(s string) string { return percentEncode(s, false) }
-
-// escapePath is escape but for the slash.
-func escapePath(s string) string { return percentEncode(s, true) }
-
-func percentEncode(s string, keepSlash bool) string {
-	const hex = "0123456789ABCDEF"
-	var b strings.Builder
-	b.Grow(len(s))
-	for i := range len(s) {
-		c := s[i]
-		switch {
-		case 'A' <= c && c <= 'Z', 'a' <= c && c <= 'z', '0' <= c && c <= '9',
-			c == '-', c == '_', c == '.', c == '~', c == '/' && keepSlash:
-			b.WriteByte(c)
-		default:
-			b.WriteByte('%')
-			b.WriteByte(hex[c>>4])
-			b.WriteByte(hex[c&15])
-		}
+// authenticates reports whether OSS reads a header, in lower case, as part of a
+// signature in headers. It refuses some of them beside one in the URL, and
+// x-oss-content-sha256 would take the place of UNSIGNED-PAYLOAD.
+func authenticates(low []byte) bool {
+	switch string(low) {
+	case "authorization", "x-oss-date", "x-oss-content-sha256", "x-oss-security-token":
+		return true
 	}
-	return b.String()
+	return false
+}
+
+// ofSignature reports whether OSS reads a query parameter, in any case, as part
+// of a signature: one of this version, or of versions 1 and 2, which would give
+// the URL two signatures that contradict each other.
+func ofSignature(name string) bool {
+	var buf [32]byte // of the longest that matter, so that nothing is allocated
+	switch string(appendLower(buf[:0], name)) {
+	case "x-oss-signature", "x-oss-signature-version", "x-oss-credential", "x-oss-date",
+		"x-oss-expires", "x-oss-security-token", "x-oss-additional-headers",
+		"ossaccesskeyid", "signature", "expires", "security-token", "x-oss-access-key-id":
+		return true
+	}
+	return false
 }

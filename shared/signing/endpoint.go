@@ -91,12 +91,18 @@ func isHost(host string) bool {
 
 // URL is the plain, unsigned URL of an object.
 func (e Endpoint) URL(bucket, key string) string {
-	host, path := e.Host, "/"+escapePath(key)
-	switch e.Style {
-	case VirtualHosted:
-		host = bucket + "." + host
-	case PathStyle:
-		path = "/" + bucket + path
+	return string(appendEscaped(e.appendBucket(nil, bucket), key, inPath))
+}
+
+// appendBucket appends the URL of a bucket, with the slash before a key.
+func (e Endpoint) appendBucket(dst []byte, bucket string) []byte {
+	dst = append(append(dst, e.Scheme...), "://"...)
+	if e.Style == VirtualHosted {
+		dst = append(append(dst, bucket...), '.')
 	}
-	return e.Scheme + "://" + host + path
+	dst = append(append(dst, e.Host...), '/')
+	if e.Style == PathStyle {
+		dst = append(append(dst, bucket...), '/')
+	}
+	return dst
 }

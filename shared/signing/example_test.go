@@ -21,23 +21,24 @@ func exampleSigner() *signing.Signer {
 	return signer
 }
 
-// A PUT of exactly five bytes of one type. What must be sent with the URL is in
-// Header; content-length every client sends by itself.
+// A PUT of exactly five bytes of one type. Sent is what must be sent with the URL;
+// content-length every client sends by itself.
 func ExampleSigner_Presign() {
+	request := signing.Request{
+		Method: "PUT", Bucket: "examplebucket", Key: "photos/a b.png", Expires: 15 * time.Minute,
+		Header:            signing.Header(map[string]string{"Content-Type": "image/png", "content-length": "5"}),
+		AdditionalHeaders: []string{"content-length"},
+	}
 	signed, err := exampleSigner().Presign(
 		signing.Credentials{AccessKeyID: "LTAIexample", AccessKeySecret: "example-secret"},
-		signing.Request{
-			Method: "PUT", Bucket: "examplebucket", Key: "photos/a b.png", Expires: 15 * time.Minute,
-			Header:            map[string]string{"Content-Type": "image/png", "content-length": "5"},
-			AdditionalHeaders: []string{"content-length"},
-		},
+		request,
 		time.Date(2026, 11, 20, 10, 12, 40, 0, time.UTC),
 	)
 	if err != nil {
 		log.Fatal(err)
 	}
 	fmt.Println(strings.ReplaceAll(signed.URL, "&", "\n&"))
-	fmt.Println(signed.Header["Content-Type"], signed.ExpiresAt)
+	fmt.Println(request.Sent(), signed.ExpiresAt)
 	// Output:
 	// https://examplebucket.oss-cn-hangzhou.aliyuncs.com/photos/a%20b.png?x-oss-additional-headers=content-length
 	// &x-oss-credential=LTAIexample%2F20261120%2Fcn-hangzhou%2Foss%2Faliyun_v4_request
@@ -45,7 +46,7 @@ func ExampleSigner_Presign() {
 	// &x-oss-expires=900
 	// &x-oss-signature=c973b09ec3729859e4a0bf816a93859ce153f09ed5d9954125a80f62c6d3cc13
 	// &x-oss-signature-version=OSS4-HMAC-SHA256
-	// image/png 2026-11-20 10:27:40 +0000 UTC
+	// [{content-length 5} {Content-Type image/png}] 2026-11-20 10:27:40 +0000 UTC
 }
 
 // Ten thousand parts share one template; each needs 64 characters of its own.
@@ -54,7 +55,7 @@ func ExampleSigner_PresignParts() {
 		signing.Credentials{AccessKeyID: "LTAIexample", AccessKeySecret: "example-secret"},
 		signing.Request{
 			Method: "PUT", Bucket: "examplebucket", Key: "video.mp4", Expires: 15 * time.Minute,
-			Query: map[string]string{"uploadId": "0004B9894A22E5B1888A1E29F823"},
+			Query: []signing.Param{{Name: "uploadId", Value: "0004B9894A22E5B1888A1E29F823"}},
 		},
 		false,
 		time.Date(2026, 11, 20, 10, 12, 40, 0, time.UTC),
@@ -62,7 +63,7 @@ func ExampleSigner_PresignParts() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	signature, err := parts.Signature(10000, 0)
+	signature, err := parts.AppendSignature(nil, 10000, 0)
 	if err != nil {
 		log.Fatal(err)
 	}

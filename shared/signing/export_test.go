@@ -1,35 +1,39 @@
 package signing
 
-import "time"
-
-// What the vectors assert step by step.
-var (
-	CanonicalRequest = canonicalRequest
-	CanonicalURI     = canonicalURI
-	CanonicalQuery   = canonicalQuery
-	CanonicalHeader  = canonicalHeader
-	StringToSign     = stringToSign
-	SignedByDefault  = signedByDefault
+import (
+	"crypto/hmac"
+	"crypto/sha256"
+	"time"
 )
+
+func SignedByDefault(name string) bool { return signedByDefault([]byte(name)) }
+
+func StringToSign(datetime, scope, canonical string) string {
+	return string(appendStringToSign(nil, []byte(datetime), scope, []byte(canonical)))
+}
 
 // SignWithKey signs with a signing key that is given, not derived.
 func SignWithKey(key []byte, datetime, scope, canonical string) string {
-	return signingKey(key).sign(datetime, scope, canonical)
+	k := &dayKey{scope: scope, mac: hmac.New(sha256.New, key)}
+	return string(k.signRequest([]byte(datetime), []byte(canonical)))
 }
 
 // Explain returns what Presign signs for req.
 func (s *Signer) Explain(cred Credentials, req Request, now time.Time) (canonical, toSign string, err error) {
-	p, err := s.prepare(cred, req, now)
+	if _, err := s.Presign(cred, req, now); err != nil {
+		return "", "", err
+	}
+	k, err := s.key(cred, req, now.UTC())
 	if err != nil {
 		return "", "", err
 	}
-	canonical = canonicalRequest(req.Method, p.uri, canonicalQuery(p.query), canonicalHeader(p.header), p.additional)
-	return canonical, stringToSign(p.datetime, p.scope, canonical), nil
+	return string(k.draft.canonical), string(k.toSign), nil
 }
 
 // SignPolicy signs a policy in base64 with a key derived from secret.
 func SignPolicy(secret, date, region, policy string) string {
-	return deriveKey(secret, date, region, product).signPolicy(policy)
+	k := &dayKey{mac: hmac.New(sha256.New, deriveKey(secret, date, region, product))}
+	return string(k.sign([]byte(policy)))
 }
 
 // KeysHeld is how many derived keys s remembers.

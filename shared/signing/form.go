@@ -2,10 +2,10 @@ package signing
 
 import (
 	"encoding/base64"
-	"encoding/json"
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 	"unicode"
@@ -61,55 +61,83 @@ const maxFormSize = 5 << 30
 //
 // It fails with one of the sentinels of this package.
 func (s *Signer) PresignForm(cred Credentials, form Form, now time.Time) (PresignedForm, error) {
-	request := Request{Method: "POST", Bucket: form.Bucket, Key: form.Key, Expires: form.Expires}
-	if err := check(cred, request); err != nil {
-		return PresignedForm{}, err
-	}
-	if err := form.check(); err != nil {
-		return PresignedForm{}, err
-	}
 	now = now.UTC().Truncate(time.Second)
-	date, datetime := now.Format("20060102"), now.Format("20060102T150405Z")
-	expiresAt := now.Add(form.Expires)
-
-	fields := maps.Clone(form.Fields)
-	if fields == nil {
-		fields = make(map[string]string)
-	}
-	fields["key"] = form.Key
-	fields["x-oss-signature-version"] = algorithm
-	fields["x-oss-credential"] = cred.AccessKeyID + "/" + date + "/" + s.region + "/" + product + "/aliyun_v4_request"
-	fields["x-oss-date"] = datetime
-	if cred.SecurityToken != "" {
-		fields["x-oss-security-token"] = cred.SecurityToken
-	}
-	conditions := []any{
-		map[string]string{"bucket": form.Bucket},
-		[]any{"content-length-range", form.MinSize, form.MaxSize},
-	}
-	for _, name := range slices.Sorted(maps.Keys(fields)) {
-		conditions = append(conditions, []string{"eq", "$" + name, fields[name]})
-	}
-	for _, name := range slices.Sorted(maps.Keys(form.NotIn)) {
-		conditions = append(conditions, []any{"not-in", "$" + name, form.NotIn[name]})
-	}
-	policy, err := json.Marshal(map[string]any{
-		"expiration": expiresAt.Format("2006-01-02T15:04:05.000Z"),
-		"conditions": conditions,
-	})
+	k, err := s.key(cred, Request{Method: "POST", Bucket: form.Bucket, Key: form.Key, Expires: form.Expires}, now)
 	if err != nil {
-		return PresignedForm{}, fmt.Errorf("encoding policy: %w", err)
+		return PresignedForm{}, err
 	}
-	fields["policy"] = base64.StdEncoding.EncodeToString(policy)
-	key := s.keys.get(cred.AccessKeySecret, date, s.region, product)
-	fields["x-oss-signature"] = key.signPolicy(fields["policy"])
-	return PresignedForm{
-		URL:       s.endpoint.URL(form.Bucket, ""),
-		Fields:    fields,
-		ExpiresAt: expiresAt,
-	}, nil
+	own := []Param{
+		{"key", form.Key},
+		{"x-oss-credential", k.credential},
+		{"x-oss-date", string(k.appendTime(nil, now))},
+		{"x-oss-signature-version", algorithm},
+	}
+	if cred.SecurityToken != "" {
+		own = append(own, Param{"x-oss-security-token", cred.SecurityToken})
+	}
+	fields, err := form.sorted(own)
+	if err != nil {
+		return PresignedForm{}, err
+	}
+	expiresAt := now.Add(form.Expires)
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	d := &k.draft
+	d.canonical = form.appendPolicy(d.canonical[:0], fields, expiresAt)
+	d.url = base64.StdEncoding.AppendEncode(d.url[:0], d.canonical)
+
+	sent := make(map[string]string, len(fields)+2)
+	for _, f := range fields {
+		sent[f.Name] = f.Value
+	}
+	sent["policy"], sent["x-oss-signature"] = string(d.url), string(k.sign(d.url))
+	return PresignedForm{URL: s.endpoint.URL(form.Bucket, ""), Fields: sent, ExpiresAt: expiresAt}, nil
 }
 
+// appendPolicy appends the policy, written by hand: reflection over a list of
+// lists costs more than all the rest of a form.
+func (f Form) appendPolicy(dst []byte, fields []Param, expiresAt time.Time) []byte {
+	dst = append(dst, `{"expiration":"`...)
+	dst = expiresAt.AppendFormat(dst, "2006-01-02T15:04:05.000Z")
+	dst = append(dst, `","conditions":[{"bucket":`...)
+	dst = appendQuoted(dst, "", f.Bucket)
+	dst = append(dst, `},["content-length-range",`...)
+	dst = append(strconv.AppendInt(dst, f.MinSize, 10), ',')
+	dst = append(strconv.AppendInt(dst, f.MaxSize, 10), ']')
+	for _, field := range fields {
+		dst = appendQuoted(append(dst, `,["eq",`...), "$", field.Name)
+		dst = append(appendQuoted(append(dst, ','), "", field.Value), ']')
+	}
+	for _, name := range slices.Sorted(maps.Keys(f.NotIn)) {
+		dst = append(appendQuoted(append(dst, `,["not-in",`...), "$", name), ",["...)
+		for i, value := range f.NotIn[name] {
+			if i > 0 {
+				dst = append(dst, ',')
+			}
+			dst = appendQuoted(dst, "", value)
+		}
+		dst = append(dst, "]]"...)
+	}
+	return append(dst, "]}"...)
+}
+
+// appendQuoted appends prefix and s, which are UTF-8, as one JSON string.
+func appendQuoted(dst []byte, prefix, s string) []byte {
+	const hex = "0123456789abcdef"
+	dst = append(append(dst, '"'), prefix...)
+	for {
+		n := run(s, unquoted)
+		dst = append(dst, s[:n]...)
+		if n == len(s) {
+			return append(dst, '"')
+		}
+		dst = append(dst, `\u00`...)
+		dst = append(dst, hex[s[n]>>4], hex[s[n]&15])
+		s = s[n+1:]
+	}
+}
+
+// check refuses what is wrong beside the fields.
 func (f Form) check() error {
 	if f.MinSize < 0 || f.MaxSize < f.MinSize || f.MaxSize > maxFormSize {
 		return fmt.Errorf("%w: a file of %d to %d bytes", ErrForm, f.MinSize, f.MaxSize)
@@ -117,42 +145,72 @@ func (f Form) check() error {
 	if strings.Contains(f.Key, "$") {
 		return fmt.Errorf("%w: the key has a dollar sign, as in ${filename}, which OSS fills in", ErrForm)
 	}
-	seen := make(map[string]bool, len(f.Fields))
-	for name, value := range f.Fields {
-		low := strings.ToLower(name)
-		if seen[low] {
-			return fmt.Errorf("%w: field %q stands twice", ErrForm, low)
-		}
-		if err := checkField(low, value); err != nil {
+	for name, values := range f.NotIn {
+		if err := checkField(Param{Name: name}); err != nil {
 			return err
 		}
-		seen[low] = true
+		for _, value := range values {
+			if err := checkField(Param{name, value}); err != nil {
+				return err
+			}
+		}
 	}
 	return nil
 }
 
-func checkField(low, value string) error {
+// sorted checks the form, and returns its fields and those of the signature.
+func (f Form) sorted(own []Param) ([]Param, error) {
+	if err := f.check(); err != nil {
+		return nil, err
+	}
+	fields := make([]Param, len(own), len(own)+len(f.Fields))
+	copy(fields, own)
+	for name, value := range f.Fields {
+		field := Param{name, value}
+		if ofForm(name) {
+			return nil, fmt.Errorf("%w: field %q is the form's own", ErrForm, name)
+		}
+		if err := checkField(field); err != nil {
+			return nil, err
+		}
+		fields = append(fields, field)
+	}
+	slices.SortFunc(fields, func(a, b Param) int { return compareFold(a.Name, b.Name) })
+	for i := range fields[1:] {
+		if compareFold(fields[i].Name, fields[i+1].Name) == 0 {
+			return nil, fmt.Errorf("%w: field %q stands twice", ErrForm, fields[i].Name)
+		}
+	}
+	return fields, nil
+}
+
+// checkField refuses what a policy could not say, or a client not send.
+func checkField(f Param) error {
+	name := f.Name
+	if len(name) > 2 && compareFold(name[:2], "x:") == 0 { // a variable of the callback
+		name = name[2:]
+	}
 	switch {
-	case !isToken(strings.TrimPrefix(low, "x:")) || strings.Contains(low, "$"):
-		return fmt.Errorf("%w: field %q", ErrForm, low)
-	case ofForm(low):
-		return fmt.Errorf("%w: field %q is the form's own", ErrForm, low)
-	case !utf8.ValidString(value) || strings.ContainsFunc(value, unicode.IsControl):
-		return fmt.Errorf("%w: the value of field %q has control characters", ErrForm, low)
-	case strings.Contains(value, "$"):
+	case !isToken(name) || strings.Contains(name, "$"):
+		return fmt.Errorf("%w: field %q", ErrForm, f.Name)
+	case strings.Contains(f.Value, "$"):
 		// A policy spells it "\$", which is no JSON; how OSS reads the variants
 		// is not documented.
-		return fmt.Errorf("%w: the value of field %q has a dollar sign", ErrForm, low)
+		return fmt.Errorf("%w: the value of field %q has a dollar sign", ErrForm, f.Name)
+	case !all(f.Value, printable) && (!utf8.ValidString(f.Value) || strings.ContainsFunc(f.Value, unicode.IsControl)):
+		return fmt.Errorf("%w: the value of field %q has control characters", ErrForm, f.Name)
 	}
 	return nil
 }
 
 // ofForm reports whether PresignForm itself sets a field. "expires" is a header
 // of the object here, not a part of a signature.
-func ofForm(low string) bool {
-	switch low {
+func ofForm(name string) bool {
+	switch strings.ToLower(name) {
 	case "key", "policy", "file", "bucket":
 		return true
+	case "expires":
+		return false
 	}
-	return low != "expires" && ofSignature(low)
+	return ofSignature(name)
 }

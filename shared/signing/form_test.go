@@ -4,8 +4,10 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"errors"
+	"maps"
 	"os"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -137,4 +139,42 @@ func TestPresignFormRefuses(t *testing.T) {
 			}
 		})
 	}
+}
+
+// FuzzPolicy holds the policy, which is written by hand, against encoding/json's
+// of the same conditions.
+func FuzzPolicy(f *testing.F) {
+	f.Add("a/b.png", "x-oss-meta-a", `"\<&>`, "KMS", "tok/+=", int64(1), int64(10))
+	f.Add("夏\u2028\x7f", "X:a", "🎬 \u2029", "", "", int64(0), int64(0))
+	signer := newSigner(f)
+	f.Fuzz(func(t *testing.T, key, name, value, notIn, token string, least, most int64) {
+		cred := signing.Credentials{AccessKeyID: "ak", AccessKeySecret: "sk", SecurityToken: token}
+		form := signing.Form{
+			Bucket: "examplebucket", Key: key, Fields: map[string]string{name: value}, NotIn: map[string][]string{"x-oss-a": {notIn, "b"}},
+			MinSize: least, MaxSize: most, Expires: time.Minute,
+		}
+		got, err := signer.PresignForm(cred, form, now)
+		if err != nil {
+			return // TestPresignFormRefuses says why
+		}
+		policy, err := base64.StdEncoding.DecodeString(got.Fields["policy"])
+		if err != nil {
+			t.Fatal(err)
+		}
+		conditions := []any{map[string]string{"bucket": form.Bucket}, []any{"content-length-range", least, most}}
+		for _, field := range slices.SortedFunc(maps.Keys(got.Fields), func(a, b string) int { return strings.Compare(strings.ToLower(a), strings.ToLower(b)) }) {
+			if field != "policy" && field != "x-oss-signature" {
+				conditions = append(conditions, []any{"eq", "$" + field, got.Fields[field]})
+			}
+		}
+		conditions = append(conditions, []any{"not-in", "$x-oss-a", []string{notIn, "b"}})
+		want, err := json.Marshal(map[string]any{"expiration": "2026-11-20T10:13:40.000Z", "conditions": conditions})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var have, wanted any
+		if err := errors.Join(json.Unmarshal(policy, &have), json.Unmarshal(want, &wanted)); err != nil || !reflect.DeepEqual(have, wanted) {
+			t.Errorf("policy = %s, %v, want %s", policy, err, want)
+		}
+	})
 }

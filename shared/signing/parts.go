@@ -2,7 +2,6 @@ package signing
 
 import (
 	"fmt"
-	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -16,15 +15,12 @@ const maxPartNumber = 10000
 // made once; a part then costs one hash and one HMAC. It is safe for concurrent
 // use.
 type Parts struct {
-	// Around the part number in the canonical request, and from there around
-	// the length, if one is signed.
-	beforeNumber, afterNumber, afterLength string
-	withLength                             bool
-
-	template        string // URL with {partNumber} and {signature}
-	datetime, scope string
-	key             signingKey
-	expiresAt       time.Time
+	key        *dayKey
+	datetime   []byte
+	canonical  [3]string // before the number, from there to the length, after it
+	url        [3]string // before the number, from there to the signature, after it
+	withLength bool
+	expiresAt  time.Time
 }
 
 // Placeholders of Template.
@@ -38,95 +34,104 @@ const (
 // content-length; req itself must not have that header. Errors are those of
 // Presign.
 func (s *Signer) PresignParts(cred Credentials, req Request, withLength bool, now time.Time) (*Parts, error) {
-	const lengthHeader = "content-length"
-	// Digits are put in their place. Neither stands anywhere around them:
-	// percent-encoding leaves no control character in path and query, and
-	// headers are refused with one.
-	const number, length = "\x00", "\x01"
-	if _, ok := req.Query["partNumber"]; ok {
-		return nil, fmt.Errorf("%w: partNumber is set part by part", ErrQuery)
-	}
-	if req.Method != "PUT" || req.Query["uploadId"] == "" {
+	hasID := slices.ContainsFunc(req.Query, func(p Param) bool { return p.Name == "uploadId" && p.Value != "" })
+	if req.Method != "PUT" || !hasID {
 		return nil, fmt.Errorf("%w: a part is a PUT with an uploadId", ErrPart)
 	}
+	// What stands in for number and length. The request is refused if it has one
+	// of them already: a name that stands twice.
+	number, length := Param{"partNumber", "0"}, Param{"content-length", "0"}
+	req.Query = inserted(req.Query, number, strings.Compare)
 	if withLength {
-		req.Header = maps.Clone(req.Header)
-		if req.Header == nil {
-			req.Header = make(map[string]string)
-		}
-		for name := range req.Header {
-			if strings.EqualFold(name, lengthHeader) {
-				return nil, fmt.Errorf("%w: content-length is set part by part", ErrHeader)
-			}
-		}
-		req.Header[lengthHeader] = "0"
-		req.AdditionalHeaders = append([]string{lengthHeader}, req.AdditionalHeaders...)
+		req.Header = inserted(req.Header, length, compareFold)
+		req.AdditionalHeaders = append(slices.Clone(req.AdditionalHeaders), length.Name)
 	}
-	p, err := s.prepare(cred, req, now)
+	now = now.UTC().Truncate(time.Second)
+	k, err := s.key(cred, req, now)
 	if err != nil {
 		return nil, err
 	}
-	// Stands in for the number until the query is encoded. No other parameter
-	// can be named partNumber, so "partNumber=0" is there once.
-	p.query["partNumber"] = "0"
-	if withLength {
-		p.header[lengthHeader] = length
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	d := &k.draft
+	if err := d.write(s.endpoint, req, k, now); err != nil {
+		return nil, err
 	}
-	canonical := canonicalRequest(req.Method, p.uri, withNumber(canonicalQuery(p.query), number), canonicalHeader(p.header), p.additional)
-	parts := &Parts{withLength: withLength, datetime: p.datetime, scope: p.scope, key: p.key, expiresAt: p.expiresAt}
+	p := &Parts{key: k, datetime: slices.Clone(d.datetime), withLength: withLength, expiresAt: now.Add(req.Expires)}
 	var rest string
-	parts.beforeNumber, rest, _ = strings.Cut(canonical, number)
-	parts.afterNumber, parts.afterLength, _ = strings.Cut(rest, length)
-
-	const signature = "x-oss-signature="
-	p.query["x-oss-signature"] = ""
-	head, tail, _ := strings.Cut(withNumber(encodeQuery(p.query), PartNumberPlaceholder), "&"+signature)
-	parts.template = p.object + "?" + head + "&" + signature + SignaturePlaceholder + tail
-	return parts, nil
+	p.canonical[0], rest = cutParam(string(d.canonical), '\n', number)
+	p.canonical[1] = rest
+	if withLength {
+		// No other line of the headers begins so, and no value has a line break.
+		before, after, _ := strings.Cut(rest, "\n"+length.Name+":"+length.Value+"\n")
+		p.canonical[1], p.canonical[2] = before+"\n"+length.Name+":", "\n"+after
+	}
+	p.url[0], rest = cutParam(string(d.url[:d.signature]), '?', number)
+	p.url[1], p.url[2] = rest, string(d.url[d.signature+len(room):])
+	return p, nil
 }
 
-// withNumber replaces the value of partNumber in an encoded query. The name of
-// another parameter may end in the same letters, so the whole name is matched.
-func withNumber(query, number string) string {
-	params := strings.Split(query, "&")
-	params[slices.Index(params, "partNumber=0")] = "partNumber=" + number
-	return strings.Join(params, "&")
+// inserted is sorted params with one more.
+func inserted(params []Param, p Param, compare func(a, b string) int) []Param {
+	at, _ := slices.BinarySearchFunc(params, p, func(a, b Param) int { return compare(a.Name, b.Name) })
+	return slices.Insert(slices.Clone(params), at, p)
+}
+
+// cutParam cuts text around the value of a parameter. The query begins after the
+// byte first. The whole name is looked for, since that of another parameter may
+// end in the same letters; what stands before the query and in its values has
+// neither of the bytes that begin a name, since they are encoded there.
+func cutParam(text string, first byte, p Param) (before, after string) {
+	named := p.Name + "=" + p.Value
+	at := strings.Index(text, string(first)+named)
+	if at < 0 {
+		at = strings.Index(text, "&"+named)
+	}
+	at += len("&" + named)
+	return text[:at-len(p.Value)], text[at:]
 }
 
 // Template is the URL of every part, with PartNumberPlaceholder and
 // SignaturePlaceholder where they differ.
-func (p *Parts) Template() string { return p.template }
+func (p *Parts) Template() string {
+	return p.url[0] + PartNumberPlaceholder + p.url[1] + SignaturePlaceholder + p.url[2]
+}
 
 // ExpiresAt is when OSS begins to refuse the parts' URLs.
 func (p *Parts) ExpiresAt() time.Time { return p.expiresAt }
 
-// Signature signs part number with exactly length bytes; length is ignored
-// unless PresignParts was told to sign it. It fails with ErrPart.
-func (p *Parts) Signature(number, length int64) (string, error) {
+// AppendSignature appends to dst the signature of part number with exactly length
+// bytes; length is ignored unless PresignParts was told to sign it. It fails with
+// ErrPart.
+func (p *Parts) AppendSignature(dst []byte, number, length int64) ([]byte, error) {
 	if number < 1 || number > maxPartNumber {
-		return "", fmt.Errorf("%w: number %d, want 1 to %d", ErrPart, number, maxPartNumber)
+		return dst, fmt.Errorf("%w: number %d, want 1 to %d", ErrPart, number, maxPartNumber)
 	}
 	if p.withLength && length < 0 {
-		return "", fmt.Errorf("%w: length %d", ErrPart, length)
+		return dst, fmt.Errorf("%w: length %d", ErrPart, length)
 	}
-	canonical := make([]byte, 0, len(p.beforeNumber)+len(p.afterNumber)+len(p.afterLength)+32)
-	canonical = append(canonical, p.beforeNumber...)
-	canonical = strconv.AppendInt(canonical, number, 10)
-	canonical = append(canonical, p.afterNumber...)
+	k := p.key
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	canonical := append(k.draft.canonical[:0], p.canonical[0]...)
+	canonical = append(strconv.AppendInt(canonical, number, 10), p.canonical[1]...)
 	if p.withLength {
 		canonical = strconv.AppendInt(canonical, length, 10)
 	}
-	canonical = append(canonical, p.afterLength...)
-	return p.key.sign(p.datetime, p.scope, string(canonical)), nil
+	canonical = append(canonical, p.canonical[2]...)
+	k.draft.canonical = canonical
+	return append(dst, k.signRequest(p.datetime, canonical)...), nil
 }
 
-// URL is the presigned URL of one part, equal to Presign's.
-func (p *Parts) URL(number, length int64) (string, error) {
-	signature, err := p.Signature(number, length)
+// AppendURL appends the presigned URL of one part, equal to Presign's. It fails as
+// AppendSignature does.
+func (p *Parts) AppendURL(dst []byte, number, length int64) ([]byte, error) {
+	start := len(dst)
+	dst = append(dst, p.url[0]...)
+	dst = append(strconv.AppendInt(dst, number, 10), p.url[1]...)
+	dst, err := p.AppendSignature(dst, number, length)
 	if err != nil {
-		return "", err
+		return dst[:start], err
 	}
-	return strings.NewReplacer(
-		PartNumberPlaceholder, strconv.FormatInt(number, 10), SignaturePlaceholder, signature,
-	).Replace(p.template), nil
+	return append(dst, p.url[2]...), nil
 }

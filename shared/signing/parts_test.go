@@ -13,7 +13,7 @@ import (
 func partRequest() signing.Request {
 	req := put()
 	req.Header, req.AdditionalHeaders = nil, nil
-	req.Query = map[string]string{"uploadId": "0004B9894A22E5B1888A1E29F823"}
+	req.Query = []signing.Param{{"uploadId", "0004B9894A22E5B1888A1E29F823"}}
 	return req
 }
 
@@ -38,24 +38,24 @@ func TestPartsEqualPresign(t *testing.T) {
 				}
 				one := partRequest()
 				one.Key = key
-				one.Query["partNumber"] = strconv.FormatInt(number, 10)
+				setQuery(&one, "partNumber", strconv.FormatInt(number, 10))
 				if withLength {
-					one.Header = map[string]string{"content-length": strconv.FormatInt(length, 10)}
+					one.Header = []signing.Param{{"content-length", strconv.FormatInt(length, 10)}}
 					one.AdditionalHeaders = []string{"content-length"}
 				}
 				want, err := s.Presign(cred, one, now)
 				if err != nil {
 					t.Fatal(err)
 				}
-				got, err := parts.URL(number, length)
-				if err != nil || got != want.URL {
-					t.Fatalf("URL(%d, %d) =\n%s, %v, want\n%s", number, length, got, err, want.URL)
+				got, err := parts.AppendURL([]byte("before "), number, length)
+				if err != nil || string(got) != "before "+want.URL {
+					t.Fatalf("AppendURL(%d, %d) =\n%s, %v, want\n%s", number, length, got, err, want.URL)
 				}
-				signature, err := parts.Signature(number, length)
+				signature, err := parts.AppendSignature(nil, number, length)
 				if err != nil {
 					t.Fatal(err)
 				}
-				expanded := strings.NewReplacer("{partNumber}", strconv.FormatInt(number, 10), "{signature}", signature).Replace(parts.Template())
+				expanded := strings.NewReplacer("{partNumber}", strconv.FormatInt(number, 10), "{signature}", string(signature)).Replace(parts.Template())
 				if expanded != want.URL {
 					t.Fatalf("expanded template =\n%s, want\n%s", expanded, want.URL)
 				}
@@ -73,23 +73,27 @@ func TestPartsAreNotMisledByPlaceholders(t *testing.T) {
 	for _, odd := range []string{"\x00", "\x01", "%00", "partNumber=0", "&partNumber=0&", "{partNumber}", "{signature}", "&x-oss-signature="} {
 		req := partRequest()
 		req.Key = "k" + odd
-		req.Query["callback"], req.Query["z"] = odd, odd
-		req.Query["apartNumber"], req.Query["a"+odd] = "0", "0"
+		setQuery(&req, "callback", odd)
+		setQuery(&req, "z", odd)
+		setQuery(&req, "apartNumber", "0")
+		setQuery(&req, "a"+odd, "0")
+		setQuery(&req, "partNumber0", "0")
+		setHeader(&req, "x-oss-meta-a", strings.Trim(odd, "\x00\x01")+"content-length:0")
 		parts, err := s.PresignParts(cred, req, false, now)
 		if err != nil {
 			t.Fatal(err)
 		}
-		got, err := parts.URL(7, 0)
+		got, err := parts.AppendURL(nil, 7, 0)
 		if err != nil {
 			t.Fatal(err)
 		}
-		req.Query["partNumber"] = "7"
+		setQuery(&req, "partNumber", "7")
 		want, err := s.Presign(cred, req, now)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got != want.URL {
-			t.Errorf("with %q: URL(7, 0) =\n%s\nwant\n%s", odd, got, want.URL)
+		if string(got) != want.URL {
+			t.Errorf("with %q: AppendURL(7, 0) =\n%s\nwant\n%s", odd, got, want.URL)
 		}
 	}
 }
@@ -102,10 +106,10 @@ func TestPartsRefuse(t *testing.T) {
 		withLength bool
 		want       error
 	}{
-		{"a part number", func(r *signing.Request) { r.Query["partNumber"] = "1" }, false, signing.ErrQuery},
+		{"a part number", func(r *signing.Request) { setQuery(r, "partNumber", "1") }, false, signing.ErrQuery},
 		{"no upload id", func(r *signing.Request) { r.Query = nil }, false, signing.ErrPart},
 		{"not a PUT", func(r *signing.Request) { r.Method = "POST" }, false, signing.ErrPart},
-		{"a length of its own", func(r *signing.Request) { r.Header = map[string]string{"Content-Length": "5"} }, true, signing.ErrHeader},
+		{"a length of its own", func(r *signing.Request) { setHeader(r, "Content-Length", "5") }, true, signing.ErrHeader},
 		{"no life", func(r *signing.Request) { r.Expires = 0 }, false, signing.ErrExpires},
 	}
 	for _, tt := range tests {
@@ -122,8 +126,8 @@ func TestPartsRefuse(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, p := range [][2]int64{{0, 1}, {-1, 1}, {10001, 1}, {1, -1}} {
-		if _, err := parts.URL(p[0], p[1]); !errors.Is(err, signing.ErrPart) {
-			t.Errorf("URL(%d, %d) = %v, want ErrPart", p[0], p[1], err)
+		if got, err := parts.AppendURL([]byte("x"), p[0], p[1]); !errors.Is(err, signing.ErrPart) || string(got) != "x" {
+			t.Errorf("AppendURL(%d, %d) = %q, %v, want ErrPart", p[0], p[1], got, err)
 		}
 	}
 }

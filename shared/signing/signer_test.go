@@ -4,7 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"maps"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -34,9 +34,29 @@ func newSigner(t testing.TB) *signing.Signer {
 func put() signing.Request {
 	return signing.Request{
 		Method: "PUT", Bucket: "examplebucket", Key: "a/b.png", Expires: 15 * time.Minute,
-		Header: map[string]string{"Content-Type": "image/png", "content-length": "5"}, AdditionalHeaders: []string{"content-length"},
-		Query: map[string]string{"callback": "e30="},
+		Header: []signing.Param{{"content-length", "5"}, {"Content-Type", "image/png"}}, AdditionalHeaders: []string{"content-length"},
+		Query: []signing.Param{{"callback", "e30="}},
 	}
+}
+
+func setQuery(r *signing.Request, name, value string) {
+	r.Query = set(r.Query, name, value, strings.Compare)
+}
+
+func setHeader(r *signing.Request, name, value string) {
+	r.Header = set(r.Header, name, value, func(a, b string) int { return strings.Compare(strings.ToLower(a), strings.ToLower(b)) })
+}
+
+// set replaces the value of name, or adds one in its place.
+func set(params []signing.Param, name, value string, compare func(a, b string) int) []signing.Param {
+	params = slices.DeleteFunc(slices.Clone(params), func(p signing.Param) bool { return p.Name == name })
+	params = append(params, signing.Param{Name: name, Value: value})
+	slices.SortStableFunc(params, func(a, b signing.Param) int { return compare(a.Name, b.Name) })
+	return params
+}
+
+func dropHeader(r *signing.Request, name string) {
+	r.Header = slices.DeleteFunc(slices.Clone(r.Header), func(p signing.Param) bool { return p.Name == name })
 }
 
 func TestRefuses(t *testing.T) {
@@ -67,20 +87,20 @@ func TestRefuses(t *testing.T) {
 		{"a second", func(_ *signing.Credentials, r *signing.Request) { r.Expires = time.Second }, nil},
 		{"seven days", func(_ *signing.Credentials, r *signing.Request) { r.Expires = 604800 * time.Second }, nil},
 		{"a second over seven days", func(_ *signing.Credentials, r *signing.Request) { r.Expires = 604801 * time.Second }, signing.ErrExpires},
-		{"a parameter of the signature's own", func(_ *signing.Credentials, r *signing.Request) { r.Query["x-oss-expires"] = "9" }, signing.ErrQuery},
-		{"a parameter without a name", func(_ *signing.Credentials, r *signing.Request) { r.Query[""] = "9" }, signing.ErrQuery},
-		{"a header that nothing signs", func(_ *signing.Credentials, r *signing.Request) { r.Header["Cache-Control"] = "no-store" }, signing.ErrHeader},
-		{"a header twice in two cases", func(_ *signing.Credentials, r *signing.Request) { r.Header["content-type"] = "text/html" }, signing.ErrHeader},
+		{"a parameter of the signature's own", func(_ *signing.Credentials, r *signing.Request) { setQuery(r, "x-oss-expires", "9") }, signing.ErrQuery},
+		{"a parameter without a name", func(_ *signing.Credentials, r *signing.Request) { setQuery(r, "", "9") }, signing.ErrQuery},
+		{"a header that nothing signs", func(_ *signing.Credentials, r *signing.Request) { setHeader(r, "Cache-Control", "no-store") }, signing.ErrHeader},
+		{"a header twice in two cases", func(_ *signing.Credentials, r *signing.Request) { setHeader(r, "content-type", "text/html") }, signing.ErrHeader},
 		{"a line break in a value", func(_ *signing.Credentials, r *signing.Request) {
-			r.Header["x-oss-meta-a"] = "b\r\nx-oss-object-acl:public-read"
+			setHeader(r, "x-oss-meta-a", "b\r\nx-oss-object-acl:public-read")
 		}, signing.ErrHeader},
-		{"a NUL in a value", func(_ *signing.Credentials, r *signing.Request) { r.Header["x-oss-meta-a"] = "b\x00" }, signing.ErrHeader},
-		{"a value that is not UTF-8", func(_ *signing.Credentials, r *signing.Request) { r.Header["x-oss-meta-a"] = "b\xff" }, signing.ErrHeader},
-		{"an odd space at the end of a value", func(_ *signing.Credentials, r *signing.Request) { r.Header["x-oss-meta-a"] = "b\u2003" }, signing.ErrHeader},
-		{"a line break in a name", func(_ *signing.Credentials, r *signing.Request) { r.Header["x-oss-meta-a\nb"] = "c" }, signing.ErrHeader},
-		{"a colon in a name", func(_ *signing.Credentials, r *signing.Request) { r.Header["x-oss-meta-a:b"] = "c" }, signing.ErrHeader},
-		{"an additional header without a value", func(_ *signing.Credentials, r *signing.Request) { delete(r.Header, "content-length") }, signing.ErrHeader},
-		{"an additional header with an empty value", func(_ *signing.Credentials, r *signing.Request) { r.Header["content-length"] = "" }, signing.ErrHeader},
+		{"a NUL in a value", func(_ *signing.Credentials, r *signing.Request) { setHeader(r, "x-oss-meta-a", "b\x00") }, signing.ErrHeader},
+		{"a value that is not UTF-8", func(_ *signing.Credentials, r *signing.Request) { setHeader(r, "x-oss-meta-a", "b\xff") }, signing.ErrHeader},
+		{"an odd space at the end of a value", func(_ *signing.Credentials, r *signing.Request) { setHeader(r, "x-oss-meta-a", "b\u2003") }, signing.ErrHeader},
+		{"a line break in a name", func(_ *signing.Credentials, r *signing.Request) { setHeader(r, "x-oss-meta-a\nb", "c") }, signing.ErrHeader},
+		{"a colon in a name", func(_ *signing.Credentials, r *signing.Request) { setHeader(r, "x-oss-meta-a:b", "c") }, signing.ErrHeader},
+		{"an additional header without a value", func(_ *signing.Credentials, r *signing.Request) { dropHeader(r, "content-length") }, signing.ErrHeader},
+		{"an additional header with an empty value", func(_ *signing.Credentials, r *signing.Request) { setHeader(r, "content-length", "") }, signing.ErrHeader},
 		{"an additional header twice", func(_ *signing.Credentials, r *signing.Request) {
 			r.AdditionalHeaders = []string{"content-length", "Content-Length"}
 		}, signing.ErrHeader},
@@ -88,7 +108,7 @@ func TestRefuses(t *testing.T) {
 			r.AdditionalHeaders = append(r.AdditionalHeaders, "content-type")
 		}, signing.ErrHeader},
 		{"an additional header with an underscore", func(_ *signing.Credentials, r *signing.Request) {
-			r.Header["a_b"] = "c"
+			setHeader(r, "a_b", "c")
 			r.AdditionalHeaders = append(r.AdditionalHeaders, "a_b")
 		}, signing.ErrHeader},
 		{"a secret with a line break", func(c *signing.Credentials, r *signing.Request) { c.AccessKeySecret += "\n" }, signing.ErrCredentials},
@@ -98,19 +118,26 @@ func TestRefuses(t *testing.T) {
 		{"a bucket of three bytes", func(_ *signing.Credentials, r *signing.Request) { r.Bucket = "b-1" }, nil},
 		{"a bucket of two bytes", func(_ *signing.Credentials, r *signing.Request) { r.Bucket = "b1" }, signing.ErrBucket},
 		{"a bucket of 64 bytes", func(c *signing.Credentials, r *signing.Request) { r.Bucket = strings.Repeat("b", 64) }, signing.ErrBucket},
-		{"a parameter of the signature in other case", func(c *signing.Credentials, r *signing.Request) { r.Query["X-Oss-Expires"] = "9" }, signing.ErrQuery},
-		{"a parameter of signature version 1", func(c *signing.Credentials, r *signing.Request) { r.Query["Signature"] = "9" }, signing.ErrQuery},
-		{"a token of signature version 1", func(c *signing.Credentials, r *signing.Request) { r.Query["security-token"] = "9" }, signing.ErrQuery},
-		{"a query value that is not UTF-8", func(c *signing.Credentials, r *signing.Request) { r.Query["callback-var"] = "\xff" }, signing.ErrQuery},
-		{"a payload hash", func(c *signing.Credentials, r *signing.Request) { r.Header["x-oss-content-sha256"] = "abc" }, signing.ErrHeader},
-		{"a token as header", func(c *signing.Credentials, r *signing.Request) { r.Header["X-Oss-Security-Token"] = "abc" }, signing.ErrHeader},
+		{"a parameter of the signature in other case", func(c *signing.Credentials, r *signing.Request) { setQuery(r, "X-Oss-Expires", "9") }, signing.ErrQuery},
+		{"a parameter of signature version 1", func(c *signing.Credentials, r *signing.Request) { setQuery(r, "Signature", "9") }, signing.ErrQuery},
+		{"a token of signature version 1", func(c *signing.Credentials, r *signing.Request) { setQuery(r, "security-token", "9") }, signing.ErrQuery},
+		{"a query value that is not UTF-8", func(c *signing.Credentials, r *signing.Request) { setQuery(r, "callback-var", "\xff") }, signing.ErrQuery},
+		{"a payload hash", func(c *signing.Credentials, r *signing.Request) { setHeader(r, "x-oss-content-sha256", "abc") }, signing.ErrHeader},
+		{"a token as header", func(c *signing.Credentials, r *signing.Request) { setHeader(r, "X-Oss-Security-Token", "abc") }, signing.ErrHeader},
 		{"a second signature as header", func(c *signing.Credentials, r *signing.Request) {
-			r.Header["authorization"], r.AdditionalHeaders = "abc", append(r.AdditionalHeaders, "authorization")
+			setHeader(r, "authorization", "abc")
+			r.AdditionalHeaders = append(r.AdditionalHeaders, "authorization")
 		}, signing.ErrHeader},
-		{"an empty header that nothing signs", func(c *signing.Credentials, r *signing.Request) { r.Header["cache-control"] = "" }, signing.ErrHeader},
-		{"an empty header twice in two cases", func(c *signing.Credentials, r *signing.Request) { r.Header["content-type"] = "" }, signing.ErrHeader},
-		{"an empty header", func(c *signing.Credentials, r *signing.Request) { r.Header["x-oss-meta-a"] = "" }, nil},
-		{"a byte order mark at the end of a value", func(c *signing.Credentials, r *signing.Request) { r.Header["x-oss-meta-a"] = "b\uFEFF" }, signing.ErrHeader},
+		{"an empty header that nothing signs", func(c *signing.Credentials, r *signing.Request) { setHeader(r, "cache-control", "") }, signing.ErrHeader},
+		{"an empty header twice in two cases", func(c *signing.Credentials, r *signing.Request) { setHeader(r, "content-type", "") }, signing.ErrHeader},
+		{"an empty header", func(c *signing.Credentials, r *signing.Request) { setHeader(r, "x-oss-meta-a", "") }, nil},
+		{"a byte order mark at the end of a value", func(c *signing.Credentials, r *signing.Request) { setHeader(r, "x-oss-meta-a", "b\uFEFF") }, signing.ErrHeader},
+		{"a query that is not sorted", func(_ *signing.Credentials, r *signing.Request) {
+			r.Query = []signing.Param{{"versionId", "1"}, {"callback", "e30="}}
+		}, signing.ErrQuery},
+		{"a parameter twice", func(_ *signing.Credentials, r *signing.Request) { r.Query = append(r.Query, r.Query[0]) }, signing.ErrQuery},
+		{"headers that are not sorted", func(_ *signing.Credentials, r *signing.Request) { slices.Reverse(r.Header) }, signing.ErrHeader},
+		{"a header twice", func(_ *signing.Credentials, r *signing.Request) { r.Header = append(r.Header, r.Header[1]) }, signing.ErrHeader},
 		{"an empty additional header", func(_ *signing.Credentials, r *signing.Request) { r.AdditionalHeaders = []string{""} }, signing.ErrHeader},
 	}
 	s := newSigner(t)
@@ -197,17 +224,17 @@ func TestExpiresAtIsTrue(t *testing.T) {
 
 func TestPresignLeavesItsArgumentsAlone(t *testing.T) {
 	req := put()
-	got, err := newSigner(t).Presign(cred, req, now)
-	if err != nil {
+	if _, err := newSigner(t).Presign(cred, req, now); err != nil {
 		t.Fatal(err)
 	}
 	want := put()
-	if !maps.Equal(req.Query, want.Query) || !maps.Equal(req.Header, want.Header) {
+	if !slices.Equal(req.Query, want.Query) || !slices.Equal(req.Header, want.Header) {
 		t.Errorf("the request became %+v", req)
 	}
-	got.Header["x"] = "y"
-	if _, ok := req.Header["x"]; ok {
-		t.Error("the answer shares its header with the request")
+	got := req.Sent()
+	got[0].Value = "y"
+	if !slices.Equal(req.Header, want.Header) {
+		t.Error("what is sent shares its memory with the request")
 	}
 }
 
@@ -259,7 +286,7 @@ func TestRefusesWhatIsOfASignature(t *testing.T) {
 	} {
 		for _, name := range []string{name, strings.ToLower(name), strings.ToUpper(name)} {
 			r := put()
-			r.Query[name] = "9"
+			setQuery(&r, name, "9")
 			if _, err := s.Presign(cred, r, now); !errors.Is(err, signing.ErrQuery) {
 				t.Errorf("Presign with the parameter %s = %v, want ErrQuery", name, err)
 			}
@@ -267,7 +294,7 @@ func TestRefusesWhatIsOfASignature(t *testing.T) {
 	}
 	for _, name := range []string{"authorization", "x-oss-date", "x-oss-content-sha256", "x-oss-security-token"} {
 		r := put()
-		r.Header[name] = "9"
+		setHeader(&r, name, "9")
 		if name == "authorization" { // the others are signed by themselves
 			r.AdditionalHeaders = append(r.AdditionalHeaders, name)
 		}

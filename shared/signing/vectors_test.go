@@ -84,7 +84,7 @@ func TestVectors(t *testing.T) {
 			}
 			cred := signing.Credentials{AccessKeyID: v.KeyID, AccessKeySecret: v.Secret, SecurityToken: v.Token}
 			req := signing.Request{
-				Method: v.Method, Bucket: v.Bucket, Key: v.Object, Query: v.Query, Header: signable(v),
+				Method: v.Method, Bucket: v.Bucket, Key: v.Object, Query: signing.Query(v.Query), Header: signing.Header(signable(v)),
 				AdditionalHeaders: v.Additional, Expires: time.Duration(v.Expires) * time.Second,
 			}
 			canonical, toSign, err := signer.Explain(cred, req, now)

@@ -98,9 +98,15 @@ func (r *run) request(ctx context.Context, c call) *http.Request {
 	return request
 }
 
+// presigned is a URL and the headers that are sent with it.
+type presigned struct {
+	signing.Presigned
+	header []signing.Param
+}
+
 // presign signs a request in its URL as the functions do. It stops the probe if
 // that is refused.
-func (r *run) presign(req signing.Request) signing.Presigned {
+func (r *run) presign(req signing.Request) presigned {
 	if req.Bucket == "" {
 		req.Bucket = r.Bucket
 	}
@@ -111,22 +117,23 @@ func (r *run) presign(req signing.Request) signing.Presigned {
 	if err != nil {
 		stop("presigning failed: %v", err)
 	}
-	return p
+	return presigned{p, req.Sent()}
 }
 
 // use makes the call that a URL allows, with further headers or others: an empty
 // value leaves a header out.
-func (r *run) use(ctx context.Context, p signing.Presigned, body string, change map[string]string) reply {
+func (r *run) use(ctx context.Context, p presigned, body string, change map[string]string) reply {
 	request, err := http.NewRequestWithContext(ctx, p.Method, p.URL, strings.NewReader(body))
 	if err != nil {
 		stop("making a request failed")
 	}
-	for _, header := range []map[string]string{p.Header, change} {
-		for name, value := range header {
-			request.Header.Set(name, value)
-			if value == "" {
-				request.Header.Del(name)
-			}
+	for _, h := range p.header {
+		request.Header.Set(h.Name, h.Value)
+	}
+	for name, value := range change {
+		request.Header.Set(name, value)
+		if value == "" {
+			request.Header.Del(name)
 		}
 	}
 	return r.send(request)

@@ -63,7 +63,7 @@ func callbackOperations(ctx context.Context, r *run) Finding {
 	tell(header)
 
 	config, _ := c.at(query.url)
-	r.use(ctx, r.presign(signing.Request{Method: "PUT", Key: r.key("query"), Query: map[string]string{"callback": config}}), "x", nil)
+	r.use(ctx, r.presign(signing.Request{Method: "PUT", Key: r.key("query"), Query: signing.Query(map[string]string{"callback": config})}), "x", nil)
 	tell(query)
 
 	config, _ = c.at(form.url)

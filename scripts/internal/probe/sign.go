@@ -72,7 +72,7 @@ func hostNotSigned(ctx context.Context, r *run) Finding {
 
 func signedLength(ctx context.Context, r *run) Finding {
 	p := r.presign(signing.Request{Method: "PUT", Key: r.key("a"),
-		Header: map[string]string{"Content-Length": "5"}, AdditionalHeaders: []string{"content-length"}})
+		Header: signing.Header(map[string]string{"Content-Length": "5"}), AdditionalHeaders: []string{"content-length"}})
 	same, longer, shorter := r.use(ctx, p, "12345", nil), r.use(ctx, p, "123456", nil), r.use(ctx, p, "1234", nil)
 	chunked, err := http.NewRequestWithContext(ctx, p.Method, p.URL, io.MultiReader(strings.NewReader("12345")))
 	if err != nil {
@@ -91,7 +91,7 @@ func signedType(ctx context.Context, r *run) Finding {
 }
 
 func signedHeaders(ctx context.Context, r *run) Finding {
-	p := r.presign(signing.Request{Method: "PUT", Key: r.key("a"), Header: map[string]string{"x-oss-meta-a": "1"}})
+	p := r.presign(signing.Request{Method: "PUT", Key: r.key("a"), Header: signing.Header(map[string]string{"x-oss-meta-a": "1"})})
 	as := r.use(ctx, p, "", nil)
 	changes := []reply{
 		r.use(ctx, p, "", map[string]string{"x-oss-meta-b": "1"}),
