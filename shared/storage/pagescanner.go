@@ -73,12 +73,11 @@ func (s *pageScanner) next(within string) bool {
 // tag passes a tag and returns what stands in it: nothing if something else comes.
 func (s *pageScanner) tag() []byte {
 	inside, rest, ok := bytes.Cut(s.rest, []byte(">"))
-	inside, begun := bytes.CutPrefix(inside, []byte("<"))
-	if !ok || !begun {
+	if !ok || s.rest[0] != '<' {
 		return nil
 	}
 	s.rest = rest
-	return inside
+	return inside[1:]
 }
 
 // text passes the text of an element and its end tag.
