@@ -1,7 +1,6 @@
 package issuer
 
 import (
-	"maps"
 	"slices"
 	"strconv"
 	"time"
@@ -29,28 +28,13 @@ func (i Issued) AppendJSON(dst []byte) []byte {
 	dst = slices.Grow(dst, len(i.URL)+len(i.Key)+len(i.UploadToken)+sizeOf(i.Headers)+sizeOf(i.Fields)+256)
 	dst = i.Signed.appendMembers(dst)
 	if i.Headers != nil {
-		dst = appendMap(append(dst, `,"headers":`...), i.Headers)
+		dst = rawjson.AppendMap(append(dst, `,"headers":`...), i.Headers)
 	}
 	if len(i.Fields) > 0 {
-		dst = appendMap(append(dst, `,"fields":`...), i.Fields)
+		dst = rawjson.AppendMap(append(dst, `,"fields":`...), i.Fields)
 	}
 	dst = rawjson.AppendQuote(append(dst, `,"key":`...), i.Key)
 	dst = rawjson.AppendQuote(append(dst, `,"uploadToken":`...), i.UploadToken)
-	return append(dst, '}')
-}
-
-// appendMap appends a map as an object, sorted by name as encoding/json does.
-func appendMap(dst []byte, m map[string]string) []byte {
-	names := slices.AppendSeq(make([]string, 0, len(m)), maps.Keys(m))
-	slices.Sort(names)
-	dst = append(dst, '{')
-	for i, name := range names {
-		if i > 0 {
-			dst = append(dst, ',')
-		}
-		dst = append(rawjson.AppendQuote(dst, name), ':')
-		dst = rawjson.AppendQuote(dst, m[name])
-	}
 	return append(dst, '}')
 }
 
