@@ -6,8 +6,11 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"net/textproto"
 	"net/url"
 	"strings"
+
+	"ossupload/shared/rawjson"
 )
 
 // kind tells the events apart. The fields decide, never configuration, so one
@@ -74,18 +77,40 @@ func newRequest(k kind, event object, maxBody int64) (*http.Request, error) {
 	if err != nil {
 		return r, err
 	}
+	// As Request.ParseForm leaves it, so that nobody parses again what is encoded here.
+	r.Form = query
 	r.URL.RawQuery = query.Encode()
 	r.RequestURI = r.URL.RequestURI()
 
-	body, err := readBody(event, maxBody)
+	text, err := readBody(event, maxBody)
 	if err != nil {
 		return r, err
 	}
-	if len(body) > 0 {
-		r.Body = io.NopCloser(bytes.NewReader(body))
-		r.ContentLength = int64(len(body))
+	if len(text) > 0 {
+		r.Body = &body{*bytes.NewReader(text), text}
+		r.ContentLength = int64(len(text))
 	}
 	return r, nil
+}
+
+// body is the body of a request that came with an event.
+type body struct {
+	bytes.Reader
+	text []byte
+}
+
+func (*body) Close() error { return nil }
+
+// ReadBody returns the body of a request, which must not be changed. One that came
+// with an event is there already, and not copied.
+func ReadBody(r *http.Request) ([]byte, error) {
+	switch b := r.Body.(type) {
+	case nil:
+		return nil, nil
+	case *body:
+		return b.text, nil
+	}
+	return io.ReadAll(r.Body)
 }
 
 // readHeader fills Header and Host. Names are compared without regard to case,
@@ -96,30 +121,35 @@ func readHeader(r *http.Request, event object) error {
 	if err != nil {
 		return err
 	}
+	r.Header = make(http.Header, len(headers))
 	for _, h := range headers {
-		values, ok := asStrings(h.Value)
+		values, ok := asStrings(h.value)
 		if !ok {
 			return badEvent("headers", "holds a value that is not a string")
 		}
-		if !isToken(h.Name) {
+		name, _ := rawjson.String(h.name)
+		if !isToken(name) {
 			return badEvent("headers", "holds a name that is not a header name")
 		}
+		name = textproto.CanonicalMIMEHeaderKey(name)
 		for _, v := range values {
 			if strings.ContainsFunc(v, isControl) {
 				return badEvent("headers", "holds a control character")
 			}
-			r.Header.Add(h.Name, v)
+		}
+		if len(values) > 0 {
+			r.Header[name] = append(r.Header[name], values...)
 		}
 	}
 	// As net/http does it, Host is moved out of the header.
-	hosts := r.Header.Values("Host")
+	hosts := r.Header["Host"]
 	if len(hosts) > 1 {
 		return badEvent("headers", "holds two hosts")
 	}
 	if len(hosts) == 1 {
 		r.Host = hosts[0]
 	}
-	r.Header.Del("Host")
+	delete(r.Header, "Host")
 	return nil
 }
 
@@ -206,22 +236,23 @@ func readQuery(event object) (url.Values, error) {
 	if err != nil {
 		return nil, err
 	}
-	taken, decoded := url.Values{}, url.Values{}
+	taken, decoded := make(url.Values, len(params)), make(url.Values, len(params))
 	raw, escaped := true, false
 	for _, p := range params {
-		values, ok := asStrings(p.Value)
+		values, ok := asStrings(p.value)
 		if !ok {
 			return nil, badEvent("queryParameters", "holds a value that is not a string")
 		}
 		if values == nil {
 			values = []string{""}
 		}
+		full, _ := rawjson.String(p.name)
 		for _, v := range values {
-			name, nameOK := decodeQuery(p.Name)
+			name, nameOK := decodeQuery(full)
 			value, valueOK := decodeQuery(v)
-			raw = raw && nameOK && valueOK && !strings.Contains(p.Name, "=")
-			escaped = escaped || strings.Contains(p.Name+v, "%")
-			taken.Add(p.Name, v)
+			raw = raw && nameOK && valueOK && !strings.Contains(full, "=")
+			escaped = escaped || strings.Contains(full, "%") || strings.Contains(v, "%")
+			taken.Add(full, v)
 			decoded.Add(name, value)
 		}
 	}
@@ -236,7 +267,7 @@ func readQuery(event object) (url.Values, error) {
 // Brackets are not allowed there, so a decoded "metadata[name]" is recognised.
 func decodeQuery(s string) (string, bool) {
 	for i := range len(s) {
-		if c := s[i]; !isAlphanumeric(c) && !strings.ContainsRune("-._~!$'()*+,;=:@/?%", rune(c)) {
+		if c := s[i]; !isAlphanumeric(c) && strings.IndexByte("-._~!$'()*+,;=:@/?%", c) < 0 {
 			return "", false
 		}
 	}
@@ -251,21 +282,25 @@ func readBody(event object, maxBody int64) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	text, err := event.text("body")
-	if err != nil {
+	value, err := event.field("body")
+	if err != nil || value == nil {
 		return nil, err
 	}
+	if value[0] != '"' {
+		return nil, badEvent("body", "is not a string")
+	}
+	text := rawjson.AppendString(make([]byte, 0, len(value)), value)
 	if !encoded {
 		if int64(len(text)) > maxBody {
 			return nil, errTooLarge
 		}
-		return []byte(text), nil
+		return text, nil
 	}
 	// Four characters stand for three bytes, of which up to two are padding.
 	if int64(len(text))/4*3-2 > maxBody {
 		return nil, errTooLarge
 	}
-	body, err := base64.StdEncoding.DecodeString(text)
+	body, err := base64.StdEncoding.AppendDecode(nil, text)
 	if err != nil {
 		return nil, badEvent("body", "is not valid base64")
 	}
@@ -296,7 +331,7 @@ func readEncoded(event object) (bool, error) {
 // and header names are.
 func isToken(s string) bool {
 	for i := range len(s) {
-		if c := s[i]; !isAlphanumeric(c) && !strings.ContainsRune("!#$%&'*+-.^_`|~", rune(c)) {
+		if c := s[i]; !isAlphanumeric(c) && strings.IndexByte("!#$%&'*+-.^_`|~", c) < 0 {
 			return false
 		}
 	}

@@ -8,10 +8,12 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"reflect"
 	"strings"
 	"testing"
+	"testing/iotest"
 
 	"ossupload/shared/fchttp"
 )
@@ -130,6 +132,9 @@ func TestQuery(t *testing.T) {
 			if got := r.URL.Query(); !reflect.DeepEqual(got, test.want) {
 				t.Errorf("query of %s = %v, want %v", test.sent, got, test.want)
 			}
+			if !reflect.DeepEqual(r.Form, test.want) {
+				t.Errorf("form of %s = %v, want %v", test.sent, r.Form, test.want)
+			}
 		})
 	}
 }
@@ -190,6 +195,20 @@ func TestBody(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// A request that no event describes has its body read.
+func TestReadBody(t *testing.T) {
+	if got, err := fchttp.ReadBody(httptest.NewRequest("POST", "/", strings.NewReader("hi"))); string(got) != "hi" || err != nil {
+		t.Errorf("ReadBody = %q, %v, want hi", got, err)
+	}
+	failing := io.MultiReader(strings.NewReader("hi"), iotest.ErrReader(io.ErrUnexpectedEOF))
+	if _, err := fchttp.ReadBody(httptest.NewRequest("POST", "/", failing)); !errors.Is(err, io.ErrUnexpectedEOF) {
+		t.Errorf("ReadBody = %v, want %v", err, io.ErrUnexpectedEOF)
+	}
+	if got, err := fchttp.ReadBody(&http.Request{}); len(got) > 0 || err != nil {
+		t.Errorf("ReadBody = %q, %v, want nothing", got, err)
 	}
 }
 

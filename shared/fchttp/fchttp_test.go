@@ -82,9 +82,13 @@ func capture(t *testing.T, event string) seen {
 	t.Helper()
 	var got *seen
 	a := &fchttp.Adapter{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		body, err := io.ReadAll(r.Body)
+		whole, err := fchttp.ReadBody(r)
 		if err != nil {
-			t.Errorf("reading the body: %v", err)
+			t.Errorf("ReadBody: %v", err)
+		}
+		body, err := io.ReadAll(r.Body)
+		if err != nil || !bytes.Equal(body, whole) {
+			t.Errorf("reading the body = %q, %v, want what ReadBody returns: %q", body, err, whole)
 		}
 		got = &seen{r, string(body), fchttp.RequestID(r.Context())}
 	})}

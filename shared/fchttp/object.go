@@ -9,8 +9,12 @@ import (
 
 // object is a JSON object with its members in order of appearance. A Go map
 // would keep one of two members of the same name, and lose the order of two
-// headers that differ only in letter case. Values are parts of the event.
-type object []rawjson.Member
+// headers that differ only in letter case.
+type object []member
+
+// member is a name, in its quotes, and a value, both as they stand in the event: most
+// of an event is never asked for.
+type member struct{ name, value []byte }
 
 var errNotObject = errors.New("not a JSON object")
 
@@ -25,9 +29,14 @@ func readObject(event []byte) (object, error) {
 
 // objectOf takes one level of valid JSON apart.
 func objectOf(value json.RawMessage) (object, error) {
-	members, ok := rawjson.Members(value)
-	if !ok {
+	const usual = 8 // members, at most
+	s := rawjson.NewScanner(value)
+	if s.Peek() != '{' {
 		return nil, errNotObject
+	}
+	members := make(object, 0, usual)
+	for s.Next('}') {
+		members = append(members, member{s.Name(), s.Value()})
 	}
 	return members, nil
 }
@@ -35,7 +44,7 @@ func objectOf(value json.RawMessage) (object, error) {
 // has reports whether the object has a member of that name, of any value.
 func (o object) has(name string) bool {
 	for _, m := range o {
-		if m.Name == name {
+		if rawjson.Is(m.name, name) {
 			return true
 		}
 	}
@@ -47,13 +56,13 @@ func (o object) field(name string) (json.RawMessage, error) {
 	var value json.RawMessage
 	seen := false
 	for _, m := range o {
-		if m.Name != name {
+		if !rawjson.Is(m.name, name) {
 			continue
 		}
 		if seen {
 			return nil, badEvent(name, "appears twice")
 		}
-		seen, value = true, m.Value
+		seen, value = true, m.value
 	}
 	if isNull(value) {
 		return nil, nil

@@ -1,16 +1,17 @@
 package route
 
 import (
-	"bytes"
 	"encoding/json"
 	"fmt"
 	"mime"
 	"net/http"
+	"net/url"
 	"reflect"
 	"slices"
 	"strings"
 
 	"ossupload/shared/api"
+	"ossupload/shared/fchttp"
 	"ossupload/shared/rawjson"
 )
 
@@ -51,21 +52,19 @@ func newReader[In any](body Body) reader[In] {
 // must say that it is JSON: a page of another site can send any body without a
 // type, or with one that needs no leave of ours, and so nothing is assumed.
 func readBody(r *http.Request) ([]byte, error) {
-	const expected = 2 << 20 // bytes; a larger length is not taken at its word
-	var text []byte
-	if r.Body != nil {
-		var b bytes.Buffer
-		b.Grow(int(min(max(r.ContentLength, 0), expected)) + bytes.MinRead)
-		if _, err := b.ReadFrom(r.Body); err != nil {
-			return nil, fmt.Errorf("%w: %w", errUnreadable, err)
-		}
-		text = b.Bytes()
+	text, err := fchttp.ReadBody(r)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", errUnreadable, err)
 	}
 	given := r.Header.Get("Content-Type")
 	if given == "" && len(text) == 0 {
 		return nil, nil
 	}
-	if media, _, err := mime.ParseMediaType(given); err != nil || media != "application/json" {
+	const usual = "application/json"
+	if given == usual {
+		return text, nil
+	}
+	if media, _, err := mime.ParseMediaType(given); err != nil || media != usual {
 		return nil, errMediaType
 	}
 	return text, nil
@@ -97,13 +96,13 @@ func planOf(t reflect.Type) plan {
 func fromQuery(t reflect.Type, name string) func(*http.Request) reflect.Value {
 	switch {
 	case t.Kind() == reflect.String:
-		return func(r *http.Request) reflect.Value { return reflect.ValueOf(r.URL.Query().Get(name)).Convert(t) }
+		return func(r *http.Request) reflect.Value { return reflect.ValueOf(query(r).Get(name)).Convert(t) }
 	case t.Kind() == reflect.Slice && t.Elem().Kind() == reflect.String:
-		return func(r *http.Request) reflect.Value { return reflect.ValueOf(r.URL.Query()[name]).Convert(t) }
+		return func(r *http.Request) reflect.Value { return reflect.ValueOf(query(r)[name]).Convert(t) }
 	case t.Kind() == reflect.Map:
 		return func(r *http.Request) reflect.Value {
 			inner := make(map[string]string)
-			for full, values := range r.URL.Query() {
+			for full, values := range query(r) {
 				if key, ok := strings.CutPrefix(full, name+"["); ok && strings.HasSuffix(key, "]") {
 					inner[strings.TrimSuffix(key, "]")] = values[0]
 				}
@@ -117,6 +116,14 @@ func fromQuery(t reflect.Type, name string) func(*http.Request) reflect.Value {
 		}
 	}
 	panic(fmt.Sprintf("route: a query parameter cannot be read as %v", t))
+}
+
+// query is what the adapter has parsed, or else parses it.
+func query(r *http.Request) url.Values {
+	if r.Form != nil {
+		return r.Form
+	}
+	return r.URL.Query()
 }
 
 // readLine fills the fields that come from path and query.
