@@ -1,8 +1,7 @@
 #!/usr/bin/env bash
-# Prints what the functions cost: benchmarks beside their peer (the official SDK
-# presigns the same URLs in the same run), and the sizes of the binaries.
+# Prints how fast the functions are beside what they have to reach, each beside
+# its peer: see scripts/bench/README.md. -h lists the flags.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-go test -run '^$' -bench . -benchmem ./shared/signing ./shared/uploadtoken "$@"
-scripts/build.sh
+exec go run -buildvcs=false ./scripts/bench "$@"

@@ -114,7 +114,8 @@ func run(ctx context.Context, args []string, _ settings.Lookup, stdout, stderr i
 	if o.json {
 		return rep.writeJSON(stdout)
 	}
-	return rep.writeMarkdown(stdout)
+	_, err = io.WriteString(stdout, rep.markdown())
+	return err
 }
 
 // thisTree is the source from which the program is run.

@@ -34,13 +34,14 @@ type row struct {
 	Scale  float64 `json:"scale,omitempty"` // of what counts by itself; 0: 1
 	Unit   string  `json:"unit,omitempty"`  // the same
 
-	// Bar has to be reached and Aim is aimed at, where Began was where it began.
+	// Bar has to be reached and Aim is aimed at, where Began was where it stood when
+	// they were set. 0: there is none.
 	Began float64 `json:"began,omitempty"`
-	Bar   float64 `json:"bar"`
-	Aim   float64 `json:"aim"`
-	// Start is what was measured at the commit of the table. With Moves, bar and aim
-	// are as far from it as they were from Began, in proportion: what the function
-	// does has grown since they were set.
+	Bar   float64 `json:"bar,omitempty"`
+	Aim   float64 `json:"aim,omitempty"`
+	// Start is what was measured at the commit of the table, before the work on
+	// speed. With Moves, what is held is as far from it as Bar and Aim were from
+	// Began, in proportion: the function does something else than when they were set.
 	Start float64 `json:"start,omitempty"`
 	Moves bool    `json:"moves,omitempty"`
 }
@@ -63,7 +64,7 @@ func parseRows(file []byte) (rows, error) {
 		switch {
 		case r.Name == "" || seen[r.Name]:
 			return rows{}, fmt.Errorf("reading rows.json: name %q is empty or stands twice", r.Name)
-		case r.Bar <= 0 || r.Aim <= 0 || r.better(r.Bar, r.Aim):
+		case r.Bar < 0 || r.Aim < 0 || r.Bar > 0 && (r.Aim == 0 || r.better(r.Bar, r.Aim)):
 			return rows{}, fmt.Errorf("reading rows.json: %s aims at %v, and its bar is %v", r.Name, r.Aim, r.Bar)
 		case r.Moves && (r.Began <= 0 || r.Start <= 0):
 			return rows{}, fmt.Errorf("reading rows.json: the bar of %s moves, and nothing says how far", r.Name)
@@ -107,11 +108,8 @@ func (r row) quantities() []quantity {
 	return []quantity{r.Of, *r.Over}
 }
 
-// bar is what has to be reached, and aim what is aimed at.
-func (r row) bar() float64 { return r.moved(r.Bar) }
-func (r row) aim() float64 { return r.moved(r.Aim) }
-
-func (r row) moved(set float64) float64 {
+// held is what Bar or Aim has become.
+func (r row) held(set float64) float64 {
 	if r.Moves {
 		return set * r.Start / r.Began
 	}
@@ -130,16 +128,20 @@ func (r row) better(a, b float64) bool {
 type verdict string
 
 const (
+	untold   verdict = "–" // there is no bar, and no aim that is met
 	missed   verdict = "no"
 	reached  verdict = "yes"
 	achieved verdict = "aim"
 )
 
-func (r row) verdict(value float64) verdict {
+// verdict holds a value against a bar and an aim.
+func (r row) verdict(value, bar, aim float64) verdict {
 	switch {
-	case !r.better(r.aim(), value):
+	case aim > 0 && !r.better(aim, value):
 		return achieved
-	case !r.better(r.bar(), value):
+	case bar == 0:
+		return untold
+	case !r.better(bar, value):
 		return reached
 	}
 	return missed

@@ -13,14 +13,21 @@ import (
 type line struct {
 	Name     string  `json:"name"`
 	What     string  `json:"what"`
-	Unit     string  `json:"unit"`
-	Measured *spread `json:"measured,omitempty"` // nil: there is no such row
+	Unit     string  `json:"unit,omitempty"`
 	Start    float64 `json:"start,omitempty"`
-	Bar      float64 `json:"bar"`
-	Aim      float64 `json:"aim"`
-	OK       verdict `json:"ok"`
-	Other    *spread `json:"other,omitempty"` // of the commit that it is compared with
+	Bar      target  `json:"bar"`
+	Aim      target  `json:"aim"`
+	Measured *spread `json:"measured,omitempty"` // nil: there is no such row
+	OK       verdict `json:"ok"`                 // with what is held
+	OKAsSet  verdict `json:"okAsSet"`            // with what was set
+	Other    *spread `json:"other,omitempty"`    // of the commit that it is compared with
 	row      row
+}
+
+// target is a bar or an aim. 0: there is none.
+type target struct {
+	Set  float64 `json:"set"`
+	Held float64 `json:"held"`
 }
 
 // report is the table after it was measured.
@@ -39,9 +46,12 @@ func newReport(all rows, n int, results []measured) report {
 		rep.Other = results[1].tree.name
 	}
 	for _, r := range all.Rows {
-		l := line{Name: r.Name, What: r.What, Unit: r.unit(), Start: r.Start, Bar: r.bar(), Aim: r.aim(), OK: missed, row: r}
+		l := line{
+			Name: r.Name, What: r.What, Unit: r.unit(), Start: r.Start, Bar: target{r.Bar, r.held(r.Bar)}, Aim: target{r.Aim, r.held(r.Aim)},
+			OK: missed, OKAsSet: missed, row: r,
+		}
 		if s, ok := results[0].rows[r.Name]; ok {
-			l.Measured, l.OK = &s, r.verdict(s.Median)
+			l.Measured, l.OK, l.OKAsSet = &s, r.verdict(s.Median, l.Bar.Held, l.Aim.Held), r.verdict(s.Median, l.Bar.Set, l.Aim.Set)
 		}
 		if len(results) > 1 {
 			if s, ok := results[1].rows[r.Name]; ok {
@@ -53,6 +63,23 @@ func newReport(all rows, n int, results []measured) report {
 	return rep
 }
 
+// met counts the bars that are met, as they are held and as they were set.
+func (rep report) met() (held, set, all int) {
+	for _, l := range rep.Rows {
+		if l.Bar.Set == 0 {
+			continue
+		}
+		all++
+		if l.OK != missed {
+			held++
+		}
+		if l.OKAsSet != missed {
+			set++
+		}
+	}
+	return held, set, all
+}
+
 func (rep report) writeJSON(w io.Writer) error {
 	e := json.NewEncoder(w)
 	e.SetEscapeHTML(false)
@@ -60,33 +87,29 @@ func (rep report) writeJSON(w io.Writer) error {
 	return e.Encode(rep)
 }
 
-// writeMarkdown prints the table as a page has it.
-func (rep report) writeMarkdown(w io.Writer) error {
+// markdown is the table as a page has it.
+func (rep report) markdown() string {
 	var b strings.Builder
-	head := []string{"what", "measured", "spread", "bar", "aim", "ok", "at " + rep.Start}
+	head := []string{"what", "at " + rep.Start, "bar", "aim", "measured", "spread", "ok"}
 	if rep.Other != "" {
 		head = append(head, "at "+rep.Other)
 	}
 	writeCells(&b, head)
 	b.WriteString(strings.Repeat("|---", len(head)) + "|\n")
-	met := 0
 	for _, l := range rep.Rows {
-		if l.OK != missed {
-			met++
-		}
 		start := "–"
 		if l.Start != 0 {
 			start = l.text(l.Start)
 		}
-		cells := []string{l.What, l.median(l.Measured), l.quartiles(), l.text(l.Bar), l.text(l.Aim), string(l.OK), start}
+		cells := []string{l.What, start, l.target(l.Bar), l.target(l.Aim), l.median(l.Measured), l.quartiles(), l.ok()}
 		if rep.Other != "" {
 			cells = append(cells, l.median(l.Other))
 		}
 		writeCells(&b, cells)
 	}
-	fmt.Fprintf(&b, "\n%d of %d bars are met. Commit %s, medians of %d rounds with their quartiles.\n", met, len(rep.Rows), rep.Commit, rep.Rounds)
-	_, err := io.WriteString(w, b.String())
-	return err
+	held, set, all := rep.met()
+	fmt.Fprintf(&b, "\n%d of %d bars are met, of the numbers as they were set %d. Commit %s, medians of %d rounds with their quartiles.\n", held, all, set, rep.Commit, rep.Rounds)
+	return b.String()
 }
 
 func writeCells(b *strings.Builder, cells []string) {
@@ -111,6 +134,26 @@ func (l line) quartiles() string {
 	}
 	q := l.Measured.Quartile
 	return figure(q.First) + " – " + figure(q.Third)
+}
+
+// target is a number to reach: where it moved, as it was set and as it is held.
+func (l line) target(t target) string {
+	switch {
+	case t.Set == 0:
+		return "–"
+	case figure(t.Set) == figure(t.Held):
+		return l.text(t.Held)
+	}
+	return figure(t.Set) + " → " + l.text(t.Held)
+}
+
+// ok is the verdict, and what the number as it was set would have made of it if
+// that is something else.
+func (l line) ok() string {
+	if l.OK == l.OKAsSet {
+		return string(l.OK)
+	}
+	return fmt.Sprintf("%s (as set: %s)", l.OK, l.OKAsSet)
 }
 
 // text is a value with its unit.
