@@ -231,14 +231,21 @@ func rowPart(b *testing.B, template string, number int) (canonical, toSign, key 
 // names as Uppy does, beside decoding the pages of the parts with encoding/xml.
 // OSS is a server on loopback that has every answer ready; what it costs, in this
 // process, counts as ours.
-func BenchmarkRowCompleteParts(b *testing.B) { rowComplete(b, false) }
+func BenchmarkRowCompleteParts(b *testing.B) { rowComplete(b, rowParts, false) }
 
 // BenchmarkRowCompletePartsCRC64 is the same with the CRC-64 of the object
 // declared, which is then combined from those of the parts.
-func BenchmarkRowCompletePartsCRC64(b *testing.B) { rowComplete(b, true) }
+func BenchmarkRowCompletePartsCRC64(b *testing.B) { rowComplete(b, rowParts, true) }
 
-func rowComplete(b *testing.B, declared bool) {
-	stored := newReadyOSS()
+// BenchmarkGrowthComplete is how completion grows with the parts.
+func BenchmarkGrowthComplete(b *testing.B) {
+	for _, parts := range []int{1, 10, 100, 1000, 10_000} {
+		b.Run(strconv.Itoa(parts), func(b *testing.B) { rowComplete(b, parts, false) })
+	}
+}
+
+func rowComplete(b *testing.B, parts int, declared bool) {
+	stored := newReadyOSS(parts)
 	server := httptest.NewServer(stored)
 	b.Cleanup(server.Close)
 	endpoint, err := signing.ParseEndpoint(server.URL, signing.PathStyle)
@@ -248,6 +255,8 @@ func rowComplete(b *testing.B, declared bool) {
 	r := newRow(b, func(f *fixture) {
 		f.outside.storage = storage.New(storage.Config{Region: region, Bucket: bucketName, Endpoint: endpoint, Credentials: &own{credentials: rowOwn}})
 	})
+	size := int64(parts * rowPartSize)
+	r.claims.Size, r.claims.MaxSize = &size, size
 	if declared {
 		r.claims.CRC64 = stored.header["x-oss-hash-crc64ecma"]
 	}
@@ -280,8 +289,8 @@ func rowComplete(b *testing.B, declared bool) {
 			}
 			held += len(p.Part)
 		}
-		if held != rowParts {
-			return fmt.Errorf("%d parts, want %d", held, rowParts)
+		if held != parts {
+			return fmt.Errorf("%d parts, want %d", held, parts)
 		}
 		return nil
 	})
@@ -294,7 +303,7 @@ type readyOSS struct {
 	header map[string]string // of the object
 }
 
-func newReadyOSS() *readyOSS {
+func newReadyOSS(parts int) *readyOSS {
 	s := &readyOSS{}
 	// What follows one more part is linear in what was before: 64 combinations say
 	// all of it, and 10,000 would take seconds.
@@ -303,8 +312,8 @@ func newReadyOSS() *readyOSS {
 		after[bit] = oss.CRC64Combine(1<<bit, 0, rowPartSize)
 	}
 	var crc uint64
-	for first := 1; first <= rowParts; first += 1000 {
-		last := first + 999
+	for first := 1; first <= parts; first += 1000 {
+		last := min(first+999, parts)
 		page := fmt.Appendf(nil, `<?xml version="1.0" encoding="UTF-8"?>
 <ListPartsResult>
   <EncodingType>url</EncodingType>
@@ -316,7 +325,7 @@ func newReadyOSS() *readyOSS {
   <NextPartNumberMarker>%d</NextPartNumberMarker>
   <MaxParts>1000</MaxParts>
   <IsTruncated>%t</IsTruncated>
-`, bucketName, url.QueryEscape(rowKey), first-1, last, last < rowParts)
+`, bucketName, url.QueryEscape(rowKey), first-1, last, last < parts)
 		for n := first; n <= last; n++ {
 			// Neither is of any bytes; both have to be as long as those that are.
 			sum := sha256.Sum256([]byte{byte(n), byte(n >> 8)})
@@ -338,7 +347,7 @@ func newReadyOSS() *readyOSS {
 		s.pages = append(s.pages, append(page, "</ListPartsResult>\n"...))
 	}
 	s.header = map[string]string{
-		"Content-Length": strconv.Itoa(rowParts * rowPartSize), "Content-Type": "image/png", "ETag": `"5F1D3DD2E24B4A4B8A4A1CD9B1B0B3C8-10000"`,
+		"Content-Length": strconv.Itoa(parts * rowPartSize), "Content-Type": "image/png", "ETag": `"5F1D3DD2E24B4A4B8A4A1CD9B1B0B3C8-` + strconv.Itoa(parts) + `"`,
 		"Last-Modified": today.Format(http.TimeFormat), "x-oss-object-type": "Multipart", "x-oss-hash-crc64ecma": strconv.FormatUint(crc, 10),
 		"x-oss-storage-class": "Standard", "x-oss-meta-ossupload-filename": "summer.mp4",
 	}

@@ -192,8 +192,11 @@ func rowSigningKey(scope string) []byte {
 }
 
 // BenchmarkRowPartURLs is the URLs of 10,000 parts.
-func BenchmarkRowPartURLs(b *testing.B) {
-	const all, length = 10_000, int64(5 << 20)
+func BenchmarkRowPartURLs(b *testing.B) { partURLs(b, 10_000) }
+
+// partURLs is about the URLs of an upload of so many parts.
+func partURLs(b *testing.B, all int64) {
+	const length = int64(5 << 20)
 	signer := rowSigner(b)
 	ours := func() (last []byte, err error) {
 		parts, err := signer.PresignParts(rowCredentials, signing.Request{
@@ -208,7 +211,7 @@ func BenchmarkRowPartURLs(b *testing.B) {
 	theirs := func() (last string, err error) {
 		bucket, key, id := rowBucket, rowKey, rowUpload
 		header := map[string]string{"content-length": strconv.FormatInt(length, 10)}
-		for n := int32(1); n <= all && err == nil; n++ {
+		for n := int32(1); n <= int32(all) && err == nil; n++ {
 			var res *oss.PresignResult
 			res, err = client.Presign(context.Background(), &oss.UploadPartRequest{
 				Bucket: &bucket, Key: &key, UploadId: &id, PartNumber: n, RequestCommon: oss.RequestCommon{Headers: header},
