@@ -1,7 +1,8 @@
 // Bench measures how fast the functions are, and prints it beside what they have
 // to reach. The page beside this file explains the table.
 //
-//	go run ./scripts/bench [-rounds N] [-only REGEXP] [-json] [-compare COMMIT]
+//	go run ./scripts/bench [-rounds N] [-only REGEXP] [-json | -update] [-compare COMMIT]
+//	go run ./scripts/bench -growth [-rounds N] [-update]
 //
 // It needs the go command and the source, and Linux for what is measured of
 // processes.
@@ -37,6 +38,8 @@ type options struct {
 	long    time.Duration
 	json    bool
 	compare string
+	growth  bool
+	update  bool
 }
 
 func parse(args []string) (options, error) {
@@ -47,6 +50,8 @@ func parse(args []string) (options, error) {
 	flags.DurationVar(&o.long, "benchtime", 300*time.Millisecond, "how long one run of a benchmark lasts")
 	flags.BoolVar(&o.json, "json", false, "print JSON instead of a table")
 	flags.StringVar(&o.compare, "compare", "", "put this `commit` beside, measured in the same rounds")
+	flags.BoolVar(&o.growth, "growth", false, "measure how cost grows instead")
+	flags.BoolVar(&o.update, "update", false, "write what is printed into "+pageFile+" too, and with -growth the plot beside it")
 	err := cmdline.Parse(flags, args)
 	switch {
 	case errors.Is(err, flag.ErrHelp):
@@ -57,6 +62,10 @@ func parse(args []string) (options, error) {
 		return o, fmt.Errorf("%w: unexpected argument %q", errUsage, flags.Arg(0))
 	case o.rounds < 1 || o.long <= 0:
 		return o, fmt.Errorf("%w: -rounds and -benchtime have to be positive", errUsage)
+	case o.growth && (*only != "" || o.json || o.compare != ""):
+		return o, fmt.Errorf("%w: -growth goes with -rounds, -benchtime and -update alone", errUsage)
+	case o.update && (*only != "" || o.json || o.compare != ""):
+		return o, fmt.Errorf("%w: -update writes the whole table, and nothing beside it", errUsage)
 	}
 	if o.only, err = regexp.Compile(*only); err != nil {
 		return o, fmt.Errorf("%w: reading -only: %w", errUsage, err)
@@ -69,13 +78,6 @@ func run(ctx context.Context, args []string, _ settings.Lookup, stdout, stderr i
 	if err != nil {
 		return err
 	}
-	all, err := parseRows(rowsFile)
-	if err != nil {
-		return err
-	}
-	if all = all.only(o.only); len(all.Rows) == 0 {
-		return fmt.Errorf("%w: no row has a name that matches %q", errUsage, o.only)
-	}
 	dir, err := os.MkdirTemp("", "ossupload-bench-")
 	if err != nil {
 		return fmt.Errorf("making a folder for what is built: %w", err)
@@ -85,9 +87,26 @@ func run(ctx context.Context, args []string, _ settings.Lookup, stdout, stderr i
 	if err != nil {
 		return err
 	}
+	b := &bencher{long: o.long, random: rand.New(rand.NewPCG(rand.Uint64(), rand.Uint64())), log: stderr}
+	if o.growth {
+		return b.printGrowth(ctx, o, this, stdout)
+	}
+	return b.printRows(ctx, o, this, filepath.Join(dir, "other"), stdout)
+}
+
+// printRows measures the rows of this tree and, in a folder, of another commit if
+// one is asked for.
+func (b *bencher) printRows(ctx context.Context, o options, this *tree, folder string, stdout io.Writer) (err error) {
+	all, err := parseRows(rowsFile)
+	if err != nil {
+		return err
+	}
+	if all = all.only(o.only); len(all.Rows) == 0 {
+		return fmt.Errorf("%w: no row has a name that matches %q", errUsage, o.only)
+	}
 	trees := []*tree{this}
 	if o.compare != "" {
-		other, done, failed := checkout(ctx, this, o.compare, filepath.Join(dir, "other"))
+		other, done, failed := checkout(ctx, this, o.compare, folder)
 		if failed != nil {
 			return failed
 		}
@@ -95,7 +114,7 @@ func run(ctx context.Context, args []string, _ settings.Lookup, stdout, stderr i
 		trees = append(trees, other)
 	}
 	for _, t := range trees {
-		fmt.Fprintf(stderr, "building what is measured of %s\n", t.name)
+		fmt.Fprintf(b.log, "building what is measured of %s\n", t.name)
 		if err := t.build(ctx, all.probes()); err != nil {
 			return err
 		}
@@ -105,7 +124,7 @@ func run(ctx context.Context, args []string, _ settings.Lookup, stdout, stderr i
 		return err
 	}
 	defer w.close()
-	b := &bencher{driver: driver{w}, long: o.long, random: rand.New(rand.NewPCG(rand.Uint64(), rand.Uint64())), log: stderr}
+	b.driver = driver{w}
 	results, err := b.rounds(ctx, all, trees, o.rounds)
 	if err != nil {
 		return err
@@ -114,7 +133,44 @@ func run(ctx context.Context, args []string, _ settings.Lookup, stdout, stderr i
 	if o.json {
 		return rep.writeJSON(stdout)
 	}
-	_, err = io.WriteString(stdout, rep.markdown())
+	return o.print(this, tablePart, rep.markdown(), stdout)
+}
+
+// printGrowth measures how cost grows.
+func (b *bencher) printGrowth(ctx context.Context, o options, this *tree, stdout io.Writer) error {
+	fmt.Fprintf(b.log, "building what is measured of %s\n", this.name)
+	var probes []string
+	for _, g := range growths {
+		probes = append(probes, benchProbe+" "+g.Pkg+" "+g.Bench)
+	}
+	if err := this.build(ctx, probes); err != nil {
+		return err
+	}
+	charts, err := b.grow(ctx, this, growths, o.rounds)
+	if err != nil {
+		return err
+	}
+	tables := growthTables(charts)
+	if o.update {
+		svg, err := plotOf(tables)
+		if err != nil {
+			return err
+		}
+		if err := os.WriteFile(filepath.Join(this.root, plotFile), []byte(svg), 0o644); err != nil {
+			return fmt.Errorf("writing the plot: %w", err)
+		}
+	}
+	return o.print(this, growthPart, tables, stdout)
+}
+
+// print prints what was measured, and with -update puts it into the page.
+func (o options) print(this *tree, part, text string, stdout io.Writer) error {
+	if o.update {
+		if err := updatePage(this.root, part, text); err != nil {
+			return err
+		}
+	}
+	_, err := io.WriteString(stdout, text)
 	return err
 }
 

@@ -90,7 +90,7 @@ func (rep report) writeJSON(w io.Writer) error {
 // markdown is the table as a page has it.
 func (rep report) markdown() string {
 	var b strings.Builder
-	head := []string{"what", "at " + rep.Start, "bar", "aim", "measured", "spread", "ok"}
+	head := []string{"what", "start", "bar", "aim", "measured", "spread", "ok"}
 	if rep.Other != "" {
 		head = append(head, "at "+rep.Other)
 	}
@@ -108,7 +108,7 @@ func (rep report) markdown() string {
 		writeCells(&b, cells)
 	}
 	held, set, all := rep.met()
-	fmt.Fprintf(&b, "\n%d of %d bars are met, of the numbers as they were set %d. Commit %s, medians of %d rounds with their quartiles.\n", held, all, set, rep.Commit, rep.Rounds)
+	fmt.Fprintf(&b, "\n%d of %d bars are met, of the numbers as they were set %d. Measured at %s, the start at %s; medians of %d rounds, with their quartiles.\n", held, all, set, rep.Commit, rep.Start, rep.Rounds)
 	return b.String()
 }
 
