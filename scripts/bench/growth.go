@@ -20,12 +20,12 @@ type growth struct {
 }
 
 var growths = []growth{
-	{Title: "64 URLs, bytes of an ASCII key", Pkg: "./shared/signing", Bench: "GrowthKey", Peer: "SDK"},
-	{Title: "64 URLs, bytes of a Chinese key", Pkg: "./shared/signing", Bench: "GrowthChineseKey", Peer: "SDK"},
-	{Title: "64 URLs, signed headers", Pkg: "./shared/signing", Bench: "GrowthHeaders", Peer: "SDK"},
-	{Title: "64 URLs, goroutines that sign", Pkg: "./shared/signing", Bench: "GrowthConcurrency", Peer: "SDK", Many: true},
-	{Title: "URLs of all parts, parts", Pkg: "./shared/signing", Bench: "GrowthParts", Peer: "SDK"},
-	{Title: "a completion, parts", Pkg: "./functions/complete", Bench: "GrowthComplete", Peer: "encoding/xml"},
+	{Title: "64 URLs, by bytes of an ASCII key", Pkg: "./shared/signing", Bench: "GrowthKey", Peer: "SDK"},
+	{Title: "64 URLs, by bytes of a Chinese key", Pkg: "./shared/signing", Bench: "GrowthChineseKey", Peer: "SDK"},
+	{Title: "64 URLs, by signed headers", Pkg: "./shared/signing", Bench: "GrowthHeaders", Peer: "SDK"},
+	{Title: "64 URLs, by goroutines that sign", Pkg: "./shared/signing", Bench: "GrowthConcurrency", Peer: "SDK", Many: true},
+	{Title: "URLs of all parts, by parts", Pkg: "./shared/signing", Bench: "GrowthParts", Peer: "SDK"},
+	{Title: "a completion, by parts", Pkg: "./functions/complete", Bench: "GrowthComplete", Peer: "encoding/xml"},
 }
 
 // chart is a growth that was measured, as the page has it.

@@ -11,9 +11,9 @@ import (
 // The measures of the plot, in pixels: panels side by side, each with room for its
 // numbers around it.
 const (
-	panelWidth, panelHeight = 280, 200
+	panelWidth, panelHeight = 292, 200
 	panelsInRow             = 3
-	marginLeft, marginRight = 46, 66
+	marginLeft, marginRight = 46, 78
 	marginTop, marginBelow  = 30, 26
 )
 

@@ -164,7 +164,7 @@ func (l line) text(value float64) string {
 	case l.row.Over == nil:
 		return figure(value) + " " + l.Unit
 	case l.row.Faster && value < 1:
-		return figure(1/value) + " times slower"
+		return figure(value) + " times as fast"
 	case l.row.Faster:
 		return figure(value) + " times faster"
 	}
