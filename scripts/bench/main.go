@@ -60,17 +60,24 @@ func parse(args []string) (options, error) {
 		return o, fmt.Errorf("%w: %w", errUsage, err)
 	case flags.NArg() > 0:
 		return o, fmt.Errorf("%w: unexpected argument %q", errUsage, flags.Arg(0))
-	case o.rounds < 1 || o.long <= 0:
-		return o, fmt.Errorf("%w: -rounds and -benchtime have to be positive", errUsage)
-	case o.growth && (*only != "" || o.json || o.compare != ""):
-		return o, fmt.Errorf("%w: -growth goes with -rounds, -benchtime and -update alone", errUsage)
-	case o.update && (*only != "" || o.json || o.compare != ""):
-		return o, fmt.Errorf("%w: -update writes the whole table, and nothing beside it", errUsage)
 	}
 	if o.only, err = regexp.Compile(*only); err != nil {
 		return o, fmt.Errorf("%w: reading -only: %w", errUsage, err)
 	}
-	return o, nil
+	return o, o.check()
+}
+
+func (o options) check() error {
+	partly := o.only.String() != "" || o.json || o.compare != ""
+	switch {
+	case o.rounds < 1 || o.long <= 0:
+		return fmt.Errorf("%w: -rounds and -benchtime have to be positive", errUsage)
+	case o.growth && partly:
+		return fmt.Errorf("%w: -growth goes with -rounds, -benchtime and -update alone", errUsage)
+	case o.update && partly:
+		return fmt.Errorf("%w: -update writes the whole table, and nothing beside it", errUsage)
+	}
+	return nil
 }
 
 func run(ctx context.Context, args []string, _ settings.Lookup, stdout, stderr io.Writer) (err error) {

@@ -34,37 +34,17 @@ type measured struct {
 	rows map[string]spread
 }
 
-// rounds measures every probe of every tree in each round, in an order of its own,
-// so that what else the machine does meets all alike. A row's value is made of what
-// one round has read: both sides of a ratio then are of the same minute.
+// rounds measures every probe of every tree in each round. A row's value is made of
+// what one round has read: both sides of a ratio then are of the same minute.
 func (b *bencher) rounds(ctx context.Context, all rows, trees []*tree, n int) ([]measured, error) {
-	type probe struct {
-		tree int
-		name string
-	}
-	var probes []probe
-	for i := range trees {
-		for _, name := range all.probes() {
-			probes = append(probes, probe{i, name})
-		}
-	}
 	values := make([]map[string][]float64, len(trees))
 	for i := range values {
 		values[i] = map[string][]float64{}
 	}
 	for round := range n {
-		read := make([]map[string]reading, len(trees))
-		for i := range read {
-			read[i] = map[string]reading{}
-		}
-		b.random.Shuffle(len(probes), func(i, j int) { probes[i], probes[j] = probes[j], probes[i] })
-		for i, p := range probes {
-			fmt.Fprintf(b.log, "round %d of %d, %d of %d: %s %s\n", round+1, n, i+1, len(probes), trees[p.tree].name, p.name)
-			got, err := b.probe(ctx, trees[p.tree], p.name)
-			if err != nil && !errors.Is(err, errAbsent) {
-				return nil, fmt.Errorf("measuring %s at %s: %w", p.name, trees[p.tree].name, err)
-			}
-			read[p.tree][p.name] = got
+		read, err := b.round(ctx, all.probes(), trees, fmt.Sprintf("round %d of %d", round+1, n))
+		if err != nil {
+			return nil, err
 		}
 		for i := range trees {
 			for _, r := range all.Rows {
@@ -82,6 +62,33 @@ func (b *bencher) rounds(ctx context.Context, all rows, trees []*tree, n int) ([
 		}
 	}
 	return results, nil
+}
+
+// round reads the probes of every tree once, in an order of its own, so that what
+// else the machine does meets all alike.
+func (b *bencher) round(ctx context.Context, names []string, trees []*tree, called string) ([]map[string]reading, error) {
+	type probe struct {
+		tree int
+		name string
+	}
+	var probes []probe
+	read := make([]map[string]reading, len(trees))
+	for i := range trees {
+		read[i] = map[string]reading{}
+		for _, name := range names {
+			probes = append(probes, probe{i, name})
+		}
+	}
+	b.random.Shuffle(len(probes), func(i, j int) { probes[i], probes[j] = probes[j], probes[i] })
+	for i, p := range probes {
+		fmt.Fprintf(b.log, "%s, %d of %d: %s %s\n", called, i+1, len(probes), trees[p.tree].name, p.name)
+		got, err := b.probe(ctx, trees[p.tree], p.name)
+		if err != nil && !errors.Is(err, errAbsent) {
+			return nil, fmt.Errorf("measuring %s at %s: %w", p.name, trees[p.tree].name, err)
+		}
+		read[p.tree][p.name] = got
+	}
+	return read, nil
 }
 
 // probe reads one.

@@ -61,17 +61,25 @@ func parseRows(file []byte) (rows, error) {
 	}
 	seen := map[string]bool{}
 	for _, r := range all.Rows {
-		switch {
-		case r.Name == "" || seen[r.Name]:
+		if r.Name == "" || seen[r.Name] {
 			return rows{}, fmt.Errorf("reading rows.json: name %q is empty or stands twice", r.Name)
-		case r.Bar < 0 || r.Aim < 0 || r.Bar > 0 && (r.Aim == 0 || r.better(r.Bar, r.Aim)):
-			return rows{}, fmt.Errorf("reading rows.json: %s aims at %v, and its bar is %v", r.Name, r.Aim, r.Bar)
-		case r.Moves && (r.Began <= 0 || r.Start <= 0):
-			return rows{}, fmt.Errorf("reading rows.json: the bar of %s moves, and nothing says how far", r.Name)
+		}
+		if err := r.check(); err != nil {
+			return rows{}, fmt.Errorf("reading rows.json: %w", err)
 		}
 		seen[r.Name] = true
 	}
 	return all, nil
+}
+
+func (r row) check() error {
+	switch {
+	case r.Bar < 0 || r.Aim < 0 || r.Bar > 0 && (r.Aim == 0 || r.better(r.Bar, r.Aim)):
+		return fmt.Errorf("%s aims at %v, and its bar is %v", r.Name, r.Aim, r.Bar)
+	case r.Moves && (r.Began <= 0 || r.Start <= 0):
+		return fmt.Errorf("the bar of %s moves, and nothing says how far", r.Name)
+	}
+	return nil
 }
 
 // only leaves the rows whose name matches.

@@ -17,27 +17,7 @@ func TestCheckout(t *testing.T) {
 	if _, err := exec.LookPath("git"); err != nil {
 		t.Skip("git is not installed")
 	}
-	from := &tree{name: "this", root: t.TempDir()}
-	from.yardstick = from.root
-	git := func(args ...string) string {
-		t.Helper()
-		cmd := from.command(t.Context(), "git", append([]string{"-c", "user.name=a", "-c", "user.email=a@example.com"}, args...)...)
-		out, err := cmd.CombinedOutput()
-		if err != nil {
-			t.Fatalf("git %q: %v\n%s", args, err, out)
-		}
-		return strings.TrimSpace(string(out))
-	}
-	file := filepath.Join(from.root, "a.txt")
-	git("init", "-q")
-	for _, text := range []string{"old", "new"} {
-		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
-			t.Fatal(err)
-		}
-		git("add", "a.txt")
-		git("commit", "-q", "-m", text)
-	}
-
+	from, git := repository(t, "old", "new")
 	other, done, err := checkout(t.Context(), from, "HEAD~1", t.TempDir())
 	if err != nil {
 		t.Fatal(err)
@@ -48,16 +28,6 @@ func TestCheckout(t *testing.T) {
 	if want := git("rev-parse", "--short", "HEAD~1"); other.name != want || other.yardstick != from.root {
 		t.Errorf("the tree is called %q and held against %q, want %q and %q", other.name, other.yardstick, want, from.root)
 	}
-	// It has none of what is measured: that is told of each, and is no failure.
-	probes := []string{"bench ./shared/signing RowPut/ours", "cold presign"}
-	if err := other.build(t.Context(), probes); err != nil {
-		t.Errorf("building what is not there: %v", err)
-	}
-	for _, probe := range probes {
-		if err := other.lacks(probe); !errors.Is(err, errAbsent) {
-			t.Errorf("%s lacks %v, want errAbsent", probe, err)
-		}
-	}
 	if err := done(); err != nil {
 		t.Fatal(err)
 	}
@@ -67,6 +37,44 @@ func TestCheckout(t *testing.T) {
 	for _, bad := range []string{"no-such", "--force", ""} {
 		if _, _, err := checkout(t.Context(), from, bad, t.TempDir()); err == nil {
 			t.Errorf("commit %q is checked out, want an error", bad)
+		}
+	}
+}
+
+// repository is one with a commit of a.txt for each text, and git there.
+func repository(t *testing.T, texts ...string) (top *tree, git func(args ...string) string) {
+	t.Helper()
+	top = &tree{name: "this", root: t.TempDir()}
+	top.yardstick = top.root
+	git = func(args ...string) string {
+		t.Helper()
+		out, err := top.command(t.Context(), "git", append([]string{"-c", "user.name=a", "-c", "user.email=a@example.com"}, args...)...).CombinedOutput()
+		if err != nil {
+			t.Fatalf("git %q: %v\n%s", args, err, out)
+		}
+		return strings.TrimSpace(string(out))
+	}
+	git("init", "-q")
+	for _, text := range texts {
+		if err := os.WriteFile(filepath.Join(top.root, "a.txt"), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		git("add", "a.txt")
+		git("commit", "-q", "-m", text)
+	}
+	return top, git
+}
+
+// What a commit does not have is told of each, and is no failure.
+func TestBuildWhatIsNotThere(t *testing.T) {
+	empty := &tree{root: t.TempDir(), built: t.TempDir()}
+	probes := []string{"bench ./shared/signing RowPut/ours", "cold presign"}
+	if err := empty.build(t.Context(), probes); err != nil {
+		t.Errorf("building what is not there: %v", err)
+	}
+	for _, probe := range probes {
+		if err := empty.lacks(probe); !errors.Is(err, errAbsent) {
+			t.Errorf("%s lacks %v, want errAbsent", probe, err)
 		}
 	}
 }
@@ -91,13 +99,9 @@ func TestDrivers(t *testing.T) {
 	if len(rep.Rows) != rowsOfThese {
 		t.Errorf("%d rows, want %d", len(rep.Rows), rowsOfThese)
 	}
-	for _, l := range rep.Rows {
-		// No start of a function is cheaper than that of a hello world, no binary is
-		// a kilobyte, and none of either is a thousand times the other.
-		if l.Measured == nil || l.Measured.Median <= 1 || l.Measured.Median > 1000 {
-			t.Errorf("row %s was measured as %+v", l.Name, l.Measured)
-		}
-	}
+	// No start of a function is cheaper than a hello world's, and no binary or peak
+	// is below a megabyte.
+	requireMeasured(t, rep, 1)
 }
 
 func TestCPUOf(t *testing.T) {
