@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/hmac"
 	"crypto/sha256"
+	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
 	"encoding/xml"
@@ -105,8 +106,16 @@ func (r *row) batch(b *testing.B, event []byte) (got batch) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	var a struct{ Body string }
-	if err := errors.Join(json.Unmarshal(out, &a), json.Unmarshal([]byte(a.Body), &got)); err != nil {
+	var a struct {
+		IsBase64Encoded bool
+		Body            string
+	}
+	err = json.Unmarshal(out, &a)
+	body := []byte(a.Body)
+	if err == nil && a.IsBase64Encoded {
+		body, err = base64.StdEncoding.DecodeString(a.Body)
+	}
+	if err := errors.Join(err, json.Unmarshal(body, &got)); err != nil {
 		b.Fatal(err)
 	}
 	return got

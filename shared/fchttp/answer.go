@@ -124,6 +124,10 @@ type text []byte
 
 func (t text) MarshalText() ([]byte, error) { return t, nil }
 
+// minBase64 is the least text that goes to the trigger as base64, a third longer. To
+// escape text as JSON takes four times as much CPU: 5 of 9 ms for a thousand URLs.
+const minBase64 = 64 << 10
+
 // event is the answer for the trigger.
 func (a *answer) event(method string) *Answer {
 	if method == http.MethodHead || a.status == http.StatusNoContent || a.status == http.StatusNotModified {
@@ -134,7 +138,7 @@ func (a *answer) event(method string) *Answer {
 		a.header.Set("Content-Type", "application/octet-stream")
 	}
 	out := &Answer{StatusCode: a.status, Headers: appendHeaders(nil, a.header), Body: text(a.body)}
-	if !utf8.Valid(a.body) || a.header.Get("Content-Encoding") != "" {
+	if len(a.body) >= minBase64 || !utf8.Valid(a.body) || a.header.Get("Content-Encoding") != "" {
 		out.IsBase64Encoded, out.Body = true, a.body
 	}
 	return out

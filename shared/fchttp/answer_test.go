@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"math"
 	"net/http"
@@ -101,6 +102,10 @@ func TestPlainHandlers(t *testing.T) {
 			w.Header().Set("Content-Encoding", "identity")
 			w.Write([]byte("hi"))
 		}, 200, "hi", true, nil},
+		{"writes as much text as is escaped", "GET", func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, strings.Repeat("<", 64<<10-1)) },
+			200, strings.Repeat("<", 64<<10-1), false, nil},
+		{"writes more", "GET", func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, strings.Repeat("<", 64<<10)) },
+			200, strings.Repeat("<", 64<<10), true, nil},
 		{"answers HEAD", "HEAD", func(w http.ResponseWriter, r *http.Request) { w.Write([]byte("hi")) }, 200, "", false, nil},
 		{"answers 204", "GET", func(w http.ResponseWriter, r *http.Request) {
 			w.WriteHeader(204)
