@@ -138,7 +138,7 @@ func (a *answer) event(method string) *Answer {
 		a.header.Set("Content-Type", "application/octet-stream")
 	}
 	out := &Answer{StatusCode: a.status, Headers: appendHeaders(nil, a.header), Body: text(a.body)}
-	if len(a.body) >= minBase64 || !utf8.Valid(a.body) || a.header.Get("Content-Encoding") != "" {
+	if n := len(a.body); n >= minBase64 || n > 0 && (!utf8.Valid(a.body) || a.header.Get("Content-Encoding") != "") {
 		out.IsBase64Encoded, out.Body = true, a.body
 	}
 	return out

@@ -12,7 +12,8 @@ import (
 )
 
 // HandlerFunc answers with a value that is written as JSON with status 200, or
-// with an error; see package api. A value that is a JSONAppender encodes itself.
+// with an error; see package api. A value that is a JSONAppender encodes itself, and one
+// that is a Gzipper may be sent compressed.
 type HandlerFunc func(r *http.Request) (any, error)
 
 // JSONAppender is what an answer implements that is sent often or is large, since
@@ -137,7 +138,7 @@ func Handle(h HandlerFunc) http.Handler {
 			writeError(w, r, fmt.Errorf("encoding the answer: %w", err))
 			return
 		}
-		writeJSON(w, http.StatusOK, body)
+		writeJSON(w, http.StatusOK, compress(w.Header(), r, value, body))
 	})
 }
 
