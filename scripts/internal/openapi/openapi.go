@@ -4,6 +4,7 @@ package openapi
 
 import (
 	"bytes"
+	"compress/gzip"
 	"context"
 	_ "embed" // the document
 	"encoding/json"
@@ -104,6 +105,10 @@ func (c *Contract) Check(ctx context.Context, call Call) error {
 			AuthenticationFunc: openapi3filter.NoopAuthenticationFunc,
 		},
 	}
+	answer, err := decoded(call, route.Operation)
+	if err != nil {
+		return fmt.Errorf("the answer %d: %w", call.Status, err)
+	}
 	var faults []error
 	if call.Status < 300 {
 		if err := openapi3filter.ValidateRequest(ctx, input); err != nil {
@@ -112,12 +117,33 @@ func (c *Contract) Check(ctx context.Context, call Call) error {
 	}
 	output := &openapi3filter.ResponseValidationInput{
 		RequestValidationInput: input, Status: call.Status, Header: call.AnswerHeader, Options: input.Options,
-		Body: io.NopCloser(bytes.NewReader(call.Answer)),
+		Body: io.NopCloser(bytes.NewReader(answer)),
 	}
 	if err := openapi3filter.ValidateResponse(ctx, output); err != nil {
 		faults = append(faults, fmt.Errorf("the answer %d: %w", call.Status, err))
 	}
 	return errors.Join(faults...)
+}
+
+// decoded is the answer without the encoding that the contract lets it have.
+func decoded(call Call, operation *openapi3.Operation) ([]byte, error) {
+	encoding := call.AnswerHeader.Get("Content-Encoding")
+	if encoding == "" {
+		return call.Answer, nil
+	}
+	promised := operation.Responses.Status(call.Status)
+	if encoding != "gzip" || promised == nil || promised.Value.Headers["Content-Encoding"] == nil {
+		return nil, fmt.Errorf("it is encoded as %q", encoding)
+	}
+	r, err := gzip.NewReader(bytes.NewReader(call.Answer))
+	if err != nil {
+		return nil, fmt.Errorf("reading gzip: %w", err)
+	}
+	text, err := io.ReadAll(r)
+	if err != nil {
+		return nil, fmt.Errorf("reading gzip: %w", err)
+	}
+	return text, nil
 }
 
 // preflight checks the answer to OPTIONS, which needs nobody's permission.

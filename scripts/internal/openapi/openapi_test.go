@@ -1,6 +1,8 @@
 package openapi_test
 
 import (
+	"bytes"
+	"compress/gzip"
 	"net/http"
 	"os"
 	"regexp"
@@ -34,6 +36,21 @@ func allowing(c openapi.Call) openapi.Call {
 	return c
 }
 
+func varying(c openapi.Call) openapi.Call {
+	c.AnswerHeader.Set("Vary", "Accept-Encoding")
+	return c
+}
+
+func zipped(c openapi.Call) openapi.Call {
+	var b bytes.Buffer
+	w := gzip.NewWriter(&b)
+	_, _ = w.Write(c.Answer) // to memory
+	_ = w.Close()
+	c.AnswerHeader.Set("Content-Encoding", "gzip")
+	c.Answer = b.Bytes()
+	return c
+}
+
 func problem(code string, more ...string) string {
 	return `{"code":"` + code + `","message":"m","requestId":"1","error":"m"` + strings.Join(more, "") + `}`
 }
@@ -44,6 +61,7 @@ func TestCheck(t *testing.T) {
 		t.Fatal(err)
 	}
 	const presigned = `{"method":"PUT","url":"https://b.oss.example/k","headers":{},"key":"k","expires":900,"expiresAt":"2026-11-21T12:00:00Z","uploadToken":"v1"}`
+	const urls = `{"presignedUrls":{"1":"https://b.oss.example/k"},"expiresAt":"2026-11-21T12:00:00Z"}`
 	honest := map[string]openapi.Call{
 		"a presigned PUT":                call("POST", "/presign", `{"filename":"f","size":0}`, 200, presigned),
 		"a refusal, whatever was asked":  call("POST", "/presign", `[1]`, 400, problem("invalid_json")),
@@ -51,7 +69,8 @@ func TestCheck(t *testing.T) {
 		"a receipt":                      call("POST", "/confirm", `{"key":"k"}`, 200, receipt),
 		"a session's route":              call("POST", "/c/v1.k1.x/s3/multipart/u/complete", `{"parts":[]}`, 200, receipt),
 		"what Uppy sends on top":         call("POST", "/s3/multipart", `{"filename":"f","type":"a/b","more":1}`, 200, `{"key":"k","uploadId":"u","bucket":"b","expiresAt":"2026-11-21T12:00:00Z"}`),
-		"part URLs":                      call("GET", "/s3/multipart/u/batch?partNumbers=1,2", "", 200, `{"presignedUrls":{"1":"https://b.oss.example/k"},"expiresAt":"2026-11-21T12:00:00Z"}`),
+		"part URLs":                      varying(call("GET", "/s3/multipart/u/batch?partNumbers=1,2", "", 200, urls)),
+		"part URLs, compressed":          zipped(varying(call("GET", "/s3/multipart/u/batch?partNumbers=1,2", "", 200, urls))),
 		"no route":                       call("GET", "/nothing", "", 404, problem("not_found")),
 		"another method":                 allowing(call("PUT", "/presign", "", 405, problem("method_not_allowed"))),
 		"a preflight":                    call("OPTIONS", "/presign", "", 204, ""),
@@ -81,6 +100,9 @@ func TestCheck(t *testing.T) {
 		"a receipt that does not say":         call("POST", "/confirm", `{"key":"k"}`, 200, strings.Replace(receipt, "delivered", "announced", 1)),
 		"a size that is text":                 call("POST", "/confirm", `{"key":"k"}`, 200, strings.Replace(receipt, `"size":1`, `"size":"1"`, 1)),
 		"an event id of another form":         call("POST", "/confirm", `{"key":"k"}`, 200, strings.Replace(receipt, "evt_", "ev_", 1)),
+		"part URLs for whatever is accepted":  call("GET", "/s3/multipart/u/batch?partNumbers=1,2", "", 200, urls),
+		"an answer that is never compressed":  zipped(call("POST", "/confirm", `{"key":"k"}`, 200, receipt)),
+		"a compressed answer of other form":   zipped(varying(call("GET", "/s3/multipart/u/batch?partNumbers=1,2", "", 200, receipt))),
 		"nothing to confirm":                  call("POST", "/confirm", `{}`, 200, receipt),
 		"no route that is served":             call("GET", "/nothing", "", 200, receipt),
 		"a session's route that is none":      call("POST", "/c/v1.k1.x/presign", `{"filename":"f"}`, 200, presigned),
