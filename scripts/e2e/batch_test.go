@@ -2,7 +2,9 @@ package e2e
 
 import (
 	"bytes"
+	"compress/gzip"
 	"encoding/json"
+	"io"
 	"net/http"
 	"net/url"
 	"slices"
@@ -76,6 +78,56 @@ func checkSameURLs(t *testing.T, a, b partURLs, first, last int) {
 		if x, y := a.url(n), b.url(n); x == "" || x != y {
 			t.Fatalf("the URLs of part %d differ between two forms of a batch", n)
 		}
+	}
+}
+
+// compressed asks for the URLs of many parts as somebody who takes such an encoding,
+// and returns the answer and what its body says.
+func (m *transfer) compressed(t *testing.T, query, accept string) (reply, string) {
+	t.Helper()
+	header := bearer(m.caller)
+	header.Set("Accept-Encoding", accept)
+	a := m.r.request(t, http.MethodGet, m.r.Ready.Gateway+m.path("/batch?"+query), header, nil)
+	if a.Status != http.StatusOK {
+		t.Fatalf("GET of a batch = %v, want 200", a)
+	}
+	if a.Header.Get("Content-Encoding") == "" {
+		return a, string(a.Body)
+	}
+	r, err := gzip.NewReader(bytes.NewReader(a.Body))
+	if err != nil {
+		t.Fatalf("reading a batch as gzip: %v", err)
+	}
+	text, err := io.ReadAll(r)
+	if err != nil {
+		t.Fatalf("reading a batch as gzip: %v", err)
+	}
+	return a, string(text)
+}
+
+// It is not parallel to other tests either.
+func TestBatchIsCompressedForWhoAcceptsIt(t *testing.T) {
+	stacktest.EndToEnd(t)
+	for _, trigger := range []fc.Trigger{fc.TriggerAPIGateway, fc.TriggerHTTP} {
+		t.Run(string(trigger), func(t *testing.T) {
+			m := newRig(t, trigger, nil).begin(t, nil)
+			stacktest.Eventually(t, "two batches were signed in one second", func() bool {
+				plain, want := m.compressed(t, "partNumbers=1-200", "gzip;q=0")
+				zipped, got := m.compressed(t, "partNumbers=1-200", "br, gzip;q=0.8")
+				for a, encoding := range map[*reply]string{&plain: "", &zipped: "gzip"} {
+					if a.Header.Get("Content-Encoding") != encoding || !strings.Contains(a.Header.Get("Vary"), "Accept-Encoding") || a.Header.Get("Content-Type") != "application/json" {
+						t.Fatalf("headers of a batch = %v, want encoding %q and Vary: Accept-Encoding", a.Header, encoding)
+					}
+				}
+				if len(zipped.Body)*5 > len(plain.Body) {
+					t.Errorf("%d bytes became %d, want a fifth at most", len(plain.Body), len(zipped.Body))
+				}
+				return got == want
+			})
+			if a, text := m.compressed(t, "partNumbers=1-1000&as=template", "gzip"); a.Header.Get("Content-Encoding") != "" || !json.Valid([]byte(text)) {
+				t.Errorf("headers of a template = %v, want no encoding", a.Header)
+			}
+		})
 	}
 }
 
