@@ -237,7 +237,7 @@ func readQuery(event object) (url.Values, error) {
 		return nil, err
 	}
 	taken, decoded := make(url.Values, len(params)), make(url.Values, len(params))
-	raw, escaped := true, false
+	raw, escapes := true, 0
 	for _, p := range params {
 		values, ok := asStrings(p.value)
 		if !ok {
@@ -251,12 +251,12 @@ func readQuery(event object) (url.Values, error) {
 			name, nameOK := decodeQuery(full)
 			value, valueOK := decodeQuery(v)
 			raw = raw && nameOK && valueOK && !strings.Contains(full, "=")
-			escaped = escaped || strings.Contains(full, "%") || strings.Contains(v, "%")
+			escapes += strings.Count(full, "%") + strings.Count(v, "%")
 			taken.Add(full, v)
 			decoded.Add(name, value)
 		}
 	}
-	if raw && escaped {
+	if raw && escapes > 0 {
 		return decoded, nil
 	}
 	return taken, nil
