@@ -6,6 +6,8 @@ import (
 	"math"
 	"strings"
 	"time"
+
+	"ossupload/scripts/cost/sim"
 )
 
 // function is a function as s.yaml sizes it.
@@ -39,17 +41,20 @@ type call struct {
 	put, get float64 // requests to OSS, by how OSS bills them; a list is a put
 }
 
-// What calls take. Of the time, CPU is measured and waiting estimated: 10 ms for a
-// HEAD or a GET at OSS, 20 for a PUT, 50 for a list, 80 for the receiver.
 const (
-	askHead  = 10 * time.Millisecond
-	askPut   = 20 * time.Millisecond
-	askList  = 50 * time.Millisecond
-	askHook  = 80 * time.Millisecond
-	ownCPU   = 10 * time.Millisecond // at most 1.1 ms of a whole vCPU, which an instance has a tenth of
-	perPart  = 150 * time.Microsecond
 	pageSize = 1000
+	// perPart is a URL more in a batch, at 0.15 vCPU: 20 µs of a whole one
+	// (shared/signing, BenchmarkPresign10000Parts).
+	perPart = 150 * time.Microsecond
 )
+
+// model is what follows from durations.
+type model struct{ sim.Durations }
+
+// of is CPU time, stretched by what of a core a function has.
+func (f function) of(cpu time.Duration) time.Duration {
+	return time.Duration(float64(cpu) / f.vCPU)
+}
 
 // way is a way to upload, or to download.
 type way struct {
@@ -60,33 +65,40 @@ type way struct {
 
 // single is an upload by one request: HEAD, the receiver and the marker are what a
 // callback waits for.
-func single(name string) way {
+func (m model) single(name string) way {
 	return way{name, []call{
-		{of: presign, took: 5 * time.Millisecond},
-		{callback, ownCPU + askHead + askHook + askPut, 1, 1},
+		{of: presign, took: presign.of(m.CPU.Presign)},
+		{callback, callback.of(m.CPU.Callback) + m.Wait.Head + m.Wait.Receiver + m.Wait.Put, 1, 1},
 	}, 1, 0}
 }
 
 // parts is an upload by multipart, with as few calls as there can be: one to begin,
 // one for up to a thousand URLs, one to complete.
-func parts(n int) way {
+func (m model) parts(n int) way {
 	batches := math.Ceil(float64(n) / pageSize)
-	each := time.Duration(min(n, pageSize)) * perPart
+	more := time.Duration(max(0, min(n, pageSize)-10)) * perPart
 	w := way{name: fmt.Sprintf("multipart, %s parts", thousands(float64(n))), put: float64(n)}
-	w.calls = append(w.calls, call{complete, ownCPU + askPut, 1, 0})
+	w.calls = append(w.calls, call{complete, complete.of(m.CPU.Create) + m.Wait.Put, 1, 0})
 	for range int(batches) {
-		w.calls = append(w.calls, call{of: complete, took: ownCPU + each})
+		w.calls = append(w.calls, call{of: complete, took: complete.of(m.CPU.URLs) + more})
 	}
 	// The parts are listed by pages, the object is completed, looked at, and marked.
-	pages := time.Duration(batches) * askList
-	w.calls = append(w.calls, call{complete, ownCPU + pages + 2*askPut + askHead + askHook, batches + 2, 1})
+	waits := time.Duration(batches)*m.Wait.List + 2*m.Wait.Put + m.Wait.Head + m.Wait.Receiver
+	w.calls = append(w.calls, call{complete, complete.of(m.CPU.Complete) + waits, batches + 2, 1})
 	return w
 }
 
-var ways = []way{
-	single("PUT"), single("form"), parts(10), parts(100), parts(10_000),
-	{"download", []call{{presign, ownCPU + askHead, 0, 1}}, 0, 1},
-	{"and the trigger's look", []call{{repair, ownCPU + 2*askHead, 0, 2}}, 0, 0},
+// look is the trigger's, at an upload that is announced.
+func (m model) look() way {
+	return way{"and the trigger's look", []call{{repair, repair.of(m.CPU.Look) + m.Wait.Head + m.Wait.Get, 0, 2}}, 0, 0}
+}
+
+func (m model) ways() []way {
+	return []way{
+		m.single("PUT"), m.single("form"), m.parts(10), m.parts(100), m.parts(10_000),
+		{"download", []call{{presign, presign.of(m.CPU.Presign) + m.Wait.Head, 0, 1}}, 0, 1},
+		m.look(),
+	}
 }
 
 // million is what so many of w cost.
@@ -108,36 +120,35 @@ func (w way) million() million {
 
 // sweeping is what a month of sweeps costs, with so many objects to walk: a run
 // each 15 minutes, of 100,000 keys at most, whose markers are listed beside them.
-func sweeping(objects float64) million {
+func (m model) sweeping(objects float64) million {
 	const runs, most = 30 * 24 * 4, 100_000
 	lists := 2 * math.Ceil(min(objects, most)/pageSize)
-	w := way{calls: []call{{repair, ownCPU + time.Duration(lists)*askList, lists, 0}}}
-	m := w.million()
-	return million{m.cu * runs / 1e6, m.put * runs / 1e6, 0}
+	one := way{calls: []call{{repair, repair.of(m.CPU.Look) + time.Duration(lists)*m.Wait.List, lists, 0}}}.million()
+	return million{one.cu * runs / 1e6, one.put * runs / 1e6, 0}
 }
 
 // delivering is what a month of the queue's timer costs with nothing to do.
-func delivering() million {
+func (m model) delivering() million {
 	const runs = 30 * 24 * 60
-	m := way{calls: []call{{repair, ownCPU + askList, 1, 0}}}.million()
-	return million{m.cu * runs / 1e6, m.put * runs / 1e6, 0}
+	one := way{calls: []call{{repair, repair.of(m.CPU.Event) + m.Wait.List, 1, 0}}}.million()
+	return million{one.cu * runs / 1e6, one.put * runs / 1e6, 0}
 }
 
 // printCost prints what uploads cost.
-func printCost(w io.Writer) {
+func (m model) printCost(w io.Writer) {
 	fmt.Fprintln(w, "| a million of | CU | USD of Function Compute | requests to OSS, put type | get type |")
 	fmt.Fprintln(w, "|---|---|---|---|---|")
 	row := func(name string, m million) {
 		fmt.Fprintf(w, "| %s | %s | %.2f | %s | %s |\n", name, thousands(m.cu), m.cu*dollarsPerCU, thousands(m.put*1e6), thousands(m.get*1e6))
 	}
-	for _, way := range ways {
+	for _, way := range m.ways() {
 		row(way.name, way.million())
 	}
 	fmt.Fprintln(w, "\n| each month | CU | USD of Function Compute | requests to OSS, put type | get type |")
 	fmt.Fprintln(w, "|---|---|---|---|---|")
-	row("the timer that delivers, with nothing to do", delivering())
+	row("the timer that delivers, with nothing to do", m.delivering())
 	for _, objects := range []float64{1e4, 1e6} {
-		row(fmt.Sprintf("the sweep over %s objects", thousands(objects)), sweeping(objects))
+		row(fmt.Sprintf("the sweep over %s objects", thousands(objects)), m.sweeping(objects))
 	}
 }
 
