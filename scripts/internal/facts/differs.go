@@ -97,6 +97,7 @@ var differs = map[string]string{
 
 	"fc.event-http":                "Report it with an event, after secrets are out of it.",
 	"fc.event-gateway":             "Report it with an event, after secrets are out of it.",
+	"fc.base64-answers":            "Report it: compressed and long answers arrive as base64, and clients cannot read them.",
 	"fc.limits":                    "Lower what clients send: the names, variables and metadata of one upload.",
 	"fc.one-at-a-time":             "Set the functions' instance concurrency to 1, and report it.",
 	"fc.async-retries":             "Set the asynchronous retries of ossupload-repair in s.yaml, and keep the sweep's timer.",

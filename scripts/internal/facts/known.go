@@ -79,6 +79,7 @@ var known = []Fact{
 	{"credentials.fc-36h", "The credentials of a function's role last 36 hours from when FC fetched them.", fcRolePage, Confirmed, []string{"shared/issuer"}, nil, ""},
 	{"fc.event-http", "The event of an HTTP trigger has version, rawPath, headers, queryParameters as a map, and body.", fcHTTPPage + "; " + runtimeSDK, Confirmed, []string{"shared/fchttp"}, nil, ""},
 	{"fc.event-gateway", "The event of the classic API gateway has path, httpMethod, headers, queryParameters as a map, and a body in base64.", gatewayPage + "; events in public repositories", Confirmed, []string{"shared/fchttp"}, nil, ""},
+	{"fc.base64-answers", "Both triggers decode the body of an answer that says isBase64Encoded.", fcHTTPPage + "; " + gatewayPage, Confirmed, []string{"shared/fchttp"}, nil, ""},
 	{"fc.limits", "A request has 8 KB of headers, 4 KB of path and query, and 32 MB of body at most.", fcLimitsPage, Confirmed, []string{"shared/fchttp", "functions/complete"}, nil, ""},
 	{"fc.one-at-a-time", "An instance of runtime go1 has one request at a time.", fcLimitsPage, Confirmed, []string{"s.yaml"}, nil, ""},
 	{"fc.async-retries", "An asynchronous invocation that failed is tried three more times, and its event kept for a day.", fcAsyncPage, Confirmed, []string{"functions/complete", "s.yaml"}, nil, ""},
