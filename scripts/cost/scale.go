@@ -112,12 +112,6 @@ func (m model) worker(failing float64) float64 {
 	return m.entries(m.Wait.Put + time.Duration(between))
 }
 
-// grows is the share of failing deliveries from which on the outbox grows, at so many
-// uploads a second: each fails that often again.
-func (m model) grows(perSecond float64) float64 {
-	return highest(1, func(f float64) bool { return perSecond*f/(1-f) <= m.worker(f) })
-}
-
 // failedAgain is how many requests a second the worker makes of entries while all
 // deliveries fail: it reads two, writes one and deletes one.
 func (m model) failedAgain() float64 { return 4 * m.worker(1) / deliverFor }

@@ -14,12 +14,8 @@ import (
 // caps are reservedConcurrency of the functions.
 type caps struct{ presign, callback, complete, repair int }
 
-var (
-	// deployed are those of s.yaml.
-	deployed = caps{presign.cap, callback.cap, complete.cap, repair.cap}
-	// advised are for a million uploads an hour, by PUT or by multipart of ten parts.
-	advised = caps{30, 100, 120, 20}
-)
+// advised are for a million uploads an hour, by PUT or by multipart of ten parts.
+var advised = caps{30, 100, 120, 20}
 
 func (c caps) String() string {
 	return fmt.Sprintf("presign %d, callback %d, complete %d, repair %d", c.presign, c.callback, c.complete, c.repair)

@@ -82,6 +82,20 @@ func TestFleet(t *testing.T) {
 	}
 }
 
+// Provisioned instances answer at once, and stay.
+func TestProvisioned(t *testing.T) {
+	w := World{Seed: 1, Way: URL, PerHour: 36_000, For: time.Minute, Idle: time.Second}
+	w.Durations.CPU.Presign, w.Durations.CPU.PresignFirst, w.Durations.Wait.Instance = time.Millisecond, time.Millisecond, time.Second
+	w.Presign, w.Callback, w.Complete, w.Repair = Size{VCPU: 0.1}, Size{VCPU: 1}, Size{VCPU: 1}, Size{VCPU: 1}
+	if cold := Play(w).Functions["presign"]; cold.Starts == 0 {
+		t.Fatalf("without them: %+v, want cold starts", cold)
+	}
+	w.Presign.Provisioned = 20
+	if warm := Play(w).Functions["presign"]; warm.Starts != 0 || warm.Asked < 400 || warm.P99 > 11*time.Millisecond {
+		t.Errorf("with them: %+v, want none, and all as fast", warm)
+	}
+}
+
 func TestStartsComeBackByTheMinute(t *testing.T) {
 	f := testFleet(Account{Burst: 2, PerMinute: 60}, Size{})
 	for n, want := range []bool{true, true, false} {
