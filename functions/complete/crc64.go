@@ -31,8 +31,12 @@ func newCRCJoiner() *crcJoiner {
 	return j
 }
 
-// add puts a piece of length bytes, which is not negative, behind what there is.
+// add puts a piece of length bytes, which is not negative, behind what there is. No
+// bytes change nothing, whatever is said to be their CRC.
 func (j *crcJoiner) add(crc uint64, length int64) {
+	if length == 0 {
+		return
+	}
 	if length != j.length {
 		j.length, j.factor = length, 1<<63
 		for n := uint64(length); n > 0; n &= n - 1 {

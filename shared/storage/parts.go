@@ -53,7 +53,7 @@ func (c *Client) ListParts(ctx context.Context, key, uploadID string) ([]Part, e
 		}
 		for i := before; i < len(page.Parts); i++ {
 			p := &page.Parts[i]
-			if p.Number <= last || p.Number > maxParts {
+			if p.Number <= last || p.Number > maxParts || p.Size < 0 {
 				return nil, outOfOrder(op)
 			}
 			p.ETag, last = unquote(p.ETag), p.Number

@@ -439,6 +439,18 @@ func TestPartsAreInOrder(t *testing.T) {
 	}
 }
 
+// Nobody stored a negative number of bytes, and sums are made of them.
+func TestPartsHaveASize(t *testing.T) {
+	for size, want := range map[int]error{0: nil, -1: storage.ErrUnavailable} {
+		c, _ := serve(t, func(w http.ResponseWriter, r *http.Request) {
+			fmt.Fprintf(w, "<ListPartsResult><Part><PartNumber>1</PartNumber><Size>%d</Size></Part></ListPartsResult>", size)
+		})
+		if parts, err := c.ListParts(t.Context(), "k", "U"); !errors.Is(err, want) {
+			t.Errorf("ListParts of a part of %d bytes = %v, %v, want %v", size, parts, err, want)
+		}
+	}
+}
+
 // A page that breaks off is asked for again, and nothing of the first try is kept.
 func TestListPartsReadsAPageAgain(t *testing.T) {
 	tries := 0
