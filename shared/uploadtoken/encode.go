@@ -100,8 +100,9 @@ type members struct {
 	bad    bool // a value was of another type than it should be
 }
 
-// parse cuts an object as encoding/json does: a name may be of either case, one that
-// comes twice has its last value, and null has no members.
+// parse cuts an object. Of what appendJSON writes, and any release did, it makes what
+// encoding/json would: a name may be of either case, and null has no members. The
+// last value counts of a name that comes twice, which nothing writes.
 func (m *members) parse(text []byte) bool {
 	if !rawjson.Valid(text) {
 		return false
