@@ -61,6 +61,23 @@ func BenchmarkRowPresign(b *testing.B) {
 	})
 }
 
+// costEvent is a request for a PUT.
+func costEvent(b *testing.B) []byte {
+	b.Helper()
+	event, err := json.Marshal(map[string]any{
+		"version": "v1", "rawPath": "/presign", "body": somePresign,
+		"headers": map[string]string{
+			"Authorization": "Bearer " + token(b, "alice", nil), "Content-Type": "application/json",
+			"Traceparent": "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
+		},
+		"requestContext": map[string]any{"http": map[string]string{"method": "POST", "path": "/presign"}},
+	})
+	if err != nil {
+		b.Fatal(err)
+	}
+	return event
+}
+
 // minimal is a handler on the floor: it decodes event and body, verifies the
 // caller's token, makes the one signature over a string that is ready, and encodes
 // answer and event. It checks, seals, escapes and logs nothing.
