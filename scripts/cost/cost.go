@@ -43,9 +43,9 @@ type call struct {
 
 const (
 	pageSize = 1000
-	// perPart is a URL more in a batch, at 0.15 vCPU: 20 µs of a whole one
-	// (shared/signing, BenchmarkPresign10000Parts).
-	perPart = 150 * time.Microsecond
+	// perPart is a URL more in a batch, at 0.15 vCPU: 7 µs of a whole one
+	// (functions/complete, BenchmarkRowPartURLsHandler).
+	perPart = 50 * time.Microsecond
 )
 
 // model is what follows from durations.
