@@ -12,9 +12,8 @@ import (
 )
 
 const (
-	startsPerRound = 5   // of which the median counts
-	warmUp         = 100 // invocations before those that count
-	warmed         = 400
+	warmUp = 100 // invocations before those that count
+	warmed = 200
 )
 
 // driver runs built functions over the runtime protocol.
@@ -48,21 +47,15 @@ func (d driver) cold(ctx context.Context, t *tree, name string) (reading, error)
 	if err != nil {
 		return nil, err
 	}
-	var starts []float64
-	for range startsPerRound {
-		err := d.run(ctx, t, name, func(f *fc.Function) error {
-			if err := ask(ctx, f, event); err != nil {
-				return err
-			}
-			used, err := cpuOf(f.Pid())
-			starts = append(starts, float64(used))
+	var used time.Duration
+	err = d.run(ctx, t, name, func(f *fc.Function) error {
+		if err := ask(ctx, f, event); err != nil {
 			return err
-		})
-		if err != nil {
-			return nil, err
 		}
-	}
-	return reading{"cpu-ns": median(starts)}, nil
+		used, err = cpuOf(f.Pid())
+		return err
+	})
+	return reading{"cpu-ns": float64(used)}, err
 }
 
 // warm is the CPU time of one invocation of a function that has had many.

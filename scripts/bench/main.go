@@ -47,7 +47,7 @@ func parse(args []string) (options, error) {
 	var o options
 	flags.IntVar(&o.rounds, "rounds", 9, "measure everything `n` times; medians of the rounds count")
 	only := flags.String("only", "", "measure the rows whose name matches this `regexp`")
-	flags.DurationVar(&o.long, "benchtime", 300*time.Millisecond, "how long one run of a benchmark lasts")
+	flags.DurationVar(&o.long, "benchtime", 100*time.Millisecond, "how long one run of a benchmark lasts")
 	flags.BoolVar(&o.json, "json", false, "print JSON instead of a table")
 	flags.StringVar(&o.compare, "compare", "", "put this `commit` beside, measured in the same rounds")
 	flags.BoolVar(&o.growth, "growth", false, "measure how cost grows instead")

@@ -34,22 +34,30 @@ type measured struct {
 	rows map[string]spread
 }
 
-// rounds measures every probe of every tree in each round. A row's value is made of
-// what one round has read: both sides of a ratio then are of the same minute.
+// turns is how often a round reads a group, of which the median counts.
+const turns = 5
+
+// rounds measures every row of every tree in each round: group by group, in a random
+// order, and each group several times. A row's value is made of what one turn has
+// read, so both sides of a ratio are of the same second or two: how fast a machine is
+// changes from minute to minute.
 func (b *bencher) rounds(ctx context.Context, all rows, trees []*tree, n int) ([]measured, error) {
 	values := make([]map[string][]float64, len(trees))
 	for i := range values {
 		values[i] = map[string][]float64{}
 	}
+	groups := all.groups()
 	for round := range n {
-		read, err := b.round(ctx, all.probes(), trees, fmt.Sprintf("round %d of %d", round+1, n))
-		if err != nil {
-			return nil, err
-		}
-		for i := range trees {
-			for _, r := range all.Rows {
-				if value, ok := r.value(read[i]); ok {
-					values[i][r.Name] = append(values[i][r.Name], value)
+		b.random.Shuffle(len(groups), func(i, j int) { groups[i], groups[j] = groups[j], groups[i] })
+		for i, group := range groups {
+			fmt.Fprintf(b.log, "round %d of %d, %d of %d: %s\n", round+1, n, i+1, len(groups), group.names())
+			read, err := b.group(ctx, group, trees)
+			if err != nil {
+				return nil, err
+			}
+			for i := range trees {
+				for name, of := range read[i] {
+					values[i][name] = append(values[i][name], median(of))
 				}
 			}
 		}
@@ -64,9 +72,31 @@ func (b *bencher) rounds(ctx context.Context, all rows, trees []*tree, n int) ([
 	return results, nil
 }
 
-// round reads the probes of every tree once, in an order of its own, so that what
+// group measures the rows of a group in every tree, turn by turn: the values by row.
+func (b *bencher) group(ctx context.Context, group rows, trees []*tree) ([]map[string][]float64, error) {
+	values := make([]map[string][]float64, len(trees))
+	for i := range values {
+		values[i] = map[string][]float64{}
+	}
+	for range turns {
+		read, err := b.turn(ctx, group.probes(), trees)
+		if err != nil {
+			return nil, err
+		}
+		for i := range trees {
+			for _, r := range group.Rows {
+				if value, ok := r.value(read[i]); ok {
+					values[i][r.Name] = append(values[i][r.Name], value)
+				}
+			}
+		}
+	}
+	return values, nil
+}
+
+// turn reads the probes of every tree once, in an order of its own, so that what
 // else the machine does meets all alike.
-func (b *bencher) round(ctx context.Context, names []string, trees []*tree, called string) ([]map[string]reading, error) {
+func (b *bencher) turn(ctx context.Context, names []string, trees []*tree) ([]map[string]reading, error) {
 	type probe struct {
 		tree int
 		name string
@@ -80,8 +110,7 @@ func (b *bencher) round(ctx context.Context, names []string, trees []*tree, call
 		}
 	}
 	b.random.Shuffle(len(probes), func(i, j int) { probes[i], probes[j] = probes[j], probes[i] })
-	for i, p := range probes {
-		fmt.Fprintf(b.log, "%s, %d of %d: %s %s\n", called, i+1, len(probes), trees[p.tree].name, p.name)
+	for _, p := range probes {
 		got, err := b.probe(ctx, trees[p.tree], p.name)
 		if err != nil && !errors.Is(err, errAbsent) {
 			return nil, fmt.Errorf("measuring %s at %s: %w", p.name, trees[p.tree].name, err)

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 )
 
@@ -107,6 +108,40 @@ func (all rows) probes() []string {
 		}
 	}
 	return names
+}
+
+// groups are the rows that have probes in common, directly or by another row, since
+// those are read together.
+func (all rows) groups() []rows {
+	var groups []rows
+	for _, r := range all.Rows {
+		joined := rows{Commit: all.Commit}
+		apart := groups[:0]
+		for _, g := range groups {
+			if g.reads(r) {
+				joined.Rows = append(joined.Rows, g.Rows...)
+			} else {
+				apart = append(apart, g)
+			}
+		}
+		joined.Rows = append(joined.Rows, r)
+		groups = append(apart, joined)
+	}
+	return groups
+}
+
+// reads reports whether one of the rows has a probe of r.
+func (all rows) reads(r row) bool {
+	probes := all.probes()
+	return slices.ContainsFunc(r.quantities(), func(q quantity) bool { return slices.Contains(probes, q.Probe) })
+}
+
+func (all rows) names() string {
+	var names []string
+	for _, r := range all.Rows {
+		names = append(names, r.Name)
+	}
+	return strings.Join(names, ", ")
 }
 
 func (r row) quantities() []quantity {
