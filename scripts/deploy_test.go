@@ -18,6 +18,7 @@ import (
 	"ossupload/scripts/internal/stack"
 	"ossupload/scripts/internal/stack/fc"
 	"ossupload/scripts/internal/template"
+	"ossupload/shared/instance"
 	"ossupload/shared/settings"
 )
 
@@ -113,12 +114,14 @@ func asked(t *testing.T, name string, load func(settings.Lookup) error) map[stri
 		env["AUTH_HEADER_SECRET"] = "for-the-gateway-of-this-test-only-0123456789"
 		env["AUTH_ALLOW_NONE"] = "true"
 		env["CALLBACK_URL"] = "https://api.example.com/callback"
-		err := load(func(variable string) (string, bool) {
+		env["GOMAXPROCS"] = "1"
+		lookup := func(variable string) (string, bool) {
 			asked[variable] = true
 			v, ok := env[variable]
 			return v, ok
-		})
-		if err != nil {
+		}
+		instance.Fit(lookup) // as each main begins
+		if err := load(lookup); err != nil {
 			t.Fatalf("%s with AUTH_MODE=%s: %v", name, mode, err)
 		}
 	}

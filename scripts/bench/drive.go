@@ -21,9 +21,12 @@ type driver struct{ world *world }
 
 // run starts a function and hands it to use.
 func (d driver) run(ctx context.Context, t *tree, name string, use func(f *fc.Function) error) (err error) {
-	binary := t.function(name)
+	given, err := t.given(name)
+	if err != nil {
+		return err
+	}
 	f, err := fc.Start(ctx, fc.FunctionConfig{
-		Name: name, Binary: binary, Env: d.world.settings(), Credentials: credentials, Timeout: time.Minute, Region: "cn-hangzhou",
+		Name: name, Binary: t.function(name), Env: append(d.world.settings(), given...), Credentials: credentials, Timeout: time.Minute, Region: "cn-hangzhou",
 	})
 	if err != nil {
 		return err

@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"ossupload/scripts/internal/template"
 )
 
 // tree is the source of one commit, and what was built of it.
@@ -77,6 +79,22 @@ const hello = "hello"
 
 // function is where a function is built to.
 func (t *tree) function(name string) string { return filepath.Join(t.built, name, "main") }
+
+// given is what the tree's s.yaml sets for Go's runtime of a function.
+func (t *tree) given(name string) ([]string, error) {
+	deployed, err := template.Open(filepath.Join(t.root, "s.yaml"))
+	if err != nil {
+		return nil, err
+	}
+	env, err := deployed.Environment(name, func(string) (string, bool) { return "", false })
+	if err != nil {
+		return nil, err
+	}
+	if procs := env["GOMAXPROCS"]; procs != "" {
+		return []string{"GOMAXPROCS=" + procs}, nil
+	}
+	return nil, nil
+}
 
 func (t *tree) buildFunction(ctx context.Context, name string) error {
 	if _, err := os.Stat(filepath.Join(t.root, "functions", name)); err != nil {

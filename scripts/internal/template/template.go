@@ -102,8 +102,16 @@ func (r *reader) line(line string) {
 			r.copy(r.resource, r.anchors[m[2]])
 		}
 	} else if m := variableLine.FindStringSubmatch(line); m != nil {
-		r.set(r.resource, m[1], m[2])
+		r.set(r.resource, m[1], unquoted(m[2]))
 	}
+}
+
+// unquoted is a value without the quotes that keep YAML from taking it for a number.
+func unquoted(value string) string {
+	if inner, ok := strings.CutPrefix(value, "'"); ok {
+		return strings.TrimSuffix(inner, "'")
+	}
+	return value
 }
 
 // note keeps the variables that a line reads.

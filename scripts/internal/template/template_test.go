@@ -25,6 +25,7 @@ resources:
         REGION: ${vars.region}
         # A comment.
         SELF: https://self.invalid/x
+        NUMBER: '1'
         ENDPOINT: ${env('ENDPOINT', 'oss-' + vars.region + '-internal')}
       triggers:
         - triggerName: http
@@ -82,6 +83,7 @@ func TestEnvironment(t *testing.T) {
 	}{
 		{"base.yaml", "first", "REGION", "r"},
 		{"base.yaml", "first", "SELF", "https://self.invalid/x"},
+		{"base.yaml", "first", "NUMBER", "1"},
 		{"base.yaml", "first", "ENDPOINT", "oss-r-internal"},
 		{"base.yaml", "second", "URL", "https://ossupload-first.invalid/x"},
 		{"base.yaml", "third", "URL", "https://ossupload-first.invalid/x"},
