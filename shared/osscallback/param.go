@@ -1,14 +1,14 @@
 package osscallback
 
 import (
-	"bytes"
 	"encoding/base64"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net/netip"
 	"net/url"
 	"strings"
+
+	"ossupload/shared/rawjson"
 )
 
 const (
@@ -44,20 +44,17 @@ func Param(callbackURL string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	var doc bytes.Buffer
-	enc := json.NewEncoder(&doc)
-	enc.SetEscapeHTML(false) // "&" as six bytes, \u0026, would only use up the limit.
-	if err := enc.Encode(struct {
-		URL      string `json:"callbackUrl"`
-		Body     string `json:"callbackBody"`
-		BodyType string `json:"callbackBodyType"`
+	// By hand, since each start does it: encoding/json takes 0.1 ms for the first
+	// value of a type.
+	doc := rawjson.AppendQuote([]byte(`{"callbackUrl":`), callbackURL)
+	doc = rawjson.AppendQuote(append(doc, `,"callbackBody":`...), bodyTemplate)
+	doc = rawjson.AppendQuote(append(doc, `,"callbackBodyType":`...), formType)
+	if u.Scheme == "https" {
 		// Without SNI a TLS endpoint shared by many hosts presents the wrong
 		// certificate, and OSS reports 502.
-		SNI bool `json:"callbackSNI,omitempty"`
-	}{callbackURL, bodyTemplate, formType, u.Scheme == "https"}); err != nil {
-		return "", fmt.Errorf("building callback parameter: %w", err)
+		doc = append(doc, `,"callbackSNI":true`...)
 	}
-	return encode(bytes.TrimSuffix(doc.Bytes(), []byte("\n")))
+	return encode(append(doc, '}'))
 }
 
 // Vars returns the value of the parameter callback-var of a URL: base64 of
