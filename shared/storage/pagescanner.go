@@ -18,16 +18,15 @@ func (s *pageScanner) page(p *partsPage) bool {
 	s.rest = bytes.TrimLeft(bytes.TrimPrefix(s.rest, []byte(`<?xml version="1.0" encoding="UTF-8"?>`)), " \t\r\n")
 	p.XMLName.Local = string(s.tag())
 	s.bad = p.XMLName.Local != "ListPartsResult"
-	for s.next("ListPartsResult") {
+	for s.next("/ListPartsResult") {
 		switch string(s.name) {
 		case "Part":
 			p.Parts = append(p.Parts, s.part())
 		case "NextPartNumberMarker":
-			p.Next = s.number()
+			p.Next = s.number(s.text())
 		case "IsTruncated":
-			text := string(s.text())
-			p.Truncated = text == "true"
-			s.bad = s.bad || text != "true" && text != "false"
+			truncated, err := strconv.ParseBool(string(s.text()))
+			p.Truncated, s.bad = truncated, s.bad || err != nil
 		default:
 			s.text()
 		}
@@ -36,30 +35,28 @@ func (s *pageScanner) page(p *partsPage) bool {
 }
 
 func (s *pageScanner) part() (p Part) {
-	for s.next("Part") {
+	for s.next("/Part") {
+		text := s.text()
 		switch string(s.name) {
 		case "PartNumber":
-			p.Number = s.number()
+			p.Number = s.number(text)
 		case "Size":
-			p.Size = s.number()
+			p.Size = s.number(text)
 		case "ETag":
-			p.ETag = string(s.text())
+			p.ETag = string(text)
 		case "HashCrc64ecma":
-			p.CRC64 = string(s.text())
-		default:
-			s.text()
+			p.CRC64 = string(text)
 		}
 	}
 	return p
 }
 
-// next passes the begin tag of the next element inside of another and reports
-// whether there is one. If not, it passes the end tag of the other.
-func (s *pageScanner) next(within string) bool {
+// next passes the begin tag of the next element and reports whether there is one. If
+// not, it passes the end tag of the one that they are in.
+func (s *pageScanner) next(end string) bool {
 	s.rest = bytes.TrimLeft(s.rest, " \t\r\n")
 	s.name = s.tag()
-	if name, end := bytes.CutPrefix(s.name, []byte("/")); end {
-		s.bad = s.bad || string(name) != within
+	if string(s.name) == end {
 		return false
 	}
 	s.bad = s.bad || len(s.name) == 0
@@ -91,13 +88,12 @@ func (s *pageScanner) text() []byte {
 	if bytes.IndexByte(text, '&') >= 0 { // the quotes of an ETag may be escaped
 		text = bytes.ReplaceAll(bytes.ReplaceAll(text, []byte("&quot;"), []byte(`"`)), []byte("&#34;"), []byte(`"`))
 	}
-	name, end := bytes.CutPrefix(s.tag(), []byte("/"))
-	s.bad = s.bad || !end || !bytes.Equal(name, s.name) || bytes.IndexByte(text, '&') >= 0
+	s.bad = s.bad || string(s.tag()) != "/"+string(s.name) || bytes.IndexByte(text, '&') >= 0
 	return text
 }
 
-func (s *pageScanner) number() int64 {
-	n, err := strconv.ParseUint(string(s.text()), 10, 63)
+func (s *pageScanner) number(text []byte) int64 {
+	n, err := strconv.ParseUint(string(text), 10, 63)
 	s.bad = s.bad || err != nil
 	return int64(n)
 }
