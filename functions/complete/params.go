@@ -7,6 +7,7 @@ import (
 	"ossupload/shared/callerauth"
 	"ossupload/shared/grant"
 	"ossupload/shared/issuer"
+	"ossupload/shared/signing"
 	"ossupload/shared/uploadtoken"
 )
 
@@ -43,5 +44,5 @@ func (h *handler) params(ctx context.Context, caller callerauth.Caller, in param
 	if err != nil {
 		return paramsResponse{}, err
 	}
-	return paramsResponse{Method: form.Method, URL: form.URL, Fields: form.Fields, Expires: form.Expires}, nil
+	return paramsResponse{Method: form.Method, URL: form.URL, Fields: signing.Map(form.Fields), Expires: form.Expires}, nil
 }

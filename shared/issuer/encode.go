@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"ossupload/shared/rawjson"
+	"ossupload/shared/signing"
 )
 
 // AppendJSON is fchttp.JSONAppender.
@@ -25,24 +26,38 @@ func (s Signed) appendMembers(dst []byte) []byte {
 
 // AppendJSON is fchttp.JSONAppender.
 func (i Issued) AppendJSON(dst []byte) []byte {
-	dst = slices.Grow(dst, len(i.URL)+len(i.Key)+len(i.UploadToken)+sizeOf(i.Headers)+sizeOf(i.Fields)+256)
+	size := len(i.URL) + len(i.Key) + len(i.UploadToken) + 256
+	for name, value := range i.Headers {
+		size += sizeOf(name, value)
+	}
+	for _, f := range i.Fields {
+		size += sizeOf(f.Name, f.Value)
+	}
+	dst = slices.Grow(dst, size)
 	dst = i.Signed.appendMembers(dst)
 	if i.Headers != nil {
 		dst = rawjson.AppendMap(append(dst, `,"headers":`...), i.Headers)
 	}
 	if len(i.Fields) > 0 {
-		dst = rawjson.AppendMap(append(dst, `,"fields":`...), i.Fields)
+		dst = appendObject(append(dst, `,"fields":`...), i.Fields)
 	}
 	dst = rawjson.AppendQuote(append(dst, `,"key":`...), i.Key)
 	dst = rawjson.AppendQuote(append(dst, `,"uploadToken":`...), i.UploadToken)
 	return append(dst, '}')
 }
 
-// sizeOf is what a map takes as JSON if nothing is escaped.
-func sizeOf(m map[string]string) int {
-	size := len("{}")
-	for name, value := range m {
-		size += len(name) + len(value) + len(`"":"",`)
+// appendObject appends a JSON object with these members, whose names differ.
+func appendObject(dst []byte, members []signing.Param) []byte {
+	dst = append(dst, '{')
+	for i, m := range members {
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		dst = append(rawjson.AppendQuote(dst, m.Name), ':')
+		dst = rawjson.AppendQuote(dst, m.Value)
 	}
-	return size
+	return append(dst, '}')
 }
+
+// sizeOf is what a member of a JSON object takes if nothing is escaped.
+func sizeOf(name, value string) int { return len(name) + len(value) + len(`"":"",`) }

@@ -8,6 +8,7 @@ import (
 
 	"ossupload/shared/fchttp"
 	"ossupload/shared/issuer"
+	"ossupload/shared/signing"
 )
 
 // plainSigned and plainIssued have what is encoded without the methods that do it.
@@ -26,7 +27,7 @@ func plainIssued(i issuer.Issued) any {
 		Fields      map[string]string `json:"fields,omitempty"`
 		Key         string            `json:"key"`
 		UploadToken string            `json:"uploadToken"`
-	}{i.Method, i.URL, i.Expires, i.ExpiresAt, i.Headers, i.Fields, i.Key, i.UploadToken}
+	}{i.Method, i.URL, i.Expires, i.ExpiresAt, i.Headers, signing.Map(i.Fields), i.Key, i.UploadToken}
 }
 
 func checkJSON(t *testing.T, got fchttp.JSONAppender, plain any) {
@@ -56,11 +57,11 @@ func FuzzAppendJSON(f *testing.F) {
 		m := map[string]string{name: value, key: token, value: name}
 		switch maps % 4 {
 		case 1:
-			i.Headers, i.Fields = map[string]string{}, map[string]string{}
+			i.Headers, i.Fields = map[string]string{}, []signing.Param{}
 		case 2:
 			i.Headers = m
 		case 3:
-			i.Fields = m
+			i.Fields = signing.Query(m) // in the order of encoding/json
 		}
 		checkJSON(t, i, plainIssued(i))
 		checkJSON(t, i.Signed, plainSigned(i.Signed))

@@ -18,7 +18,7 @@ import (
 type Issued struct {
 	Signed
 	Headers     map[string]string `json:"headers,omitzero"` // of a PUT, to be sent as they are
-	Fields      map[string]string `json:"fields,omitempty"` // of a form, to be sent as they are, the file last
+	Fields      []signing.Param   `json:"fields,omitempty"` // of a form, to be sent as they are, the file last: in JSON an object
 	Key         string            `json:"key"`
 	UploadToken string            `json:"uploadToken"`
 }
@@ -79,12 +79,12 @@ func (i *Issuer) Form(ctx context.Context, g grant.Grant, term Term) (Issued, er
 		return Issued{}, err
 	}
 	form := signing.Form{
-		Bucket: g.Claims.Bucket, Key: g.Claims.Key, Fields: fields, MaxSize: g.Claims.MaxSize, Expires: lease.life,
+		Bucket: g.Claims.Bucket, Key: g.Claims.Key, Fields: signing.Header(fields), MaxSize: g.Claims.MaxSize, Expires: lease.life,
 		// An uploader's choice of encryption could make the object unreadable to
 		// the application; the bucket's own is not touched.
-		NotIn: map[string][]string{
-			"x-oss-server-side-encryption":      {"AES256", "KMS", "SM4"},
-			"x-oss-server-side-data-encryption": {"SM4"},
+		NotIn: []signing.NotIn{
+			{Name: "x-oss-server-side-data-encryption", Values: []string{"SM4"}},
+			{Name: "x-oss-server-side-encryption", Values: []string{"AES256", "KMS", "SM4"}},
 		},
 	}
 	if g.Claims.Size != nil {

@@ -3,8 +3,6 @@ package signing
 import (
 	"encoding/base64"
 	"fmt"
-	"maps"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -22,13 +20,14 @@ type Form struct {
 	Bucket string
 	Key    string // concrete, without a dollar sign
 
-	// Fields are sent as they stand and pinned by an exact condition each. An
-	// empty value pins a field to be empty.
-	Fields map[string]string
+	// Fields are sent as they stand and pinned by an exact condition each. They are
+	// sorted by name in lower case, as Header does. An empty value pins a field to
+	// be empty.
+	Fields []Param
 
-	// NotIn names fields that may be absent, and the values that they may not
-	// have: for a field that has no harmless value to pin.
-	NotIn map[string][]string
+	// NotIn are fields that may be absent, and the values that they may not have:
+	// for a field that has no harmless value to pin.
+	NotIn []NotIn
 
 	// MinSize and MaxSize bound the file in bytes, both included.
 	MinSize, MaxSize int64
@@ -37,12 +36,18 @@ type Form struct {
 	Expires time.Duration
 }
 
+// NotIn is a field of a form and the values that it may not have.
+type NotIn struct {
+	Name   string
+	Values []string
+}
+
 // PresignedForm is a form to be sent as multipart/form-data: every field, then
 // the file, last, under the name "file".
 type PresignedForm struct {
-	URL       string            // the bucket, not the object
-	Fields    map[string]string // key, policy and signature among them
-	ExpiresAt time.Time         // from here on OSS refuses it
+	URL       string    // the bucket, not the object
+	Fields    []Param   // key, policy and signature among them
+	ExpiresAt time.Time // from here on OSS refuses it
 }
 
 // maxFormSize is OSS's limit for a form's file: 5 GB.
@@ -66,16 +71,14 @@ func (s *Signer) PresignForm(cred Credentials, form Form, now time.Time) (Presig
 	if err != nil {
 		return PresignedForm{}, err
 	}
-	own := []Param{
+	var buf [16]byte
+	fields, err := form.merge([]Param{
 		{"key", form.Key},
 		{"x-oss-credential", k.credential},
-		{"x-oss-date", string(k.appendTime(nil, now))},
+		{"x-oss-date", string(k.appendTime(buf[:0], now))},
+		{"x-oss-security-token", cred.SecurityToken},
 		{"x-oss-signature-version", algorithm},
-	}
-	if cred.SecurityToken != "" {
-		own = append(own, Param{"x-oss-security-token", cred.SecurityToken})
-	}
-	fields, err := form.sorted(own)
+	})
 	if err != nil {
 		return PresignedForm{}, err
 	}
@@ -85,13 +88,13 @@ func (s *Signer) PresignForm(cred Credentials, form Form, now time.Time) (Presig
 	d := &k.draft
 	d.canonical = form.appendPolicy(d.canonical[:0], fields, expiresAt)
 	d.url = base64.StdEncoding.AppendEncode(d.url[:0], d.canonical)
-
-	sent := make(map[string]string, len(fields)+2)
-	for _, f := range fields {
-		sent[f.Name] = f.Value
-	}
-	sent["policy"], sent["x-oss-signature"] = string(d.url), string(k.sign(d.url))
-	return PresignedForm{URL: s.endpoint.URL(form.Bucket, ""), Fields: sent, ExpiresAt: expiresAt}, nil
+	policy := len(d.url)
+	d.url = append(d.url, k.sign(d.url)...)
+	signature := len(d.url)
+	d.url = s.endpoint.appendBucket(d.url, form.Bucket)
+	text := string(d.url) // one allocation for three strings
+	fields = append(fields, Param{"policy", text[:policy]}, Param{"x-oss-signature", text[policy:signature]})
+	return PresignedForm{URL: text[signature:], Fields: fields, ExpiresAt: expiresAt}, nil
 }
 
 // appendPolicy appends the policy, written by hand: reflection over a list of
@@ -99,32 +102,31 @@ func (s *Signer) PresignForm(cred Credentials, form Form, now time.Time) (Presig
 func (f Form) appendPolicy(dst []byte, fields []Param, expiresAt time.Time) []byte {
 	dst = append(dst, `{"expiration":"`...)
 	dst = expiresAt.AppendFormat(dst, "2006-01-02T15:04:05.000Z")
-	dst = append(dst, `","conditions":[{"bucket":`...)
-	dst = appendQuoted(dst, "", f.Bucket)
-	dst = append(dst, `},["content-length-range",`...)
-	dst = append(strconv.AppendInt(dst, f.MinSize, 10), ',')
-	dst = append(strconv.AppendInt(dst, f.MaxSize, 10), ']')
+	dst = append(append(dst, `","conditions":[{"bucket":"`...), f.Bucket...)
+	dst = strconv.AppendInt(append(dst, `"},["content-length-range",`...), f.MinSize, 10)
+	dst = strconv.AppendInt(append(dst, ','), f.MaxSize, 10)
 	for _, field := range fields {
-		dst = appendQuoted(append(dst, `,["eq",`...), "$", field.Name)
-		dst = append(appendQuoted(append(dst, ','), "", field.Value), ']')
+		dst = append(append(dst, `],["eq","$`...), field.Name...)
+		dst = appendQuoted(append(dst, `",`...), field.Value)
 	}
-	for _, name := range slices.Sorted(maps.Keys(f.NotIn)) {
-		dst = append(appendQuoted(append(dst, `,["not-in",`...), "$", name), ",["...)
-		for i, value := range f.NotIn[name] {
+	for _, not := range f.NotIn {
+		dst = append(append(dst, `],["not-in","$`...), not.Name...)
+		dst = append(dst, `",[`...)
+		for i, value := range not.Values {
 			if i > 0 {
 				dst = append(dst, ',')
 			}
-			dst = appendQuoted(dst, "", value)
+			dst = appendQuoted(dst, value)
 		}
-		dst = append(dst, "]]"...)
+		dst = append(dst, ']')
 	}
-	return append(dst, "]}"...)
+	return append(dst, "]]}"...)
 }
 
-// appendQuoted appends prefix and s, which are UTF-8, as one JSON string.
-func appendQuoted(dst []byte, prefix, s string) []byte {
+// appendQuoted appends s, which is UTF-8, as a JSON string.
+func appendQuoted(dst []byte, s string) []byte {
 	const hex = "0123456789abcdef"
-	dst = append(append(dst, '"'), prefix...)
+	dst = append(dst, '"')
 	for {
 		n := run(s, unquoted)
 		dst = append(dst, s[:n]...)
@@ -137,7 +139,7 @@ func appendQuoted(dst []byte, prefix, s string) []byte {
 	}
 }
 
-// check refuses what is wrong beside the fields.
+// check refuses what is wrong beside bucket, key and life.
 func (f Form) check() error {
 	if f.MinSize < 0 || f.MaxSize < f.MinSize || f.MaxSize > maxFormSize {
 		return fmt.Errorf("%w: a file of %d to %d bytes", ErrForm, f.MinSize, f.MaxSize)
@@ -145,43 +147,47 @@ func (f Form) check() error {
 	if strings.Contains(f.Key, "$") {
 		return fmt.Errorf("%w: the key has a dollar sign, as in ${filename}, which OSS fills in", ErrForm)
 	}
-	for name, values := range f.NotIn {
-		if err := checkField(Param{Name: name}); err != nil {
+	for _, not := range f.NotIn {
+		if err := checkField(Param{Name: not.Name}); err != nil {
 			return err
 		}
-		for _, value := range values {
-			if err := checkField(Param{name, value}); err != nil {
+		for _, value := range not.Values {
+			if err := checkField(Param{not.Name, value}); err != nil {
 				return err
 			}
+		}
+	}
+	for i, field := range f.Fields {
+		switch {
+		case ofForm(field.Name):
+			return fmt.Errorf("%w: field %q is the form's own", ErrForm, field.Name)
+		case i > 0 && compareFold(f.Fields[i-1].Name, field.Name) >= 0:
+			return fmt.Errorf("%w: field %q stands twice or is not sorted", ErrForm, field.Name)
+		}
+		if err := checkField(field); err != nil {
+			return err
 		}
 	}
 	return nil
 }
 
-// sorted checks the form, and returns its fields and those of the signature.
-func (f Form) sorted(own []Param) ([]Param, error) {
+// merge checks the form, and returns its fields and those of the signature, sorted,
+// with room for policy and signature. A field of the signature may be empty: the
+// token of a permanent key.
+func (f Form) merge(own []Param) ([]Param, error) {
 	if err := f.check(); err != nil {
 		return nil, err
 	}
-	fields := make([]Param, len(own), len(own)+len(f.Fields))
-	copy(fields, own)
-	for name, value := range f.Fields {
-		field := Param{name, value}
-		if ofForm(name) {
-			return nil, fmt.Errorf("%w: field %q is the form's own", ErrForm, name)
+	fields, rest := make([]Param, 0, len(f.Fields)+len(own)+2), f.Fields
+	for _, o := range own {
+		for len(rest) > 0 && compareFold(rest[0].Name, o.Name) < 0 {
+			fields, rest = append(fields, rest[0]), rest[1:]
 		}
-		if err := checkField(field); err != nil {
-			return nil, err
-		}
-		fields = append(fields, field)
-	}
-	slices.SortFunc(fields, func(a, b Param) int { return compareFold(a.Name, b.Name) })
-	for i := range fields[1:] {
-		if compareFold(fields[i].Name, fields[i+1].Name) == 0 {
-			return nil, fmt.Errorf("%w: field %q stands twice", ErrForm, fields[i].Name)
+		if o.Value != "" {
+			fields = append(fields, o)
 		}
 	}
-	return fields, nil
+	return append(fields, rest...), nil
 }
 
 // checkField refuses what a policy could not say, or a client not send.
@@ -206,11 +212,13 @@ func checkField(f Param) error {
 // ofForm reports whether PresignForm itself sets a field. "expires" is a header
 // of the object here, not a part of a signature.
 func ofForm(name string) bool {
-	switch strings.ToLower(name) {
+	var buf [longestOwn]byte
+	low := appendLower(buf[:0], name)
+	switch string(low) {
 	case "key", "policy", "file", "bucket":
 		return true
 	case "expires":
 		return false
 	}
-	return ofSignature(name)
+	return ofSignature(low)
 }

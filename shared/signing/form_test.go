@@ -48,10 +48,12 @@ func TestPolicyVectors(t *testing.T) {
 func form() signing.Form {
 	return signing.Form{
 		Bucket: "examplebucket", Key: "a/b.png", MinSize: 1, MaxSize: 10, Expires: 15 * time.Minute,
-		NotIn:  map[string][]string{"x-oss-server-side-encryption": {"KMS"}},
-		Fields: map[string]string{"Content-Type": "image/png", "Cache-Control": "", "Expires": "", "x-oss-meta-price": "5%24", "x:u": "v1.k.t"},
+		NotIn:  []signing.NotIn{{Name: "x-oss-server-side-encryption", Values: []string{"KMS"}}},
+		Fields: signing.Header(map[string]string{"Content-Type": "image/png", "Cache-Control": "", "Expires": "", "x-oss-meta-price": "5%24", "x:u": "v1.k.t"}),
 	}
 }
+
+func setField(f *signing.Form, name, value string) { f.Fields = setFolded(f.Fields, name, value) }
 
 func TestPresignForm(t *testing.T) {
 	got, err := newSigner(t).PresignForm(cred, form(), now)
@@ -61,7 +63,8 @@ func TestPresignForm(t *testing.T) {
 	if want := "https://examplebucket.oss-cn-hangzhou.aliyuncs.com/"; got.URL != want {
 		t.Errorf("URL = %s, want %s", got.URL, want)
 	}
-	policy, err := base64.StdEncoding.DecodeString(got.Fields["policy"])
+	fields := signing.Map(got.Fields)
+	policy, err := base64.StdEncoding.DecodeString(fields["policy"])
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -89,8 +92,8 @@ func TestPresignForm(t *testing.T) {
 	if len(got.Fields) != len(want)-3+2 {
 		t.Errorf("%d fields, want one for each exact condition, the policy and the signature: %v", len(got.Fields), got.Fields)
 	}
-	if s := signing.SignPolicy(cred.AccessKeySecret, "20261120", "cn-hangzhou", got.Fields["policy"]); got.Fields["x-oss-signature"] != s {
-		t.Errorf("signature = %s, want %s", got.Fields["x-oss-signature"], s)
+	if s := signing.SignPolicy(cred.AccessKeySecret, "20261120", "cn-hangzhou", fields["policy"]); fields["x-oss-signature"] != s {
+		t.Errorf("signature = %s, want %s", fields["x-oss-signature"], s)
 	}
 }
 
@@ -111,20 +114,24 @@ func TestPresignFormRefuses(t *testing.T) {
 		{"5 GB", func(f *signing.Form) { f.MaxSize = 5 << 30 }, nil},
 		{"over 5 GB", func(f *signing.Form) { f.MaxSize = 5<<30 + 1 }, signing.ErrForm},
 		{"no life", func(f *signing.Form) { f.Expires = 0 }, signing.ErrExpires},
-		{"a key among the fields", func(f *signing.Form) { f.Fields["Key"] = "x" }, signing.ErrForm},
-		{"a policy among the fields", func(f *signing.Form) { f.Fields["policy"] = "x" }, signing.ErrForm},
-		{"a file among the fields", func(f *signing.Form) { f.Fields["file"] = "x" }, signing.ErrForm},
-		{"a date among the fields", func(f *signing.Form) { f.Fields["X-Oss-Date"] = "x" }, signing.ErrForm},
-		{"a field in two cases", func(f *signing.Form) { f.Fields["content-type"] = "x" }, signing.ErrForm},
-		{"a name with a quote", func(f *signing.Form) { f.Fields[`a"b`] = "x" }, signing.ErrForm},
-		{"a name with a dollar", func(f *signing.Form) { f.Fields[`$a`] = "x" }, signing.ErrForm},
-		{"a variable of the callback", func(f *signing.Form) { f.Fields["x:u"] = "v1.k.t" }, nil},
-		{"a variable without a name", func(f *signing.Form) { f.Fields["x:"] = "v" }, signing.ErrForm},
-		{"a variable of a variable", func(f *signing.Form) { f.Fields["x:x:u"] = "v" }, signing.ErrForm},
-		{"another name with a colon", func(f *signing.Form) { f.Fields["y:u"] = "v" }, signing.ErrForm},
-		{"a dollar in a value", func(f *signing.Form) { f.Fields["x-oss-meta-a"] = "5$" }, signing.ErrForm},
+		{"a key among the fields", func(f *signing.Form) { setField(f, "Key", "x") }, signing.ErrForm},
+		{"a policy among the fields", func(f *signing.Form) { setField(f, "policy", "x") }, signing.ErrForm},
+		{"a file among the fields", func(f *signing.Form) { setField(f, "file", "x") }, signing.ErrForm},
+		{"a date among the fields", func(f *signing.Form) { setField(f, "X-Oss-Date", "x") }, signing.ErrForm},
+		{"a field in two cases", func(f *signing.Form) { setField(f, "content-type", "x") }, signing.ErrForm},
+		{"a field twice", func(f *signing.Form) { f.Fields = slices.Insert(f.Fields, 1, f.Fields[0]) }, signing.ErrForm},
+		{"fields that are not sorted", func(f *signing.Form) { slices.Reverse(f.Fields) }, signing.ErrForm},
+		{"a field not to be in with a quote", func(f *signing.Form) { f.NotIn[0].Name = `a"b` }, signing.ErrForm},
+		{"a value not to be in with a dollar", func(f *signing.Form) { f.NotIn[0].Values[0] = "$" }, signing.ErrForm},
+		{"a name with a quote", func(f *signing.Form) { setField(f, `a"b`, "x") }, signing.ErrForm},
+		{"a name with a dollar", func(f *signing.Form) { setField(f, `$a`, "x") }, signing.ErrForm},
+		{"a variable of the callback", func(f *signing.Form) { setField(f, "x:u", "v1.k.t") }, nil},
+		{"a variable without a name", func(f *signing.Form) { setField(f, "x:", "v") }, signing.ErrForm},
+		{"a variable of a variable", func(f *signing.Form) { setField(f, "x:x:u", "v") }, signing.ErrForm},
+		{"another name with a colon", func(f *signing.Form) { setField(f, "y:u", "v") }, signing.ErrForm},
+		{"a dollar in a value", func(f *signing.Form) { setField(f, "x-oss-meta-a", "5$") }, signing.ErrForm},
 		{"a dollar in the key", func(f *signing.Form) { f.Key = "a$" }, signing.ErrForm},
-		{"a line break in a value", func(f *signing.Form) { f.Fields["x-oss-meta-a"] = "x\r\ny" }, signing.ErrForm},
+		{"a line break in a value", func(f *signing.Form) { setField(f, "x-oss-meta-a", "x\r\ny") }, signing.ErrForm},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -150,21 +157,25 @@ func FuzzPolicy(f *testing.F) {
 	f.Fuzz(func(t *testing.T, key, name, value, notIn, token string, least, most int64) {
 		cred := signing.Credentials{AccessKeyID: "ak", AccessKeySecret: "sk", SecurityToken: token}
 		form := signing.Form{
-			Bucket: "examplebucket", Key: key, Fields: map[string]string{name: value}, NotIn: map[string][]string{"x-oss-a": {notIn, "b"}},
+			Bucket: "examplebucket", Key: key, Fields: []signing.Param{{Name: name, Value: value}}, NotIn: []signing.NotIn{{Name: "x-oss-a", Values: []string{notIn, "b"}}},
 			MinSize: least, MaxSize: most, Expires: time.Minute,
 		}
 		got, err := signer.PresignForm(cred, form, now)
 		if err != nil {
 			return // TestPresignFormRefuses says why
 		}
-		policy, err := base64.StdEncoding.DecodeString(got.Fields["policy"])
+		fields := signing.Map(got.Fields)
+		if len(fields) != len(got.Fields) {
+			t.Fatalf("a field stands twice: %v", got.Fields)
+		}
+		policy, err := base64.StdEncoding.DecodeString(fields["policy"])
 		if err != nil {
 			t.Fatal(err)
 		}
 		conditions := []any{map[string]string{"bucket": form.Bucket}, []any{"content-length-range", least, most}}
-		for _, field := range slices.SortedFunc(maps.Keys(got.Fields), func(a, b string) int { return strings.Compare(strings.ToLower(a), strings.ToLower(b)) }) {
+		for _, field := range slices.SortedFunc(maps.Keys(fields), func(a, b string) int { return strings.Compare(strings.ToLower(a), strings.ToLower(b)) }) {
 			if field != "policy" && field != "x-oss-signature" {
-				conditions = append(conditions, []any{"eq", "$" + field, got.Fields[field]})
+				conditions = append(conditions, []any{"eq", "$" + field, fields[field]})
 			}
 		}
 		conditions = append(conditions, []any{"not-in", "$x-oss-a", []string{notIn, "b"}})

@@ -27,17 +27,9 @@ func peer(endpoint string, style signing.Style, cred signing.Credentials, additi
 	return oss.NewClient(config)
 }
 
-func mapOf(params []signing.Param) map[string]string {
-	m := make(map[string]string, len(params))
-	for _, p := range params {
-		m[p.Name] = p.Value
-	}
-	return m
-}
-
 // sdkRequest is req as the SDK's own type of it.
 func sdkRequest(req signing.Request) any {
-	query, header := mapOf(req.Query), mapOf(req.Header)
+	query, header := signing.Map(req.Query), signing.Map(req.Header)
 	common := oss.RequestCommon{Headers: header, Parameters: query}
 	switch {
 	case req.Method == "GET":

@@ -85,6 +85,15 @@ func sorted(params map[string]string, compare func(a, b string) int) []Param {
 	return list
 }
 
+// Map returns a list as a map from name to value.
+func Map(params []Param) map[string]string {
+	m := make(map[string]string, len(params))
+	for _, p := range params {
+		m[p.Name] = p.Value
+	}
+	return m
+}
+
 // Sent is the header that a client must send with the URL: what is not signed
 // because it is empty would break the signature.
 func (r Request) Sent() []Param {

@@ -44,7 +44,11 @@ func setQuery(r *signing.Request, name, value string) {
 }
 
 func setHeader(r *signing.Request, name, value string) {
-	r.Header = set(r.Header, name, value, func(a, b string) int { return strings.Compare(strings.ToLower(a), strings.ToLower(b)) })
+	r.Header = setFolded(r.Header, name, value)
+}
+
+func setFolded(params []signing.Param, name, value string) []signing.Param {
+	return set(params, name, value, func(a, b string) int { return strings.Compare(strings.ToLower(a), strings.ToLower(b)) })
 }
 
 // set replaces the value of name, or adds one in its place.

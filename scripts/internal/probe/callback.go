@@ -67,7 +67,7 @@ func callbackOperations(ctx context.Context, r *run) Finding {
 	tell(query)
 
 	config, _ = c.at(form.url)
-	r.post(ctx, r.form(signing.Form{Key: r.key("form"), Fields: map[string]string{"callback": config}, MaxSize: 10}, r.Credentials), "x")
+	r.post(ctx, r.form(signing.Form{Key: r.key("form"), Fields: []signing.Param{{Name: "callback", Value: config}}, MaxSize: 10}, r.Credentials), "x")
 	tell(form)
 
 	key := r.key("parts")

@@ -42,7 +42,7 @@ func takenOr(refused string, a reply) string {
 }
 
 func formExact(ctx context.Context, r *run) Finding {
-	fields := r.form(signing.Form{Key: r.key("a"), MaxSize: 10, Fields: map[string]string{metaA: "1"}}, r.Credentials)
+	fields := r.form(signing.Form{Key: r.key("a"), MaxSize: 10, Fields: []signing.Param{{Name: metaA, Value: "1"}}}, r.Credentials)
 	same := r.post(ctx, fields, "x")
 	fields[metaA] = "2"
 	other := r.post(ctx, fields, "x")

@@ -22,7 +22,7 @@ func (r *run) form(f signing.Form, cred signing.Credentials) map[string]string {
 	if err != nil {
 		stop("signing a form failed: %v", err)
 	}
-	return p.Fields
+	return signing.Map(p.Fields)
 }
 
 // policy is one that the functions would not sign.

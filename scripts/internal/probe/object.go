@@ -42,7 +42,7 @@ func forbidOverwrite(ctx context.Context, r *run) Finding {
 	header := map[string]string{forbids: "true"}
 	r.put(ctx, key, "x", header)
 	put := r.do(ctx, call{method: "PUT", key: key, header: header})
-	form := r.post(ctx, r.form(signing.Form{Key: key, MaxSize: 10, Fields: header}, r.Credentials), "x")
+	form := r.post(ctx, r.form(signing.Form{Key: key, MaxSize: 10, Fields: signing.Header(header)}, r.Credentials), "x")
 	completed := r.complete(ctx, key, id, header, part)
 	holds := true
 	for _, a := range []reply{put, form, completed} {
