@@ -95,6 +95,9 @@ func lower(c byte) byte {
 // compareFold orders names as they are in lower case.
 func compareFold(a, b string) int {
 	for i := range min(len(a), len(b)) {
+		if a[i] == b[i] {
+			continue // neighbours in a list begin alike
+		}
 		if order := cmp.Compare(lower(a[i]), lower(b[i])); order != 0 {
 			return order
 		}
