@@ -23,11 +23,13 @@ func (s *Signer) Explain(cred Credentials, req Request, now time.Time) (canonica
 	if _, err := s.Presign(cred, req, now); err != nil {
 		return "", "", err
 	}
-	k, err := s.key(cred, req, now.UTC())
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	k, err := s.key(cred, now.UTC())
 	if err != nil {
 		return "", "", err
 	}
-	return string(k.draft.canonical), string(k.toSign), nil
+	return string(s.draft.canonical), string(k.toSign), nil
 }
 
 // SignPolicy signs a policy in base64 with a key derived from secret.
@@ -38,7 +40,7 @@ func SignPolicy(secret, date, region, policy string) string {
 
 // KeysHeld is how many derived keys s remembers.
 func (s *Signer) KeysHeld() int {
-	s.keys.mu.Lock()
-	defer s.keys.mu.Unlock()
-	return len(s.keys.keys)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.keys)
 }

@@ -66,8 +66,13 @@ const maxFormSize = 5 << 30
 //
 // It fails with one of the sentinels of this package.
 func (s *Signer) PresignForm(cred Credentials, form Form, now time.Time) (PresignedForm, error) {
-	now = now.UTC().Truncate(time.Second)
-	k, err := s.key(cred, Request{Method: "POST", Bucket: form.Bucket, Key: form.Key, Expires: form.Expires}, now)
+	if err := check(Request{Method: "POST", Bucket: form.Bucket, Key: form.Key, Expires: form.Expires}); err != nil {
+		return PresignedForm{}, err
+	}
+	now = wholeSecond(now)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	k, err := s.key(cred, now)
 	if err != nil {
 		return PresignedForm{}, err
 	}
@@ -83,9 +88,7 @@ func (s *Signer) PresignForm(cred Credentials, form Form, now time.Time) (Presig
 		return PresignedForm{}, err
 	}
 	expiresAt := now.Add(form.Expires)
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	d := &k.draft
+	d := &s.draft
 	d.canonical = form.appendPolicy(d.canonical[:0], fields, expiresAt)
 	d.url = base64.StdEncoding.AppendEncode(d.url[:0], d.canonical)
 	policy := len(d.url)

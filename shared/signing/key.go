@@ -5,37 +5,39 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"hash"
-	"slices"
-	"sync"
 	"time"
 )
 
 // dayKey is what a credential signs with on one day: everything that is the same
 // for all of its requests, made once.
 type dayKey struct {
-	cred Credentials
-	day  time.Time
-	date string
+	cred     Credentials
+	midnight int64 // at which the day begins, since 1970 in seconds
+	date     string
 
 	scope      string                             // 20261120/cn-hangzhou/oss/aliyun_v4_request
 	credential string                             // the key's id and scope
 	inQuery    struct{ credential, token []byte } // encoded
 
-	mu  sync.Mutex // guards what follows
-	mac hash.Hash  // Reset takes it back to where the key is hashed
+	mac hash.Hash // Reset takes it back to where the key is hashed
 	// Buffers. What a hash.Hash is given or gives cannot stay on the stack.
 	toSign, sum, signed []byte
-	draft               draft
 }
 
-func newDayKey(cred Credentials, region string, day time.Time) *dayKey {
-	k := &dayKey{cred: cred, day: day, date: day.Format("20060102")}
+func newDayKey(cred Credentials, region string, now time.Time) *dayKey {
+	k := &dayKey{cred: cred, midnight: now.Truncate(24 * time.Hour).Unix(), date: now.Format("20060102")}
 	k.scope = k.date + "/" + region + "/" + product + "/aliyun_v4_request"
 	k.credential = cred.AccessKeyID + "/" + k.scope
 	k.inQuery.credential = appendEscaped(nil, k.credential, unreserved)
 	k.inQuery.token = appendEscaped(nil, cred.SecurityToken, unreserved)
 	k.mac = hmac.New(sha256.New, deriveKey(cred.AccessKeySecret, k.date, region, product))
 	return k
+}
+
+// hasDay reports whether now is on the key's day.
+func (k *dayKey) hasDay(now time.Time) bool {
+	second := now.Unix() - k.midnight
+	return 0 <= second && second < 24*60*60
 }
 
 func deriveKey(secret, date, region, product string) []byte {
@@ -51,15 +53,15 @@ func deriveKey(secret, date, region, product string) []byte {
 // appendTime appends a time of the key's day as it is signed: 20261120T101240Z.
 func (k *dayKey) appendTime(dst []byte, now time.Time) []byte {
 	dst = append(append(dst, k.date...), 'T')
-	hour, minute, second := now.Clock()
-	for _, n := range [...]int{hour, minute, second} {
+	second := now.Unix() - k.midnight
+	for _, n := range [...]int64{second / 3600, second / 60 % 60, second % 60} {
 		dst = append(dst, '0'+byte(n/10), '0'+byte(n%10))
 	}
 	return append(dst, 'Z')
 }
 
 // signRequest returns the signature of a canonical request, which is good until
-// the next one. k is locked.
+// the next one.
 func (k *dayKey) signRequest(datetime, canonical []byte) []byte {
 	k.toSign = appendStringToSign(k.toSign[:0], datetime, k.scope, canonical)
 	return k.sign(k.toSign)
@@ -80,35 +82,4 @@ func appendStringToSign(dst, datetime []byte, scope string, canonical []byte) []
 	dst = append(append(dst, datetime...), '\n')
 	dst = append(append(dst, scope...), '\n')
 	return hex.AppendEncode(dst, sum[:])
-}
-
-// keyCache remembers keys. A function sees one credential at a time and two at
-// its renewal, so a handful is enough, and starting over when it is full costs
-// nothing.
-type keyCache struct {
-	mu   sync.Mutex
-	keys []*dayKey
-}
-
-const maxKeys = 16
-
-// get returns the key of cred for the day of now. It fails with ErrCredentials.
-func (c *keyCache) get(cred Credentials, region string, now time.Time) (*dayKey, error) {
-	day := now.Truncate(24 * time.Hour)
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	for _, k := range slices.Backward(c.keys) {
-		if k.day.Equal(day) && k.cred == cred {
-			return k, nil
-		}
-	}
-	if err := cred.check(); err != nil {
-		return nil, err
-	}
-	if len(c.keys) >= maxKeys {
-		c.keys = nil
-	}
-	k := newDayKey(cred, region, day)
-	c.keys = append(c.keys, k)
-	return k, nil
 }

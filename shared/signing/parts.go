@@ -15,6 +15,7 @@ const maxPartNumber = 10000
 // made once; a part then costs one hash and one HMAC. It is safe for concurrent
 // use.
 type Parts struct {
+	signer     *Signer
 	key        *dayKey
 	datetime   []byte
 	canonical  [3]string // before the number, from there to the length, after it
@@ -46,18 +47,21 @@ func (s *Signer) PresignParts(cred Credentials, req Request, withLength bool, no
 		req.Header = inserted(req.Header, length, compareFold)
 		req.AdditionalHeaders = append(slices.Clone(req.AdditionalHeaders), length.Name)
 	}
-	now = now.UTC().Truncate(time.Second)
-	k, err := s.key(cred, req, now)
+	if err := check(req); err != nil {
+		return nil, err
+	}
+	now = wholeSecond(now)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	k, err := s.key(cred, now)
 	if err != nil {
 		return nil, err
 	}
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	d := &k.draft
+	d := &s.draft
 	if err := d.write(s.endpoint, req, k, now); err != nil {
 		return nil, err
 	}
-	p := &Parts{key: k, datetime: slices.Clone(d.datetime), withLength: withLength, expiresAt: now.Add(req.Expires)}
+	p := &Parts{signer: s, key: k, datetime: slices.Clone(d.datetime), withLength: withLength, expiresAt: now.Add(req.Expires)}
 	var rest string
 	p.canonical[0], rest = cutParam(string(d.canonical), '\n', number)
 	p.canonical[1] = rest
@@ -110,17 +114,17 @@ func (p *Parts) AppendSignature(dst []byte, number, length int64) ([]byte, error
 	if p.withLength && length < 0 {
 		return dst, fmt.Errorf("%w: length %d", ErrPart, length)
 	}
-	k := p.key
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	canonical := append(k.draft.canonical[:0], p.canonical[0]...)
+	p.signer.mu.Lock()
+	defer p.signer.mu.Unlock()
+	d := &p.signer.draft
+	canonical := append(d.canonical[:0], p.canonical[0]...)
 	canonical = append(strconv.AppendInt(canonical, number, 10), p.canonical[1]...)
 	if p.withLength {
 		canonical = strconv.AppendInt(canonical, length, 10)
 	}
 	canonical = append(canonical, p.canonical[2]...)
-	k.draft.canonical = canonical
-	return append(dst, k.signRequest(p.datetime, canonical)...), nil
+	d.canonical = canonical
+	return append(dst, p.key.signRequest(p.datetime, canonical)...), nil
 }
 
 // AppendURL appends the presigned URL of one part, equal to Presign's. It fails as

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 	"unicode"
 	"unicode/utf8"
@@ -133,8 +134,16 @@ func CheckBucket(bucket string) error {
 type Signer struct {
 	region   string
 	endpoint Endpoint
-	keys     keyCache
+
+	mu    sync.Mutex // guards what follows, and what hangs on the keys
+	keys  []*dayKey
+	draft draft
 }
+
+// maxKeys bounds what is remembered. A function sees one credential at a time and
+// two at its renewal, so a handful is enough, and starting over when it is full
+// costs nothing.
+const maxKeys = 16
 
 // New returns a Signer. region is a plain id, cn-hangzhou and not
 // oss-cn-hangzhou. It fails with ErrRegion or ErrEndpoint.
@@ -154,14 +163,17 @@ func New(region string, endpoint Endpoint) (*Signer, error) {
 // Presign signs req with cred for a life that begins at now, cut to the second.
 // It fails with one of the sentinels of this package.
 func (s *Signer) Presign(cred Credentials, req Request, now time.Time) (Presigned, error) {
-	now = now.UTC().Truncate(time.Second)
-	k, err := s.key(cred, req, now)
+	if err := check(req); err != nil {
+		return Presigned{}, err
+	}
+	now = wholeSecond(now)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	k, err := s.key(cred, now)
 	if err != nil {
 		return Presigned{}, err
 	}
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	d := &k.draft
+	d := &s.draft
 	if err := d.write(s.endpoint, req, k, now); err != nil {
 		return Presigned{}, err
 	}
@@ -169,12 +181,27 @@ func (s *Signer) Presign(cred Credentials, req Request, now time.Time) (Presigne
 	return Presigned{Method: req.Method, URL: string(d.url), ExpiresAt: now.Add(req.Expires)}, nil
 }
 
-// key is what cred signs with, if req is sound but for its header and query.
-func (s *Signer) key(cred Credentials, req Request, now time.Time) (*dayKey, error) {
-	if err := check(req); err != nil {
+// wholeSecond is what a signature's date can express. It does in a step what
+// Truncate divides for.
+func wholeSecond(now time.Time) time.Time { return time.Unix(now.Unix(), 0).UTC() }
+
+// key is what cred signs with on the day of now. It fails with ErrCredentials. s is
+// locked, and stays so while the key is used.
+func (s *Signer) key(cred Credentials, now time.Time) (*dayKey, error) {
+	for _, k := range slices.Backward(s.keys) {
+		if k.hasDay(now) && k.cred == cred {
+			return k, nil
+		}
+	}
+	if err := cred.check(); err != nil {
 		return nil, err
 	}
-	return s.keys.get(cred, s.region, now)
+	if len(s.keys) >= maxKeys {
+		s.keys = nil
+	}
+	k := newDayKey(cred, s.region, now)
+	s.keys = append(s.keys, k)
+	return k, nil
 }
 
 // check refuses what does not depend on header and query.
