@@ -79,8 +79,10 @@ func appendEscaped(dst []byte, s string, kept class) []byte {
 
 // appendLower appends s in lower case, as far as it is ASCII.
 func appendLower(dst []byte, s string) []byte {
-	for i := range len(s) {
-		dst = append(dst, lower(s[i]))
+	start := len(dst)
+	dst = append(dst, s...)
+	for i, c := range dst[start:] {
+		dst[start+i] = lower(c)
 	}
 	return dst
 }
