@@ -18,7 +18,8 @@ const (
 // draft is a request on the way to its URL. The text that is signed and the URL
 // grow side by side, so that each value is encoded once for both. One draft is
 // used for many requests, one after the other: its buffers are what each of them
-// would otherwise allocate.
+// would otherwise allocate. They grow as local variables, which the collector need
+// not be told of.
 type draft struct {
 	canonical []byte
 	url       []byte // with room for the signature
@@ -38,31 +39,28 @@ func (d *draft) write(e Endpoint, req Request, k *dayKey, now time.Time) error {
 		return err
 	}
 	d.datetime = k.appendTime(d.datetime[:0], now)
-	d.canonical = append(append(d.canonical[:0], req.Method...), "\n/"...)
-	d.canonical = append(append(d.canonical, req.Bucket...), '/')
-	key := len(d.canonical)
-	d.canonical = appendEscaped(d.canonical, req.Key, inPath)
-	d.url = append(e.appendBucket(d.url[:0], req.Bucket), d.canonical[key:]...)
-	d.canonical, d.url = append(d.canonical, '\n'), append(d.url, '?')
-	if err := d.writeQuery(req, k); err != nil {
-		return err
-	}
-	d.canonical = append(append(d.canonical, '\n'), d.header...)
-	d.canonical = append(append(d.canonical, '\n'), d.additional...)
-	d.canonical = append(d.canonical, "\n"+unsignedPayload...)
-	return nil
-}
-
-// writeQuery merges the parameters of the request and those of the signature, by
-// name, as OSS's SDKs sort a URL.
-func (d *draft) writeQuery(req Request, k *dayKey) error {
 	if err := checkQuery(req.Query); err != nil {
 		return err
 	}
+	canonical := append(append(d.canonical[:0], req.Method...), "\n/"...)
+	canonical = append(append(canonical, req.Bucket...), '/')
+	key := len(canonical)
+	canonical = appendEscaped(canonical, req.Key, inPath)
+	url := append(e.appendBucket(d.url[:0], req.Bucket), canonical[key:]...)
+	canonical, url = d.appendQuery(append(canonical, '\n'), append(url, '?'), req, k)
+	canonical = append(append(canonical, '\n'), d.header...)
+	canonical = append(append(canonical, '\n'), d.additional...)
+	d.canonical, d.url = append(canonical, "\n"+unsignedPayload...), url
+	return nil
+}
+
+// appendQuery merges the parameters of the request and those of the signature, by
+// name, as OSS's SDKs sort a URL.
+func (d *draft) appendQuery(canonical, url []byte, req Request, k *dayKey) (_, _ []byte) {
 	var buf [64]byte
 	expires := strconv.AppendInt(buf[:0], int64(req.Expires/time.Second), 10)
 	additional := appendEscaped(expires[len(expires):], string(d.additional), unreserved)
-	query, rest := len(d.canonical), req.Query
+	query, rest := len(canonical), req.Query
 	for _, own := range [...]struct {
 		name  string
 		value []byte // encoded
@@ -76,57 +74,56 @@ func (d *draft) writeQuery(req Request, k *dayKey) error {
 		{"x-oss-signature-version", []byte(algorithm)},
 	} {
 		for len(rest) > 0 && rest[0].Name < own.name {
-			d.writeParam(rest[0])
+			canonical, url = appendParam(canonical, url, rest[0])
 			rest = rest[1:]
 		}
 		switch {
 		case own.name == "x-oss-signature":
-			d.url = append(d.url, "x-oss-signature="...)
-			d.signature = len(d.url)
-			d.url = append(d.url, room+"&"...)
+			url = append(url, "x-oss-signature="...)
+			d.signature = len(url)
+			url = append(url, room+"&"...)
 		case len(own.value) > 0:
-			start := len(d.url)
-			d.url = append(append(d.url, own.name...), '=')
-			d.url = append(append(d.url, own.value...), '&')
-			d.canonical = append(d.canonical, d.url[start:]...)
+			start := len(url)
+			url = append(append(url, own.name...), '=')
+			url = append(append(url, own.value...), '&')
+			canonical = append(canonical, url[start:]...)
 		}
 	}
 	for _, p := range rest {
-		d.writeParam(p)
+		canonical, url = appendParam(canonical, url, p)
 	}
-	d.canonical, d.url = d.canonical[:len(d.canonical)-1], d.url[:len(d.url)-1]
+	canonical, url = canonical[:len(canonical)-1], url[:len(url)-1]
 	if slices.ContainsFunc(req.Query, func(p Param) bool { return !all(p.Name, unreserved) }) {
-		d.sortCanonical(query)
+		canonical = append(canonical[:query], sortedQuery(string(canonical[query:]))...)
 	}
-	return nil
+	return canonical, url
 }
 
-// sortCanonical sorts the query that begins at from by encoded name, as OSS does
-// with what is signed. For names that need encoding, as none of OSS's own does,
-// that differs from the order of the URL: "|" comes after "a", "%7C" before.
-func (d *draft) sortCanonical(from int) {
-	params := strings.Split(string(d.canonical[from:]), "&")
+// sortedQuery sorts a query by encoded name, as OSS does with what is signed. For
+// names that need encoding, as none of OSS's own does, that differs from the order
+// of the URL: "|" comes after "a", "%7C" before.
+func sortedQuery(query string) string {
+	params := strings.Split(query, "&")
 	slices.SortFunc(params, func(a, b string) int {
 		a, _, _ = strings.Cut(a, "=")
 		b, _, _ = strings.Cut(b, "=")
 		return strings.Compare(a, b)
 	})
-	d.canonical = append(d.canonical[:from], strings.Join(params, "&")...)
+	return strings.Join(params, "&")
 }
 
-// writeParam writes a parameter and the "&" after it. An empty value is signed as
-// a bare name.
-func (d *draft) writeParam(p Param) {
-	start := len(d.url)
-	d.url = appendEscaped(d.url, p.Name, unreserved)
-	d.url = append(d.url, '=')
+// appendParam appends a parameter and the "&" after it. An empty value is signed
+// as a bare name.
+func appendParam(canonical, url []byte, p Param) (_, _ []byte) {
+	start := len(url)
+	url = append(appendEscaped(url, p.Name, unreserved), '=')
 	if p.Value == "" {
-		d.canonical = append(d.canonical, d.url[start:len(d.url)-1]...)
+		canonical = append(canonical, url[start:len(url)-1]...)
 	} else {
-		d.url = appendEscaped(d.url, p.Value, unreserved)
-		d.canonical = append(d.canonical, d.url[start:]...)
+		url = appendEscaped(url, p.Value, unreserved)
+		canonical = append(canonical, url[start:]...)
 	}
-	d.canonical, d.url = append(d.canonical, '&'), append(d.url, '&')
+	return append(canonical, '&'), append(url, '&')
 }
 
 // checkQuery refuses what would not be signed as it is sent, and what is of a
@@ -151,12 +148,12 @@ func (d *draft) writeHeader(req Request) error {
 	if err := checkAdditional(req.AdditionalHeaders); err != nil {
 		return err
 	}
-	d.header, d.additional = d.header[:0], d.additional[:0]
+	header, additional := d.header[:0], d.additional[:0]
 	missing := len(req.AdditionalHeaders)
 	for i, h := range req.Header {
-		start := len(d.header)
-		d.header = appendLower(d.header, h.Name)
-		low := d.header[start:]
+		start := len(header)
+		header = appendLower(header, h.Name)
+		low := header[start:]
 		if err := checkName(req, i, low); err != nil {
 			return err
 		}
@@ -164,22 +161,23 @@ func (d *draft) writeHeader(req Request) error {
 			return err
 		}
 		if h.Value == "" {
-			d.header = d.header[:start]
+			header = header[:start]
 			continue
 		}
 		if !signedByDefault(low) {
-			if len(d.additional) > 0 {
-				d.additional = append(d.additional, ';')
+			if len(additional) > 0 {
+				additional = append(additional, ';')
 			}
-			d.additional = append(d.additional, low...)
+			additional = append(additional, low...)
 			missing--
 		}
-		d.header = append(append(d.header, ':'), strings.Trim(h.Value, " ")...)
-		d.header = append(d.header, '\n')
+		header = append(append(header, ':'), strings.Trim(h.Value, " ")...)
+		header = append(header, '\n')
 	}
 	if missing > 0 {
 		return fmt.Errorf("%w: additional headers %q without a value", ErrHeader, req.AdditionalHeaders)
 	}
+	d.header, d.additional = header, additional
 	return nil
 }
 

@@ -21,7 +21,9 @@ type dayKey struct {
 
 	mac hash.Hash // Reset takes it back to where the key is hashed
 	// Buffers. What a hash.Hash is given or gives cannot stay on the stack.
-	toSign, sum, signed []byte
+	toSign []byte
+	sum    [sha256.Size]byte
+	signed [2 * sha256.Size]byte
 }
 
 func newDayKey(cred Credentials, region string, now time.Time) *dayKey {
@@ -71,9 +73,8 @@ func (k *dayKey) signRequest(datetime, canonical []byte) []byte {
 func (k *dayKey) sign(text []byte) []byte {
 	k.mac.Reset()
 	k.mac.Write(text)
-	k.sum = k.mac.Sum(k.sum[:0])
-	k.signed = hex.AppendEncode(k.signed[:0], k.sum)
-	return k.signed
+	hex.Encode(k.signed[:], k.mac.Sum(k.sum[:0]))
+	return k.signed[:]
 }
 
 func appendStringToSign(dst, datetime []byte, scope string, canonical []byte) []byte {
