@@ -160,14 +160,18 @@ func (f Form) check() error {
 			}
 		}
 	}
-	for i, field := range f.Fields {
+	return checkFields(f.Fields)
+}
+
+func checkFields(fields []Param) error {
+	for i, f := range fields {
 		switch {
-		case ofForm(field.Name):
-			return fmt.Errorf("%w: field %q is the form's own", ErrForm, field.Name)
-		case i > 0 && compareFold(f.Fields[i-1].Name, field.Name) >= 0:
-			return fmt.Errorf("%w: field %q stands twice or is not sorted", ErrForm, field.Name)
+		case ofForm(f.Name):
+			return fmt.Errorf("%w: field %q is the form's own", ErrForm, f.Name)
+		case i > 0 && compareFold(fields[i-1].Name, f.Name) >= 0:
+			return fmt.Errorf("%w: field %q stands twice or is not sorted", ErrForm, f.Name)
 		}
-		if err := checkField(field); err != nil {
+		if err := checkField(f); err != nil {
 			return err
 		}
 	}
