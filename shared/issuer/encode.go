@@ -27,16 +27,15 @@ func (s Signed) appendMembers(dst []byte) []byte {
 // AppendJSON is fchttp.JSONAppender.
 func (i Issued) AppendJSON(dst []byte) []byte {
 	size := len(i.URL) + len(i.Key) + len(i.UploadToken) + 256
-	for name, value := range i.Headers {
-		size += sizeOf(name, value)
-	}
-	for _, f := range i.Fields {
-		size += sizeOf(f.Name, f.Value)
+	for _, list := range [...][]signing.Param{i.Headers, i.Fields} {
+		for _, m := range list {
+			size += len(m.Name) + len(m.Value) + len(`"":"",`) // if nothing is escaped
+		}
 	}
 	dst = slices.Grow(dst, size)
 	dst = i.Signed.appendMembers(dst)
 	if i.Headers != nil {
-		dst = rawjson.AppendMap(append(dst, `,"headers":`...), i.Headers)
+		dst = appendObject(append(dst, `,"headers":`...), i.Headers)
 	}
 	if len(i.Fields) > 0 {
 		dst = appendObject(append(dst, `,"fields":`...), i.Fields)
@@ -58,6 +57,3 @@ func appendObject(dst []byte, members []signing.Param) []byte {
 	}
 	return append(dst, '}')
 }
-
-// sizeOf is what a member of a JSON object takes if nothing is escaped.
-func sizeOf(name, value string) int { return len(name) + len(value) + len(`"":"",`) }

@@ -14,20 +14,19 @@ import (
 	"ossupload/shared/uploadtoken"
 )
 
-// Issued is what an uploader gets for one object.
+// Issued is what an uploader gets for one object. In JSON the lists are objects.
 type Issued struct {
 	Signed
-	Headers     map[string]string `json:"headers,omitzero"` // of a PUT, to be sent as they are
-	Fields      []signing.Param   `json:"fields,omitempty"` // of a form, to be sent as they are, the file last: in JSON an object
-	Key         string            `json:"key"`
-	UploadToken string            `json:"uploadToken"`
+	Headers     []signing.Param // of a PUT, to be sent as they are
+	Fields      []signing.Param // of a form, to be sent as they are, the file last
+	Key         string
+	UploadToken string
 }
 
 // Put signs the PUT that was granted. A PUT with headers stores the sealed
 // grant with the object; the url kind has no headers to store it in.
 func (i *Issuer) Put(ctx context.Context, g grant.Grant, term Term) (Issued, error) {
-	headers := maps.Clone(g.Header)
-	token, err := i.seal(g, headers)
+	token, stored, err := i.seal(g)
 	if err != nil {
 		return Issued{}, err
 	}
@@ -44,15 +43,17 @@ func (i *Issuer) Put(ctx context.Context, g grant.Grant, term Term) (Issued, err
 		Bucket:  g.Claims.Bucket,
 		Key:     g.Claims.Key,
 		Query:   []signing.Param{{Name: "callback", Value: i.callback}, {Name: "callback-var", Value: vars}},
-		Header:  signing.Header(headers),
+		Header:  signing.Header(g.Header, stored...),
 		Expires: lease.life,
 	}
+	headers := req.Header
 	if g.Claims.Size != nil {
 		// Signed, and not among the answer's headers: HTTP clients send it
 		// themselves, and browsers do not let a script set it. No header of a grant
 		// sorts before it.
 		length := signing.Param{Name: "content-length", Value: strconv.FormatInt(*g.Claims.Size, 10)}
 		req.Header = slices.Insert(req.Header, 0, length)
+		headers = req.Header[1:]
 		req.AdditionalHeaders = []string{length.Name}
 	}
 	signed, err := i.uploads.Presign(lease.credentials, req, lease.now)
@@ -68,18 +69,17 @@ func (i *Issuer) Put(ctx context.Context, g grant.Grant, term Term) (Issued, err
 // Form signs the POST form that was granted: the file is of exactly the granted
 // size, or of anything up to the greatest.
 func (i *Issuer) Form(ctx context.Context, g grant.Grant, term Term) (Issued, error) {
-	fields := pinnedFields(g)
-	token, err := i.seal(g, fields)
+	token, stored, err := i.seal(g)
 	if err != nil {
 		return Issued{}, err
 	}
-	fields["callback"], fields[osscallback.Variable] = i.callback, token
+	fields := append(stored, signing.Param{Name: "callback", Value: i.callback}, signing.Param{Name: osscallback.Variable, Value: token})
 	lease, err := i.lease(ctx, term)
 	if err != nil {
 		return Issued{}, err
 	}
 	form := signing.Form{
-		Bucket: g.Claims.Bucket, Key: g.Claims.Key, Fields: signing.Header(fields), MaxSize: g.Claims.MaxSize, Expires: lease.life,
+		Bucket: g.Claims.Bucket, Key: g.Claims.Key, Fields: signing.Header(pinnedFields(g), fields...), MaxSize: g.Claims.MaxSize, Expires: lease.life,
 		// An uploader's choice of encryption could make the object unreadable to
 		// the application; the bucket's own is not touched.
 		NotIn: []signing.NotIn{
@@ -121,18 +121,18 @@ func pinnedFields(g grant.Grant) map[string]string {
 	return fields
 }
 
-// seal returns the upload token, and adds the sealed grant to the metadata of the
-// object unless it is uploaded without headers.
-func (i *Issuer) seal(g grant.Grant, header map[string]string) (token string, err error) {
+// seal returns the upload token, and the header that stores the sealed grant with
+// the object: none if it is uploaded without headers.
+func (i *Issuer) seal(g grant.Grant) (token string, stored []signing.Param, err error) {
 	if g.Claims.Method == uploadtoken.URL {
-		return i.config.Keyring.Seal(uploadtoken.Upload, g.Claims)
+		token, err = i.config.Keyring.Seal(uploadtoken.Upload, g.Claims)
+		return token, nil, err
 	}
-	token, stored, err := i.config.Keyring.SealBoth(uploadtoken.Upload, uploadtoken.Grant, g.Claims)
+	token, sealed, err := i.config.Keyring.SealBoth(uploadtoken.Upload, uploadtoken.Grant, g.Claims)
 	if err != nil {
-		return "", err
+		return "", nil, err
 	}
-	header[grant.MetaPrefix+grant.MetaGrant] = stored
-	return token, nil
+	return token, []signing.Param{{Name: grant.MetaPrefix + grant.MetaGrant, Value: sealed}}, nil
 }
 
 // storeGrant adds the sealed grant to the metadata of the object.

@@ -74,11 +74,13 @@ type Request struct {
 // Query returns parameters in the order of Request.Query.
 func Query(params map[string]string) []Param { return sorted(params, strings.Compare) }
 
-// Header returns headers in the order of Request.Header.
-func Header(header map[string]string) []Param { return sorted(header, compareFold) }
+// Header returns headers, those of a map and more, in the order of Request.Header.
+func Header(header map[string]string, more ...Param) []Param {
+	return sorted(header, compareFold, more...)
+}
 
-func sorted(params map[string]string, compare func(a, b string) int) []Param {
-	list := make([]Param, 0, len(params)+1) // a caller may add one
+func sorted(params map[string]string, compare func(a, b string) int, more ...Param) []Param {
+	list := append(make([]Param, 0, len(params)+len(more)+1), more...) // a caller may add one
 	for name, value := range params {
 		list = append(list, Param{name, value})
 	}
