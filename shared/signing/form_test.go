@@ -97,6 +97,21 @@ func TestPresignForm(t *testing.T) {
 	}
 }
 
+// A permanent key has no token, and a form of it no field for one.
+func TestPresignFormOfPermanentKey(t *testing.T) {
+	permanent := cred
+	permanent.SecurityToken = ""
+	got, err := newSigner(t).PresignForm(permanent, form(), now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	fields := signing.Map(got.Fields)
+	policy, err := base64.StdEncoding.DecodeString(fields["policy"])
+	if _, ok := fields["x-oss-security-token"]; err != nil || ok || strings.Contains(string(policy), "token") {
+		t.Errorf("fields = %v, policy = %s, %v", fields, policy, err)
+	}
+}
+
 func TestPresignFormRefuses(t *testing.T) {
 	tests := []struct {
 		name   string
@@ -121,7 +136,7 @@ func TestPresignFormRefuses(t *testing.T) {
 		{"a field in two cases", func(f *signing.Form) { setField(f, "content-type", "x") }, signing.ErrForm},
 		{"a field twice", func(f *signing.Form) { f.Fields = slices.Insert(f.Fields, 1, f.Fields[0]) }, signing.ErrForm},
 		{"fields that are not sorted", func(f *signing.Form) { slices.Reverse(f.Fields) }, signing.ErrForm},
-		{"a field not to be in with a quote", func(f *signing.Form) { f.NotIn[0].Name = `a"b` }, signing.ErrForm},
+		{"a field not to be in with a quote", func(f *signing.Form) { f.NotIn[0] = signing.NotIn{Name: `a"b`} }, signing.ErrForm},
 		{"a value not to be in with a dollar", func(f *signing.Form) { f.NotIn[0].Values[0] = "$" }, signing.ErrForm},
 		{"a name with a quote", func(f *signing.Form) { setField(f, `a"b`, "x") }, signing.ErrForm},
 		{"a name with a dollar", func(f *signing.Form) { setField(f, `$a`, "x") }, signing.ErrForm},

@@ -275,6 +275,17 @@ func TestKeysOfManyDaysAndSecrets(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	for _, second := range []int64{-1, 0, -86400, -86401} {
+		at := time.Unix(second, 0).In(time.FixedZone("UTC+9", 9*60*60))
+		got, err := shared.Presign(cred, put(), at)
+		if err != nil {
+			t.Fatal(err)
+		}
+		fresh, err := newSigner(t).Presign(cred, put(), at.UTC())
+		if err != nil || fresh.URL != got.URL || !strings.Contains(got.URL, at.UTC().Format("20060102T150405Z")) {
+			t.Errorf("at %v it is signed as %s, %v, want %s", at, got.URL, err, fresh.URL)
+		}
+	}
 	if !strings.Contains(before.URL, "20261120%2Fcn") || !strings.Contains(after.URL, "20261121%2Fcn") {
 		t.Errorf("scopes around midnight: %s and %s", before.URL, after.URL)
 	}
