@@ -62,52 +62,53 @@ var badDays = []struct {
 	{name: "the session ends", small: 1, large: 1, live: sessionEnds},
 	{name: "the page is reloaded half-way", small: 1, large: 1, live: func(t *testing.T, p *person) {
 		p.fail(t, "oss", "PostObject", fault.Timeout)
-		p.throttle(t, halfWay)
-		p.upload(t, p.small, p.large)
-		p.until(t, "PUT", "", true)
+		p.halfWay(t, p.small, p.large)
+		stacktest.Eventually(t, "the small file is sent", func() bool { return len(p.untouched()) == 0 })
+		p.crawl(t)
 		p.reload(t)
 	}},
 	{name: "the page is reloaded before the last answer", small: 2, large: 1, live: func(t *testing.T, p *person) {
 		p.intercept(t, answer{"POST", p.s.Ready.Bucket + "/$", true}, answer{"POST", "/complete", true})
 		p.upload(t, p.small, p.large)
-		stacktest.Eventually(t, "both files are stored", func() bool { return len(p.objects(t)) == 2 })
+		p.intercepted(t)
+		if stored := p.objects(t); len(stored) != 2 {
+			t.Errorf("stored are %q, want both files", stored)
+		}
 		p.reload(t)
 	}},
 }
 
-// halfWay is a speed in bytes a second at which something can happen between two
-// parts.
-const halfWay = 6_000_000
-
 func ossFails(mode string) func(*testing.T, *person) {
 	return func(t *testing.T, p *person) {
 		p.fail(t, "oss", "PostObject", mode)
-		p.throttle(t, halfWay)
-		p.upload(t, p.small, p.large)
-		p.until(t, "PUT", "", true)
+		p.halfWay(t, p.small, p.large)
 		p.fail(t, "oss", "*", mode)
+		p.release(t)
 		p.settled(t)
 	}
 }
 
-// sessionEnds has the session of the page end while the large file is sent. The
-// small one is chosen after that.
+// sessionEnds has the session of the page end while the large file is sent: what
+// it asks for the URL of every part but the first comes after that. So does the
+// small file.
 func sessionEnds(t *testing.T, p *person) {
-	p.login(t, p.s.token(t, 4*time.Second))
-	p.throttle(t, 1_500_000)
-	p.upload(t, p.large)
-	p.until(t, "POST", "/s3/multipart$", false)
+	p.hold(t, "GET", "/s3/multipart/[^/]+/[^1]")
+	p.choose(t, p.large)
+	p.login(t, p.s.token(t, 8*time.Second))
+	p.press(t)
+	p.until(t, "PUT", "", true)
 	var session string
 	p.d.call(t, "dashboardBase", map[string]any{"path": "/s3/multipart"}, &session)
 	stacktest.Eventually(t, "the session ends", func() bool {
 		return p.s.status(t, session+"/s3/params?filename=a.png") == http.StatusForbidden
 	})
-	if parts := p.parts(t); len(parts) > 2 {
-		t.Errorf("parts %v were stored before the session ended, want fewer", parts)
+	if parts := p.parts(t); !slices.Equal(parts, []int{1}) {
+		t.Errorf("parts %v were stored before the session ended, want the first", parts)
 	}
 	p.login(t, p.s.Ready.CallerToken)
 	p.d.call(t, "dashboardHalfHour", nil, nil)
-	p.upload(t, p.small)
+	p.release(t)
+	p.upload(t, p.small) // the button comes when the large one is done
 }
 
 func testBadDays(t *testing.T, table *stacktest.Table, d *driver) {
@@ -147,9 +148,8 @@ func testGivingUp(t *testing.T, table *stacktest.Table, d *driver, s *stack) {
 	for _, version := range []int{5, 6} {
 		table.Run(t, fmt.Sprintf("Dashboard, Uppy %d: the tile is removed half-way", version), func(t *testing.T, _ func(string)) {
 			p := come(t, d, s, version)
-			p.throttle(t, halfWay)
-			p.upload(t, p.large)
-			p.until(t, "PUT", "", true)
+			p.halfWay(t, p.large)
+			p.crawl(t)
 			p.remove(t, p.large)
 			p.until(t, "DELETE", "/s3/multipart/", false)
 			if n := s.openUploads(t, ""); n != 0 {
@@ -158,10 +158,8 @@ func testGivingUp(t *testing.T, table *stacktest.Table, d *driver, s *stack) {
 		})
 		table.Run(t, fmt.Sprintf("Dashboard, Uppy %d: the upload is gone when Retry is pressed", version), func(t *testing.T, _ func(string)) {
 			p := come(t, d, s, version)
-			p.throttle(t, halfWay)
+			p.fail(t, "oss", "CompleteMultipartUpload", fault.InternalError)
 			p.upload(t, p.large)
-			p.until(t, "PUT", "", true)
-			p.fail(t, "oss", "*", fault.InternalError)
 			p.settled(t)
 			p.recover(t)
 			s.abortUploads(t)

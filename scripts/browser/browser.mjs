@@ -54,6 +54,8 @@ export async function open(url, { fresh = false, clock = false, ready = 'html[da
   network.on('Fetch.requestPaused', withhold)
   requests.length = 0
   withheld = []
+  intercepting = false
+  held = undefined
   page.on('pageerror', (error) => blunders.push(`uncaught: ${error.stack}`))
   page.on('console', (message) => {
     // The browser logs every refused request, and some are wanted.
@@ -93,7 +95,12 @@ export async function throttle(bytesPerSecond) {
   })
 }
 
+/** Limits it so that nothing comes to its end. */
+export const crawl = () => throttle(5_000)
+
+let intercepting = false
 let withheld = [] // answers, not come yet
+let held // { method, url, requests }
 
 /**
  * Has answers that are given not reach the page. Each of the list is a method and
@@ -103,17 +110,51 @@ let withheld = [] // answers, not come yet
 export async function intercept(answers) {
   const left = withheld.length
   withheld = [...answers]
-  if (!withheld.length) await network.send('Fetch.disable')
-  else await network.send('Fetch.enable', { patterns: [{ requestStage: 'Response' }] })
+  intercepting = answers.length > 0 // what stays away does so to the end
+  await watch()
   return left
 }
 
-async function withhold({ requestId, request }) {
+/** Resolves when all answers have come that are to be kept from the page. */
+export async function intercepted() {
+  while (withheld.length) await page.waitForTimeout(20)
+}
+
+/** Holds requests of a method, to URLs of a pattern, before they are sent, until they are released. */
+export async function hold({ method, url }) {
+  held = { method, url: new RegExp(url), requests: [] }
+  await watch()
+}
+
+/** Sends what is held, unless the page gave it up. */
+export async function release() {
+  const { requests = [] } = held ?? {}
+  held = undefined
+  await Promise.all(requests.map((requestId) => resume('Fetch.continueRequest', { requestId })))
+  await watch()
+}
+
+// Has the browser ask what becomes of requests, if anything can.
+async function watch() {
+  const patterns = []
+  if (held) patterns.push({ requestStage: 'Request' })
+  if (intercepting) patterns.push({ requestStage: 'Response' })
+  if (patterns.length) await network.send('Fetch.enable', { patterns })
+  else await network.send('Fetch.disable')
+}
+
+const resume = (verb, args) => network.send(verb, args).catch(() => {}) // the page may be gone
+
+async function withhold({ requestId, request, responseStatusCode, responseErrorReason }) {
+  if (responseStatusCode === undefined && responseErrorReason === undefined) {
+    if (held?.method === request.method && held.url.test(request.url)) return held.requests.push(requestId)
+    return resume('Fetch.continueRequest', { requestId })
+  }
   const at = withheld.findIndex(({ method, url }) => request.method === method && new RegExp(url).test(request.url))
   const [found] = at < 0 ? [] : withheld.splice(at, 1)
   if (found?.stays) return
-  const call = found ? ['Fetch.failRequest', { requestId, errorReason: 'ConnectionReset' }] : ['Fetch.continueRequest', { requestId }]
-  await network.send(...call).catch(() => {}) // the page may be gone
+  if (found) await resume('Fetch.failRequest', { requestId, errorReason: 'ConnectionReset' })
+  else await resume('Fetch.continueRequest', { requestId })
 }
 
 export async function closePage() {

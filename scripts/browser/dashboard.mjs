@@ -1,7 +1,7 @@
 // Uppy with Dashboard and the code of UPPY.md, used as a person uses it.
 
 import assert from 'node:assert/strict'
-import { intercept, open, requests, storedParts, throttle } from './browser.mjs'
+import { intercept, open, release, requests, storedParts, throttle } from './browser.mjs'
 
 let page
 
@@ -12,15 +12,15 @@ export async function dashboardOpen({ url, uppy, functions, token }) {
 
 const tile = (name) => page.locator('.uppy-Dashboard-Item').filter({ has: page.getByTitle(name, { exact: true }) })
 
-/** Presses Upload, with these files beside those that are there. */
-export async function dashboardUpload({ files = [] }) {
-  if (files.length) {
-    const more = page.locator('.uppy-DashboardContent-addMore')
-    if (await more.isVisible()) await more.click()
-    await page.locator('input.uppy-Dashboard-input:not([webkitdirectory])').last().setInputFiles(files)
-  }
-  await page.locator('.uppy-StatusBar-actionBtn--upload').click()
+/** Chooses files beside those that are there. */
+export async function dashboardChoose({ files }) {
+  const more = page.locator('.uppy-DashboardContent-addMore')
+  if (await more.isVisible()) await more.click()
+  await page.locator('input.uppy-Dashboard-input:not([webkitdirectory])').last().setInputFiles(files)
 }
+
+/** Presses Upload. */
+export const dashboardPress = () => page.locator('.uppy-StatusBar-actionBtn--upload').click()
 
 /** Waits until a request of the page was answered. */
 export async function dashboardUntil({ method, path, part }) {
@@ -32,16 +32,23 @@ export async function dashboardUntil({ method, path, part }) {
 /** What stands before a path that the page has asked for. */
 export const dashboardBase = async ({ path }) => requests.find((r) => r.path.endsWith(path)).path.slice(0, -path.length)
 
-/** Waits until every tile says how it ended, and tells what each says, by file name. */
-export async function dashboardSettled() {
-  for (;;) {
-    const said = await page.locator('.uppy-Dashboard-Item').evaluateAll((tiles) =>
-      tiles.map((e) => [
+// What the tiles say, by file name: nothing while they are under way.
+const tiles = async () =>
+  Object.fromEntries(
+    await page.locator('.uppy-Dashboard-Item').evaluateAll((all) =>
+      all.map((e) => [
         e.querySelector('.uppy-Dashboard-Item-name').title,
         e.matches('.is-complete') ? 'complete' : e.matches('.is-error') ? 'failed' : '',
       ]),
-    )
-    if (said.every(([, state]) => state)) return Object.fromEntries(said)
+    ),
+  )
+
+/** Waits until every tile says how it ended, and tells what each says, by file name. */
+export async function dashboardSettled() {
+  for (;;) {
+    const said = await tiles()
+    const states = Object.values(said)
+    if (states.length && states.every(Boolean)) return said
     await page.clock.fastForward(500) // of the nine seconds that Uppy 5 waits between its tries
     await page.waitForTimeout(20)
   }
@@ -81,21 +88,43 @@ export const dashboardToken = ({ token }) => page.evaluate((t) => void (window.t
 /** What the application was told of. */
 export const dashboardUploads = () => page.evaluate(() => window.uploads)
 
-/** Opens the page anew, with what Golden Retriever kept. */
+/** Opens the page anew, once Golden Retriever has kept what it goes on with. */
 export async function dashboardReload() {
-  await page.clock.fastForward(1000) // it keeps things every half second
+  while (!(await page.evaluate(kept))) await page.waitForTimeout(20)
   await page.reload()
   await page.waitForSelector('html[data-ready]')
   await page.locator('.uppy-Dashboard-serviceMsg').waitFor()
 }
 
-/** Makes what the page sends slow, and keeps answers from it. */
-export const dashboardThrottle = ({ speed }) => throttle(speed)
+// Whether each of the tiles is of a file that is kept: with its content, or with
+// the multipart upload that was begun. Uppy keeps what it knows of files every
+// half second, version 5 in localStorage and version 6 beside the contents.
+async function kept() {
+  const done = (request) =>
+    new Promise((resolve, reject) => {
+      request.onsuccess = () => resolve(request.result)
+      request.onerror = () => reject(request.error)
+    })
+  const db = await done(indexedDB.open('uppy-blobs'))
+  const all = async (store) => (db.objectStoreNames.contains(store) ? done(db.transaction(store).objectStore(store).getAll()) : [])
+  try {
+    const contents = (await all('files')).map(({ fileID }) => fileID)
+    const [record] = await all('metadata')
+    const state = record ? JSON.parse(record.metadata) : JSON.parse(localStorage.getItem('uppyState:uppy'))?.metadata
+    const known = Object.values(state?.files ?? {}).filter(({ id, s3Multipart }) => s3Multipart?.uploadId || contents.includes(id))
+    return known.length === document.querySelectorAll('.uppy-Dashboard-Item').length
+  } finally {
+    db.close()
+  }
+}
+
+/** Keeps answers from the page. */
 export const dashboardIntercept = ({ answers }) => intercept(answers)
 
-/** Ends both, and tells how many of the answers never came. */
+/** Ends that, holds nothing and limits nothing, and tells how many of the answers never came. */
 export async function dashboardCalm() {
   await throttle(0)
+  await release()
   return intercept([])
 }
 

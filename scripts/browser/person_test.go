@@ -45,11 +45,50 @@ func (p *person) login(t *testing.T, token string) {
 
 func (p *person) upload(t *testing.T, files ...file) {
 	t.Helper()
+	p.choose(t, files...)
+	p.press(t)
+}
+
+func (p *person) choose(t *testing.T, files ...file) {
+	t.Helper()
 	paths := []string{}
 	for _, f := range files {
 		paths = append(paths, f.path)
 	}
-	p.d.call(t, "dashboardUpload", map[string]any{"files": paths}, nil)
+	p.d.call(t, "dashboardChoose", map[string]any{"files": paths}, nil)
+}
+
+// press presses Upload.
+func (p *person) press(t *testing.T) {
+	t.Helper()
+	p.d.call(t, "dashboardPress", nil, nil)
+}
+
+// halfWay uploads files, of which one is the large one, until its first part is
+// stored. The others are held before they are sent.
+func (p *person) halfWay(t *testing.T, files ...file) {
+	t.Helper()
+	p.hold(t, "PUT", `[?&]partNumber=[^1]`)
+	p.upload(t, files...)
+	p.until(t, "PUT", "", true)
+}
+
+// crawl sends what is held, so slowly that none of it comes to its end.
+func (p *person) crawl(t *testing.T) {
+	t.Helper()
+	p.d.call(t, "crawl", nil, nil)
+	p.release(t)
+}
+
+// hold holds requests of the page before they are sent, until release or recover.
+func (p *person) hold(t *testing.T, method, url string) {
+	t.Helper()
+	p.d.call(t, "hold", map[string]any{"method": method, "url": url}, nil)
+}
+
+func (p *person) release(t *testing.T) {
+	t.Helper()
+	p.d.call(t, "release", nil, nil)
 }
 
 // reload opens the page anew. Of the large file Uppy has kept no more than its
@@ -72,11 +111,6 @@ func (p *person) until(t *testing.T, method, path string, part bool) {
 	p.d.call(t, "dashboardUntil", map[string]any{"method": method, "path": path, "part": part}, nil)
 }
 
-func (p *person) throttle(t *testing.T, speed int) {
-	t.Helper()
-	p.d.call(t, "dashboardThrottle", map[string]any{"speed": speed}, nil)
-}
-
 // answer is one that the page does not get.
 type answer struct {
 	Method string `json:"method"`
@@ -87,6 +121,12 @@ type answer struct {
 func (p *person) intercept(t *testing.T, answers ...answer) {
 	t.Helper()
 	p.d.call(t, "dashboardIntercept", map[string]any{"answers": answers}, nil)
+}
+
+// intercepted waits until all of these answers were there.
+func (p *person) intercepted(t *testing.T) {
+	t.Helper()
+	p.d.call(t, "intercepted", nil, nil)
 }
 
 // always is more often than anything is tried.
@@ -100,13 +140,21 @@ func (p *person) fail(t *testing.T, target, operation, mode string) {
 	}
 }
 
+// untouched are the faults that have not happened yet.
+func (p *person) untouched() (faults []fault.Fault) {
+	for _, f := range p.s.Faults.List() {
+		if f.Count == always {
+			faults = append(faults, f)
+		}
+	}
+	return faults
+}
+
 // recover makes all well again. What was to go wrong must have done so.
 func (p *person) recover(t *testing.T) {
 	t.Helper()
-	for _, f := range p.s.Faults.List() {
-		if f.Count == always {
-			t.Errorf("%s of %s was never asked for %s", f.Mode, f.Target, f.Operation)
-		}
+	for _, f := range p.untouched() {
+		t.Errorf("%s of %s was never asked for %s", f.Mode, f.Target, f.Operation)
 	}
 	p.s.Faults.Clear()
 	var left int
@@ -174,7 +222,7 @@ func (p *person) row(t *testing.T, size, day string, f file, most int) string {
 	}
 	p.told(t, f, ids)
 	saw, presses := p.saw[f.name], p.presses[f.name]
-	if objects < 1 || objects > most || len(ids) != objects || presses > 1 || saw[len(saw)-1] != "complete" {
+	if objects < 1 || objects > most || len(ids) != objects || presses > 1 || len(saw) == 0 || saw[len(saw)-1] != "complete" {
 		t.Errorf("%d objects of %s with %d event ids, %d presses of Retry, the tile says %q; want %d objects at most, each with one id, and a complete tile",
 			objects, f.name, len(ids), presses, saw, most)
 	}
