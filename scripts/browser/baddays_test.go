@@ -121,6 +121,7 @@ func testBadDays(t *testing.T, table *stacktest.Table, d *driver) {
 			table.Run(t, fmt.Sprintf("Dashboard, Uppy %d: %s", version, day.name), func(t *testing.T, _ func(string)) {
 				ran++
 				p := come(t, d, s, version)
+				defer p.explain(t)
 				day.live(t, p)
 				p.recover(t)
 				p.finish(t)
@@ -148,6 +149,7 @@ func testGivingUp(t *testing.T, table *stacktest.Table, d *driver, s *stack) {
 	for _, version := range []int{5, 6} {
 		table.Run(t, fmt.Sprintf("Dashboard, Uppy %d: the tile is removed half-way", version), func(t *testing.T, _ func(string)) {
 			p := come(t, d, s, version)
+			defer p.explain(t)
 			p.halfWay(t, p.large)
 			p.crawl(t)
 			p.remove(t, p.large)
@@ -158,6 +160,7 @@ func testGivingUp(t *testing.T, table *stacktest.Table, d *driver, s *stack) {
 		})
 		table.Run(t, fmt.Sprintf("Dashboard, Uppy %d: the upload is gone when Retry is pressed", version), func(t *testing.T, _ func(string)) {
 			p := come(t, d, s, version)
+			defer p.explain(t)
 			p.fail(t, "oss", "CompleteMultipartUpload", fault.InternalError)
 			p.upload(t, p.large)
 			p.settled(t)
@@ -195,6 +198,12 @@ func compareTable(t *testing.T, rows string) {
 			t.Fatal(err)
 		}
 	case string(old) != rows:
-		t.Errorf("%s has the rows\n%s\nwant\n%s\n\"-run TestBrowser/Dashboard -update\" writes them anew", uppyPage, old, rows)
+		t.Errorf("%s has the rows\n%s\nwant\n%s\n\"-run TestBrowser/Dashboard -update\" writes them anew", uppyPage, without(string(old), rows), without(rows, string(old)))
 	}
+}
+
+// without are the lines of text that other does not have.
+func without(text, other string) string {
+	known := strings.Split(other, "\n")
+	return strings.Join(slices.DeleteFunc(strings.Split(text, "\n"), func(line string) bool { return slices.Contains(known, line) }), "\n")
 }

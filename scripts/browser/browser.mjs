@@ -11,6 +11,8 @@ let artifacts
 /** What was answered to the page since it was opened or this was cleared. */
 export const requests = []
 
+const history = [] // what became of every request since the page was opened
+
 /** What must not happen on any page, whatever else it does. */
 export const blunders = []
 
@@ -52,7 +54,7 @@ export async function open(url, { fresh = false, clock = false, ready = 'html[da
   network = await context.newCDPSession(page)
   await network.send('Network.enable')
   network.on('Fetch.requestPaused', withhold)
-  requests.length = 0
+  requests.length = history.length = 0
   withheld = []
   intercepting = false
   held = undefined
@@ -66,12 +68,25 @@ export async function open(url, { fresh = false, clock = false, ready = 'html[da
     if (protocol !== 'blob:' && hostname !== '127.0.0.1') blunders.push(`${hostname} was called`)
   })
   page.on('response', record)
+  page.on('requestfailed', (request) => tell(request, request.failure().errorText))
   await page.goto(url)
   await page.waitForSelector(ready)
   return page
 }
 
+// Sessions and ids of uploads say nothing here.
+function tell(request, outcome) {
+  const { pathname, protocol, searchParams } = new URL(request.url())
+  if (protocol === 'blob:') return
+  const part = searchParams.has('partNumber') ? `?partNumber=${searchParams.get('partNumber')}` : ''
+  history.push(`${request.method()} ${pathname.replace(/[^/]{60,}/g, '…')}${part} ${outcome}`)
+}
+
+/** The last requests of the page and their ends, once: they explain what went wrong. */
+export const lastRequests = () => history.splice(0).slice(-50)
+
 function record(response) {
+  tell(response.request(), response.status())
   const { pathname, searchParams } = new URL(response.url())
   requests.push({
     method: response.request().method(),

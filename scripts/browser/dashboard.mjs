@@ -1,7 +1,7 @@
 // Uppy with Dashboard and the code of UPPY.md, used as a person uses it.
 
 import assert from 'node:assert/strict'
-import { intercept, open, release, requests, storedParts, throttle } from './browser.mjs'
+import { intercept, lastRequests, open, release, requests, storedParts, throttle } from './browser.mjs'
 
 let page
 
@@ -127,5 +127,8 @@ export async function dashboardCalm() {
   await release()
   return intercept([])
 }
+
+/** What explains a day that ended otherwise. */
+export const dashboardState = async () => ({ tiles: await tiles(), requests: lastRequests() })
 
 export const dashboardParts = async () => storedParts()

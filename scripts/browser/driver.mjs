@@ -24,7 +24,7 @@ for await (const line of createInterface({ input: process.stdin })) {
     answer = { result: (await Promise.race([calls[name](args), late])) ?? null }
     if (browser.blunders.length) throw new Error(browser.blunders.splice(0).join('\n'))
   } catch (error) {
-    answer = { error: error.stack }
+    answer = { error: [error.stack, ...browser.lastRequests()].join('\n') }
     await browser.shoot({ name: `failed-${name}` }).catch(() => {})
   }
   clearTimeout(timer)

@@ -250,6 +250,21 @@ func (p *person) told(t *testing.T, f file, ids map[string]bool) {
 	}
 }
 
+// explain tells of a test that failed what the page and the stack have of it.
+func (p *person) explain(t *testing.T) {
+	t.Helper()
+	if !t.Failed() {
+		return
+	}
+	var page struct {
+		Tiles    map[string]string
+		Requests []string
+	}
+	p.d.call(t, "dashboardState", nil, &page)
+	t.Logf("the tiles say %q, after %q; stored are %q; faults that are left: %+v; the page asked for\n%s",
+		page.Tiles, p.saw, p.objects(t), p.s.Faults.List(), strings.Join(page.Requests, "\n"))
+}
+
 // token is one of the caller's that ends.
 func (s *stack) token(t *testing.T, life time.Duration) string {
 	t.Helper()
