@@ -141,6 +141,11 @@ export async function hold({ method, url }) {
   await watch()
 }
 
+/** Resolves when a request is held. */
+export async function holding() {
+  while (!held.requests.length) await page.waitForTimeout(20)
+}
+
 /** Sends what is held, unless the page gave it up. */
 export async function release() {
   const { requests = [] } = held ?? {}

@@ -1,6 +1,6 @@
 // The application of the README, and its element.
 
-import { open, shoot } from './browser.mjs'
+import { hold, holding, open, release, shoot } from './browser.mjs'
 
 let page
 
@@ -24,7 +24,8 @@ export async function appRefusal({ file }) {
 /**
  * A form with the element in it, as its user meets it: whether it may be sent while
  * nothing is chosen, while something is being uploaded and afterwards, and what is
- * sent; then after the file was removed. The form is moved under way.
+ * sent; then after the file was removed. The form is moved under way, which is when
+ * the storage gets no byte yet.
  */
 export async function appForm({ file }) {
   await page.evaluate(() => {
@@ -35,9 +36,12 @@ export async function appForm({ file }) {
   })
   const look = () => page.evaluate(() => ({ valid: document.forms[0].checkValidity(), sent: new FormData(document.forms[0]).getAll('photo') }))
   const empty = await look()
+  await hold({ method: 'PUT', url: '.' })
   await page.locator('form oss-upload input').setInputFiles(file)
+  await holding()
   const begun = await look()
   await page.evaluate(() => document.body.append(document.forms[0])) // which moves it
+  await release()
   await page.waitForFunction(() => document.querySelector('form oss-upload').receipts.length === 1)
   const done = await look()
   await page.locator('form oss-upload .remove').click()
