@@ -110,7 +110,7 @@ export async function throttle(bytesPerSecond) {
   })
 }
 
-/** Limits it so that nothing comes to its end. */
+/** Limits it so that nothing comes to its end. What is being sent already may. */
 export const crawl = () => throttle(5_000)
 
 let intercepting = false

@@ -1,7 +1,7 @@
 // The page of the local stack, used as a person uses it.
 
 import assert from 'node:assert/strict'
-import { closePage, open, shoot, storedParts, throttle } from './browser.mjs'
+import { closePage, crawl, hold, open, release, shoot, storedParts, throttle } from './browser.mjs'
 
 let page
 let gateway
@@ -20,22 +20,26 @@ async function choose(method, ...files) {
 
 const phase = (of, ...phases) => of.and(page.locator(phases.map((p) => `[data-phase=${p}]`).join(','))).waitFor()
 
-// Some of the file is sent, and not yet all.
-const underWay = (of) =>
+// More of the file is sent than this share.
+const underWay = (of, share) =>
   of.locator('progress').evaluate(
-    (progress) =>
+    (progress, least) =>
       new Promise((resolve) => {
-        const look = () => (progress.value > 0.15 ? resolve() : requestAnimationFrame(look))
+        const look = () => (progress.value > least ? resolve() : requestAnimationFrame(look))
         look()
       }),
+    share,
   )
 
-/** Uploads a file with a pause half-way, and reads the receipt off the page. */
-export async function pageUpload({ method, file, name, speed }) {
-  await throttle(speed)
+// Holds the last of twelve parts: an upload of as many does not end.
+const holdLast = () => hold({ method: 'PUT', url: '[?&]partNumber=([89]|\\d\\d)\\b' })
+
+/** Uploads a file with a pause when some of it is sent, and reads the receipt off the page. */
+export async function pageUpload({ method, file, name }) {
+  await crawl()
   await choose(method, file)
   const it = card(name)
-  await underWay(it)
+  await underWay(it, 0)
   await it.getByRole('button', { name: `Pause ${name}` }).click()
   assert.equal(await it.getAttribute('data-phase'), 'paused')
   assert.equal(await it.locator('.state').textContent(), 'Paused')
@@ -75,8 +79,9 @@ export async function pageTryAgain({ name }) {
   return receipt(card(name))
 }
 
-/** Closes the page when some parts are stored. */
+/** Closes the page when some parts are stored, some under way, and some not yet sent. */
 export async function pageLeave({ file, name, speed }) {
+  await holdLast()
   await throttle(speed)
   await choose('multipart', file)
   await card(name).locator('.cells .sent').nth(2).waitFor()
@@ -122,10 +127,12 @@ export async function pagePictures({ url, left, done, large, film, refused }) {
   await uploaded.locator('.receipt summary').click()
   await uploaded.locator('.event summary').click()
   await throttle(2_000_000)
+  await holdLast()
   await choose('multipart', large.path)
   const paused = card(large.name)
-  await underWay(paused)
+  await underWay(paused, 0.15)
   await paused.getByRole('button', { name: /^Pause/ }).click()
+  await release()
   await page.locator('.faults summary').click()
   await page.getByRole('button', { name: 'A part is answered 500' }).click()
   await page.locator('#fault-said', { hasText: 'next time' }).waitFor()

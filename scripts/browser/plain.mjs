@@ -1,16 +1,16 @@
 // Uppy itself, on a page of its own.
 
 import assert from 'node:assert/strict'
-import { open, requests, storedParts, throttle } from './browser.mjs'
+import { crawl, hold, open, release, requests, storedParts, throttle } from './browser.mjs'
 
 let page
 
-async function begin({ url, uppy, file, parts, options, speed = 0 }) {
+async function load({ url, uppy, file }) {
   page = await open(`${url}/plain.html?uppy=${uppy}`)
   await page.locator('#file').setInputFiles(file)
-  await throttle(speed)
-  await page.evaluate((all) => window.begin(all), { ...options, parts })
 }
+
+const begin = ({ parts, options }) => page.evaluate((all) => window.begin(all), { ...options, parts })
 
 const settled = () => page.waitForFunction(() => window.uploaded.length + window.failed.length > 0)
 
@@ -22,34 +22,43 @@ async function outcome() {
   return { uploaded, failed, asked, parts: storedParts() }
 }
 
-// Half-way: a part is stored, or some bytes of a file without parts are sent.
-const halfWay = (parts) =>
-  parts
-    ? page.waitForFunction(() => window.partsStored > 0)
-    : page.waitForFunction(() => window.uppy.getFiles()[0].progress.bytesUploaded > 0)
+// Begins and goes half-way: a part is stored and the others are not sent, or some
+// bytes of a file without parts are.
+async function beginHalfWay(args) {
+  await load(args)
+  if (args.parts) {
+    await hold({ method: 'PUT', url: '[?&]partNumber=[^1]' })
+    await begin(args)
+    await page.waitForFunction(() => window.partsStored > 0)
+  } else {
+    await crawl()
+    await begin(args)
+    await page.waitForFunction(() => window.uppy.getFiles()[0].progress.bytesUploaded > 0)
+  }
+}
 
 /** An upload from beginning to end. */
 export async function uppyUpload(args) {
+  await load(args)
   await begin(args)
   return outcome()
 }
 
 /** One that is paused half-way and resumed. */
 export async function uppyPause(args) {
-  await begin(args)
-  await halfWay(args.parts)
+  await beginHalfWay(args)
   await page.evaluate(() => window.uppy.pauseAll())
   const before = await page.evaluate(() => window.uppy.getFiles()[0].progress.bytesUploaded)
   assert.ok(before < (await page.evaluate(() => window.uppy.getFiles()[0].size)), `paused at ${before}`)
   await throttle(0)
+  await release()
   await page.evaluate(() => window.uppy.resumeAll())
   return outcome()
 }
 
 /** One that is given up half-way. */
 export async function uppyAbort(args) {
-  await begin(args)
-  await halfWay(args.parts)
+  await beginHalfWay(args)
   const key = await page.evaluate(() => window.uppy.getFiles()[0].s3Multipart.key)
   const answer = page.waitForResponse((r) => r.request().method() === 'DELETE')
   await page.evaluate(() => window.uppy.cancelAll())

@@ -89,7 +89,7 @@ func testUppy(t *testing.T, table *stacktest.Table, d *driver, s *stack, version
 	})
 	run("one request, paused", func(t *testing.T, _ func(string)) {
 		var got outcome
-		d.call(t, "uppyPause", d.uppy(t, s, version, d.small, s.Ready.CallerToken, map[string]any{"speed": 60_000}), &got)
+		d.call(t, "uppyPause", d.uppy(t, s, version, d.small, s.Ready.CallerToken, nil), &got)
 		got.one(t, s, version, false, d.small)
 	})
 	run("parts, with an odd name", func(t *testing.T, _ func(string)) {
@@ -99,7 +99,7 @@ func testUppy(t *testing.T, table *stacktest.Table, d *driver, s *stack, version
 	})
 	run("parts, paused when one is stored", func(t *testing.T, _ func(string)) {
 		var got outcome
-		d.call(t, "uppyPause", d.uppy(t, s, version, d.large, s.Ready.CallerToken, map[string]any{"parts": true, "speed": 8_000_000}), &got)
+		d.call(t, "uppyPause", d.uppy(t, s, version, d.large, s.Ready.CallerToken, map[string]any{"parts": true}), &got)
 		got.one(t, s, version, true, d.large)
 		if got.asked("GET multipart/{uploadId}") != 1 {
 			t.Errorf("Uppy asked for %q, want the parts listed once", got.Asked)
@@ -113,7 +113,7 @@ func testUppy(t *testing.T, table *stacktest.Table, d *driver, s *stack, version
 			Key    string
 			Status int
 		}
-		d.call(t, "uppyAbort", d.uppy(t, s, version, d.large, s.Ready.CallerToken, map[string]any{"parts": true, "speed": 8_000_000}), &got)
+		d.call(t, "uppyAbort", d.uppy(t, s, version, d.large, s.Ready.CallerToken, map[string]any{"parts": true}), &got)
 		if n := s.openUploads(t, got.Key); got.Key == "" || got.Status != 200 || n != 0 {
 			t.Errorf("giving up %q answered %d and leaves %d uploads at OSS, want 200 and none", got.Key, got.Status, n)
 		}
