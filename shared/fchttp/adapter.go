@@ -114,7 +114,8 @@ func (a *Adapter) run(ctx context.Context, c *call, k kind, event object, start 
 	default:
 		err = errUnknownEvent
 	}
-	attrs := c.spent(append(c.whose(), slog.String("trigger", k.String())), a.now().Sub(start))
+	attrs := append(c.whose(make([]slog.Attr, 0, mostAttrs)), slog.String("trigger", k.String()))
+	attrs = c.spent(attrs, a.now().Sub(start))
 	if err != nil {
 		a.log().LogAttrs(ctx, slog.LevelError, "failed", append(attrs, errorAttrs(err)...)...)
 		return nil, err

@@ -109,7 +109,7 @@ func (c *call) log(ctx context.Context, log *slog.Logger, method string, status 
 	case status >= 400:
 		level, message = slog.LevelWarn, "refused"
 	}
-	attrs := append(c.whose(),
+	attrs := append(c.whose(make([]slog.Attr, 0, mostAttrs)),
 		slog.String("route", route),
 		slog.String("method", method),
 		slog.Int("status", status),
@@ -124,10 +124,13 @@ func (c *call) log(ctx context.Context, log *slog.Logger, method string, status 
 	log.LogAttrs(ctx, level, message, attrs...)
 }
 
-// whose begins the line of an event. It has room for the rest.
-func (c *call) whose() []slog.Attr {
-	const most = 23
-	attrs := append(make([]slog.Attr, 0, most), slog.String("requestId", c.requestID))
+// mostAttrs is how many attributes the line of an event may have. Whoever writes one
+// makes the list, which then stays on its stack: the log copies what it keeps.
+const mostAttrs = 23
+
+// whose begins the line of an event.
+func (c *call) whose(attrs []slog.Attr) []slog.Attr {
+	attrs = append(attrs, slog.String("requestId", c.requestID))
 	if c.function != "" {
 		attrs = append(attrs, slog.String("function", c.function))
 	}
