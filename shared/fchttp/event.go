@@ -66,11 +66,7 @@ func newRequest(k kind, event object, maxBody int64) (*http.Request, error) {
 	if err := readHeader(r, event); err != nil {
 		return r, err
 	}
-	readLine := readGatewayLine
-	if k == triggerEvent {
-		readLine = readTriggerLine
-	}
-	if err := readLine(r, event); err != nil {
+	if err := readLine(r, k, event); err != nil {
 		return r, err
 	}
 	query, err := readQuery(event)
@@ -151,6 +147,14 @@ func readHeader(r *http.Request, event object) error {
 	}
 	delete(r.Header, "Host")
 	return nil
+}
+
+// readLine fills method and path.
+func readLine(r *http.Request, k kind, event object) error {
+	if k == triggerEvent {
+		return readTriggerLine(r, event)
+	}
+	return readGatewayLine(r, event)
 }
 
 // readGatewayLine fills method and path from a classic API gateway's event.

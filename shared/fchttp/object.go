@@ -21,24 +21,31 @@ var errNotObject = errors.New("not a JSON object")
 // readObject takes an event apart. Depth needs no limit here: rawjson.Valid refuses
 // values nested deeper than 10,000 levels.
 func readObject(event []byte) (object, error) {
+	return appendEvent(make(object, 0, usual), event)
+}
+
+// usual is how many members an object has at most, but for headers. A function that
+// makes a list of so many and does no more is inlined, and the list, which nobody
+// keeps, stays on the stack of its caller.
+const usual = 8
+
+func appendEvent(dst object, event []byte) (object, error) {
 	if !rawjson.Valid(event) {
 		return nil, errNotObject
 	}
-	return objectOf(event)
+	return appendMembers(dst, event)
 }
 
-// objectOf takes one level of valid JSON apart.
-func objectOf(value json.RawMessage) (object, error) {
-	const usual = 8 // members, at most
+// appendMembers takes one level of valid JSON apart.
+func appendMembers(dst object, value json.RawMessage) (object, error) {
 	s := rawjson.NewScanner(value)
 	if s.Peek() != '{' {
 		return nil, errNotObject
 	}
-	members := make(object, 0, usual)
 	for s.Next('}') {
-		members = append(members, member{s.Name(), s.Value()})
+		dst = append(dst, member{s.Name(), s.Value()})
 	}
-	return members, nil
+	return dst, nil
 }
 
 // has reports whether the object has a member of that name, of any value.
@@ -85,11 +92,15 @@ func (o object) text(name string) (string, error) {
 
 // object returns a member that must be an object; nil if it is missing or null.
 func (o object) object(name string) (object, error) {
+	return o.appendObject(make(object, 0, usual), name)
+}
+
+func (o object) appendObject(dst object, name string) (object, error) {
 	value, err := o.field(name)
 	if err != nil || value == nil {
 		return nil, err
 	}
-	inner, err := objectOf(value)
+	inner, err := appendMembers(dst, value)
 	if err != nil {
 		return nil, badEvent(name, "is not an object")
 	}
