@@ -129,7 +129,7 @@ func (a *Adapter) serve(c *call, r *http.Request, fault error, start time.Time) 
 	// Taken first, as handlers may change the request.
 	ctx, method, cors, length := r.Context(), r.Method, a.corsHeader(r), r.ContentLength
 
-	w := newRecorder()
+	w := new(recorder)
 	switch {
 	case fault != nil:
 		writeError(w, r, fault)
@@ -138,7 +138,7 @@ func (a *Adapter) serve(c *call, r *http.Request, fault error, start time.Time) 
 	default:
 		if err := guard(func() error { a.Handler.ServeHTTP(w, r); return nil }); err != nil {
 			w.finish()
-			w = newRecorder() // forget what was half written
+			w = new(recorder) // forget what was half written
 			writeError(w, r, fmt.Errorf("%w: %w", errPanic, err))
 		}
 	}

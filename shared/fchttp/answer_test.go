@@ -127,11 +127,23 @@ func TestPlainHandlers(t *testing.T) {
 			w.WriteHeader(200)
 			w.Header().Set("X-A", "2")
 		}, 200, "", false, map[string]string{"X-A": "1"}},
+		{"sets headers behind a route", "GET", func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("X-A", "1")
+			answering(1, nil).ServeHTTP(w, r)
+			w.Header().Set("X-A", "2")
+			w.WriteHeader(500)
+		}, 200, "1", false, map[string]string{"X-A": "1", "Content-Type": "application/json"}},
+		{"sets a header to nothing", "GET", func(w http.ResponseWriter, r *http.Request) {
+			w.Header()["X-A"], w.Header()["Vary"] = nil, []string{""}
+		}, 200, "", false, map[string]string{"X-A": "", "Vary": "", "Cache-Control": "no-store"}},
 		{"sets a header twice", "GET", func(w http.ResponseWriter, r *http.Request) {
 			w.Header().Add("x-a", "1")
 			w.Header().Add("X-A", "2")
 			w.Header().Set("X-B", "1\r\nX-C: 2")
 		}, 200, "", false, map[string]string{"X-A": "1, 2", "X-B": "1  X-C: 2", "X-C": ""}},
+		{"sets a usual header twice", "GET", func(w http.ResponseWriter, r *http.Request) {
+			w.Header()["Vary"] = []string{"A", "B\r\nX-C: 2"}
+		}, 200, "", false, map[string]string{"Vary": "A, B  X-C: 2", "X-C": ""}},
 		{"loosens what is fixed", "GET", func(w http.ResponseWriter, r *http.Request) {
 			w.Header().Set("Cache-Control", "public")
 			w.Header().Set("X-Request-Id", "other")

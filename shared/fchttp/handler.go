@@ -144,11 +144,11 @@ func Handle(h HandlerFunc) http.Handler {
 
 func writeJSON(w http.ResponseWriter, status int, body []byte) {
 	w.Header().Set("Content-Type", "application/json")
-	w.WriteHeader(status)
 	if w, ok := w.(*recorder); ok {
-		w.hand(body)
+		w.hand(status, body)
 		return
 	}
+	w.WriteHeader(status)
 	// A write fails only after the answer was taken from a handler that came
 	// too late, and then there is nobody to tell.
 	_, _ = w.Write(body)
