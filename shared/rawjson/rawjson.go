@@ -26,13 +26,26 @@ type Member struct {
 // Members returns the members of an object in order of appearance. ok is false
 // if text is no object.
 func Members(text []byte) (members []Member, ok bool) {
+	// Inlined, so that a list which its caller does not keep stays on the stack.
+	const usual = 8
+	return appendMembers(make([]Member, 0, usual), text)
+}
+
+func appendMembers(members []Member, text []byte) ([]Member, bool) {
 	s := NewScanner(text)
 	if s.Peek() != '{' {
 		return nil, false
 	}
+	// All names are parts of one string.
+	names, ends := make([]byte, 0, 128), make([]int, 0, 16)
 	for s.Next('}') {
-		name, _ := String(s.Name())
-		members = append(members, Member{name, s.Value()})
+		names = AppendString(names, s.Name())
+		ends = append(ends, len(names))
+		members = append(members, Member{Value: s.Value()})
+	}
+	all, from := string(names), 0
+	for i, end := range ends {
+		members[i].Name, from = all[from:end], end
 	}
 	return members, true
 }
