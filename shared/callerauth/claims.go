@@ -28,7 +28,7 @@ const (
 // claimSet is the payload of a token, each claim as it was written. The
 // library's own claim types take a claim of the wrong kind for an absent one in
 // places, and names in any case; here both are errors or other claims.
-type claimSet map[string]json.RawMessage
+type claimSet struct{ members }
 
 // UnmarshalJSON refuses duplicate names and bytes that are not UTF-8, which
 // encoding/json would silently replace. It is called before the signature is
@@ -37,19 +37,17 @@ func (c *claimSet) UnmarshalJSON(data []byte) error {
 	if !utf8.Valid(data) {
 		return errors.New("claims are not UTF-8")
 	}
-	members, err := object(bytes.Clone(data)) // data is encoding/json's
-	if err != nil {
-		return err
-	}
-	*c = members
-	return nil
+	// The bytes are encoding/json's, which has found them valid.
+	var err error
+	c.members, err = membersOf(bytes.Clone(data))
+	return err
 }
 
 // The getters of jwt.Claims. The library calls those of issuer and audience only
 // when one is expected.
 
 func (c claimSet) GetExpirationTime() (*jwt.NumericDate, error) {
-	if _, ok := c["exp"]; !ok {
+	if c.get("exp") == nil {
 		return nil, errNoExp
 	}
 	return c.date("exp")
@@ -60,8 +58,8 @@ func (c claimSet) GetNotBefore() (*jwt.NumericDate, error) { return c.date("nbf"
 func (c claimSet) GetIssuedAt() (*jwt.NumericDate, error) { return c.date("iat") }
 
 func (c claimSet) GetIssuer() (string, error) {
-	raw, ok := c["iss"]
-	if !ok {
+	raw := c.get("iss")
+	if raw == nil {
 		return "", closer(ErrIssuer, "the claim iss is missing")
 	}
 	issuer, ok := text(raw)
@@ -72,8 +70,8 @@ func (c claimSet) GetIssuer() (string, error) {
 }
 
 func (c claimSet) GetAudience() (jwt.ClaimStrings, error) {
-	raw, ok := c["aud"]
-	if !ok {
+	raw := c.get("aud")
+	if raw == nil {
 		return nil, closer(ErrAudience, "the claim aud is missing")
 	}
 	if one, ok := text(raw); ok && one != "" {
@@ -94,8 +92,8 @@ func (c claimSet) GetSubject() (string, error) { return "", nil }
 // claim is nil.
 func (c claimSet) date(name string) (*jwt.NumericDate, error) {
 	const year10000 = 253402300800 // RFC 3339 ends before it, and int64 is far
-	raw, ok := c[name]
-	if !ok {
+	raw := c.get(name)
+	if raw == nil {
 		return nil, nil
 	}
 	seconds, err := strconv.ParseFloat(string(raw), 64)
@@ -133,8 +131,8 @@ func (c claimSet) caller(subjectClaim string, now time.Time) (Caller, error) {
 }
 
 func (c claimSet) subject(claim string) (string, error) {
-	raw, ok := c[claim]
-	if !ok {
+	raw := c.get(claim)
+	if raw == nil {
 		return "", closer(ErrSubject, "the claim %s is missing", claim)
 	}
 	subject, ok := text(raw)
@@ -149,12 +147,12 @@ func (c claimSet) subject(claim string) (string, error) {
 
 // download reads the claim {"keys": [key, …]}.
 func (c claimSet) download() ([]string, error) {
-	raw, ok := c["download"]
-	if !ok {
+	raw := c.get("download")
+	if raw == nil {
 		return nil, nil
 	}
 	members, err := object(raw)
-	keys, isList := texts(members["keys"])
+	keys, isList := texts(members.get("keys"))
 	if err != nil || len(members) != 1 || !isList || len(keys) > maxDownloads {
 		return nil, closer(ErrClaim, "the claim download is not an object of keys alone, a list of at most %d", maxDownloads)
 	}
@@ -169,8 +167,8 @@ func (c claimSet) download() ([]string, error) {
 // scope reads the claim of RFC 8693, 4.2: names in one string, with spaces
 // between them. Of them it keeps ours: a scope restricts only if it names one.
 func (c claimSet) scope() ([]Scope, error) {
-	raw, ok := c["scope"]
-	if !ok {
+	raw := c.get("scope")
+	if raw == nil {
 		return nil, nil
 	}
 	list, ok := text(raw)
@@ -190,8 +188,8 @@ func (c claimSet) scope() ([]Scope, error) {
 // upload reads the claim of that name. What it cannot read it refuses: to
 // ignore a limit would be to lift it.
 func (c claimSet) upload() (Limits, error) {
-	raw, ok := c["upload"]
-	if !ok {
+	raw := c.get("upload")
+	if raw == nil {
 		return Limits{}, nil
 	}
 	members, err := object(raw)
@@ -199,17 +197,17 @@ func (c claimSet) upload() (Limits, error) {
 		return Limits{}, closer(ErrClaim, "the claim upload is not an object with distinct names")
 	}
 	var u Limits
-	for name, value := range members {
+	for _, m := range members {
 		var err error
-		switch name {
+		switch m.Name {
 		case "context":
-			u.Context, err = uploadContext(value)
+			u.Context, err = uploadContext(m.Value)
 		case "maxSize":
-			u.MaxSize, err = uploadMaxSize(value)
+			u.MaxSize, err = uploadMaxSize(m.Value)
 		case "contentTypes":
-			u.ContentTypes, err = uploadContentTypes(value)
+			u.ContentTypes, err = uploadContentTypes(m.Value)
 		case "key":
-			u.Key, err = uploadKey(value)
+			u.Key, err = uploadKey(m.Value)
 		default:
 			err = closer(ErrClaim, "the claim upload has an unknown member")
 		}
@@ -278,24 +276,41 @@ func uploadContentTypes(value json.RawMessage) ([]string, error) {
 	return types, nil
 }
 
+// members are those of a JSON object, by name. Sorting a few costs less than a map, and
+// many no more.
+type members []rawjson.Member
+
 // object splits a JSON object into its members, which are parts of data. Names are
 // compared as they are, and no name may come twice.
-func object(data []byte) (map[string]json.RawMessage, error) {
+func object(data []byte) (members, error) {
 	if !rawjson.Valid(data) {
 		return nil, errObject
 	}
+	return membersOf(data)
+}
+
+// membersOf is object for valid JSON.
+func membersOf(data []byte) (members, error) {
 	list, ok := rawjson.Members(data)
 	if !ok {
 		return nil, errObject
 	}
-	members := make(map[string]json.RawMessage, len(list))
-	for _, m := range list {
-		members[m.Name] = m.Value
+	slices.SortFunc(list, func(a, b rawjson.Member) int { return strings.Compare(a.Name, b.Name) })
+	for i := 1; i < len(list); i++ {
+		if list[i].Name == list[i-1].Name {
+			return nil, errObject
+		}
 	}
-	if len(members) < len(list) {
-		return nil, errObject
+	return list, nil
+}
+
+// get is the value of a member, nil if there is none.
+func (m members) get(name string) json.RawMessage {
+	at, ok := slices.BinarySearchFunc(m, name, func(m rawjson.Member, name string) int { return strings.Compare(m.Name, name) })
+	if !ok {
+		return nil
 	}
-	return members, nil
+	return m[at].Value
 }
 
 var errObject = errors.New("not an object with distinct names")

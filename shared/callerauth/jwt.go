@@ -129,7 +129,7 @@ func (b *bearer) Authenticate(r *http.Request) (Caller, error) {
 	if err != nil {
 		return Caller{}, err
 	}
-	claims := make(claimSet)
+	var claims claimSet
 	var keyErr error // ours already, and quotes nothing of the token
 	token, err := b.parser.ParseWithClaims(text, &claims, func(token *jwt.Token) (key any, err error) {
 		key, keyErr = b.keyOf(r.Context(), token)
@@ -196,9 +196,9 @@ func CheckTokenHeader(name string) error {
 // token returns the token in the one header that may hold it. Without a token the
 // challenge has no error, as RFC 6750, 3.1 wants it.
 func (b *bearer) token(r *http.Request) (string, error) {
-	send := "Send a JWT in the " + b.header + " header."
 	values := r.Header[b.header]
 	if len(values) == 0 {
+		send := "Send a JWT in the " + b.header + " header."
 		return "", refuse(ErrMissing, "the header "+b.header+" is missing", send, challengeBearer)
 	}
 	if len(values) > 1 {

@@ -57,7 +57,7 @@ func parseKeySet(document []byte) (*keySet, error) {
 		return nil, fmt.Errorf("reading key set: %w", err)
 	}
 	var items []json.RawMessage
-	if raw := members["keys"]; len(raw) == 0 || raw[0] != '[' || json.Unmarshal(raw, &items) != nil {
+	if raw := members.get("keys"); len(raw) == 0 || raw[0] != '[' || json.Unmarshal(raw, &items) != nil {
 		return nil, errors.New("key set has no list of keys")
 	}
 	if len(items) > maxKeys {
@@ -112,14 +112,14 @@ func parseKey(raw json.RawMessage) (key publicKey, ok bool) {
 	if !verifies(members) {
 		return publicKey{}, false
 	}
-	if raw, ok := members["kid"]; ok {
+	if raw := members.get("kid"); raw != nil {
 		id, ok := text(raw)
 		if !ok {
 			return publicKey{}, false
 		}
 		key.id = &id
 	}
-	switch kty, _ := text(members["kty"]); kty {
+	switch kty, _ := text(members.get("kty")); kty {
 	case "RSA":
 		key.algorithm = jwt.SigningMethodRS256.Alg()
 		key.key, ok = rsaKey(members)
@@ -130,7 +130,7 @@ func parseKey(raw json.RawMessage) (key publicKey, ok bool) {
 		key.algorithm = jwt.SigningMethodEdDSA.Alg()
 		key.key, ok = edKey(members)
 	}
-	if raw, named := members["alg"]; named && ok {
+	if raw := members.get("alg"); raw != nil && ok {
 		algorithm, isText := text(raw)
 		ok = isText && algorithm == key.algorithm
 	}
@@ -139,17 +139,17 @@ func parseKey(raw json.RawMessage) (key publicKey, ok bool) {
 
 // verifies reports whether a key is there to verify signatures, as far as it
 // says what it is for.
-func verifies(members map[string]json.RawMessage) bool {
+func verifies(members members) bool {
 	// Everybody can sign with a private key that is published.
-	if _, private := members["d"]; private {
+	if members.get("d") != nil {
 		return false
 	}
-	if raw, ok := members["use"]; ok {
+	if raw := members.get("use"); raw != nil {
 		if use, ok := text(raw); !ok || use != "sig" {
 			return false
 		}
 	}
-	if raw, ok := members["key_ops"]; ok {
+	if raw := members.get("key_ops"); raw != nil {
 		ops, ok := texts(raw)
 		return ok && slices.Contains(ops, "verify")
 	}
@@ -158,9 +158,9 @@ func verifies(members map[string]json.RawMessage) bool {
 
 // rsaKey reads RFC 7518, 6.3.1. A modulus with a zero octet before it, which
 // some issuers write against that section, is the same number.
-func rsaKey(members map[string]json.RawMessage) (*rsa.PublicKey, bool) {
-	modulus, okN := octets(members["n"])
-	exponent, okE := octets(members["e"])
+func rsaKey(members members) (*rsa.PublicKey, bool) {
+	modulus, okN := octets(members.get("n"))
+	exponent, okE := octets(members.get("e"))
 	if !okN || !okE || len(exponent) > 8 {
 		return nil, false
 	}
@@ -175,10 +175,10 @@ func rsaKey(members map[string]json.RawMessage) (*rsa.PublicKey, bool) {
 }
 
 // ecKey reads RFC 7518, 6.2.1. A point that is not on the curve is refused.
-func ecKey(members map[string]json.RawMessage) (*ecdsa.PublicKey, bool) {
-	curve, _ := text(members["crv"])
-	x, okX := octets(members["x"])
-	y, okY := octets(members["y"])
+func ecKey(members members) (*ecdsa.PublicKey, bool) {
+	curve, _ := text(members.get("crv"))
+	x, okX := octets(members.get("x"))
+	y, okY := octets(members.get("y"))
 	if curve != "P-256" || !okX || !okY || len(x) != coordinate || len(y) != coordinate {
 		return nil, false
 	}
@@ -188,9 +188,9 @@ func ecKey(members map[string]json.RawMessage) (*ecdsa.PublicKey, bool) {
 }
 
 // edKey reads RFC 8037, 2.
-func edKey(members map[string]json.RawMessage) (ed25519.PublicKey, bool) {
-	curve, _ := text(members["crv"])
-	x, ok := octets(members["x"])
+func edKey(members members) (ed25519.PublicKey, bool) {
+	curve, _ := text(members.get("crv"))
+	x, ok := octets(members.get("x"))
 	return ed25519.PublicKey(x), ok && curve == "Ed25519" && len(x) == coordinate
 }
 
