@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -87,12 +86,10 @@ func (h *handler) routes() http.Handler {
 func (h *handler) callback(r *http.Request) (any, error) {
 	ctx, cancel := context.WithTimeout(r.Context(), answerWithin)
 	defer cancel()
-	var read bytes.Buffer
-	read.Grow(int(min(max(r.ContentLength, 0), osscallback.MaxBody)) + bytes.MinRead) // at once
-	if _, err := read.ReadFrom(r.Body); err != nil {
+	body, err := fchttp.ReadBody(r)
+	if err != nil {
 		return nil, fmt.Errorf("reading callback body: %w", err)
 	}
-	body := read.Bytes()
 	if err := h.verifier.Verify(ctx, osscallback.Message{URIs: h.uris(r), Header: r.Header, Body: body}); err != nil {
 		return nil, err
 	}
