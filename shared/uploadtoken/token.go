@@ -42,20 +42,18 @@ import (
 	"crypto/aes"
 	"crypto/cipher"
 	"crypto/hkdf"
-	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"hash"
 	"io"
 	"slices"
 	"strings"
-	"sync"
 	"time"
 
 	"ossupload/shared/api"
+	"ossupload/shared/mac"
 )
 
 const (
@@ -158,7 +156,7 @@ type Keyring struct {
 	former []Place
 	random io.Reader
 	// pseudonyms is the key of Pseudonym.
-	pseudonyms []byte
+	pseudonyms *mac.Key
 }
 
 // ring is a secret by purpose, and whether it still opens tokens.
@@ -197,10 +195,11 @@ func NewKeyring(c Config) (*Keyring, error) {
 		}
 		k.keys[key.ID] = ring{derived, i < openTokens}
 	}
-	var err error
-	if k.pseudonyms, err = hkdf.Key(sha256.New, c.Keys[0].Secret, nil, "ossupload "+version+" pseudonym", 32); err != nil {
+	key, err := hkdf.Key(sha256.New, c.Keys[0].Secret, nil, "ossupload "+version+" pseudonym", 32)
+	if err != nil {
 		return nil, fmt.Errorf("deriving the key of pseudonyms: %w", err)
 	}
+	k.pseudonyms = mac.New(key)
 	return k, nil
 }
 
@@ -209,9 +208,9 @@ func NewKeyring(c Config) (*Keyring, error) {
 // can try names on it, as on a plain hash; with the first secret it changes.
 func (k *Keyring) Pseudonym(subject string) string {
 	const size = 8 // bytes
-	mac := hmac.New(sha256.New, k.pseudonyms)
-	mac.Write([]byte(subject))
-	return hex.EncodeToString(mac.Sum(nil)[:size])
+	var sum [mac.Size]byte
+	k.pseudonyms.Append(sum[:0], []byte(subject))
+	return hex.EncodeToString(sum[:size])
 }
 
 func allComplete(places []Place) bool {
@@ -225,7 +224,7 @@ func derive(id string, secret []byte) (map[Purpose]*purposeKey, error) {
 		if err != nil {
 			return nil, err
 		}
-		derived[p] = &purposeKey{data: []byte(version + "." + id + "." + string(p)), mac: hmac.New(sha256.New, key)}
+		derived[p] = &purposeKey{data: []byte(version + "." + id + "." + string(p)), mac: mac.New(key)}
 	}
 	return derived, nil
 }
@@ -233,22 +232,13 @@ func derive(id string, secret []byte) (map[Purpose]*purposeKey, error) {
 // purposeKey is a secret's key for a purpose.
 type purposeKey struct {
 	data []byte // that is authenticated and not encrypted
-
-	// One HMAC for all tokens: Reset takes it back to where the key is hashed, which
-	// is half of the work for a message so short.
-	mu  sync.Mutex
-	mac hash.Hash
-	key []byte // of the last token
+	mac  *mac.Key
 }
 
 // aead is the cipher of the token that has this salt.
 func (k *purposeKey) aead(salt []byte) (cipher.AEAD, error) {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	k.mac.Reset()
-	k.mac.Write(salt[:saltLen/2])
-	k.key = k.mac.Sum(k.key[:0])
-	block, err := aes.NewCipher(k.key)
+	var key [mac.Size]byte
+	block, err := aes.NewCipher(k.mac.Append(key[:0], salt[:saltLen/2]))
 	if err != nil {
 		return nil, fmt.Errorf("making token cipher: %w", err)
 	}
