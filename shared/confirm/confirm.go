@@ -17,8 +17,9 @@
 //
 // It imports storage for what a HEAD shows, uploadtoken for what was granted, hold
 // for the comparison, grant for the names of markers and for metadata, which must
-// be read as it was written, outbox for what waits, rawjson to encode receipts, trace
-// for what the log tells of an event, and secureurl for where events may be sent.
+// be read as it was written, outbox for what waits, rawjson to encode receipts, mac
+// to sign them and events, trace for what the log tells of an event, and secureurl
+// for where events may be sent.
 package confirm
 
 import (

@@ -3,6 +3,7 @@ package confirm
 import (
 	"bytes"
 	"context"
+	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -12,15 +13,13 @@ import (
 	"net"
 	"net/http"
 	"strconv"
-	"strings"
 	"time"
 
+	"ossupload/shared/mac"
 	"ossupload/shared/netcause"
 	"ossupload/shared/outbox"
 	"ossupload/shared/secureurl"
 	"ossupload/shared/trace"
-
-	standardwebhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
 )
 
 // webhook posts events as Standard Webhooks defines: headers webhook-id,
@@ -33,12 +32,13 @@ import (
 // 4 s. A patient webhook has no budget, and its tries share what time the caller
 // has as they come. Any 2xx counts as taken; redirects are not followed.
 type webhook struct {
-	url    string
-	signer []*standardwebhooks.Webhook
-	client *http.Client
-	budget time.Duration // 0: patient
-	now    func() time.Time
-	jitter func() float64
+	// requests is what is the same in all of them.
+	requests  *http.Request
+	keys      []*mac.Key // of the secrets
+	transport http.RoundTripper
+	budget    time.Duration // 0: patient
+	now       func() time.Time
+	jitter    func() float64
 }
 
 // WebhookConfig says where events go.
@@ -64,7 +64,11 @@ func newWebhook(c WebhookConfig, now func() time.Time) (*webhook, error) {
 	if _, err := secureurl.Parse(c.URL); err != nil {
 		return nil, fmt.Errorf("the webhook's URL %w", err)
 	}
-	w := &webhook{url: c.URL, budget: c.Budget, now: now, jitter: c.Jitter}
+	r, err := http.NewRequest(http.MethodPost, c.URL, nil)
+	if err != nil {
+		return nil, errors.New("making webhook request")
+	}
+	w := &webhook{requests: r, transport: c.Client, budget: c.Budget, now: now, jitter: c.Jitter}
 	if w.jitter == nil {
 		w.jitter = mathrand.Float64
 	}
@@ -72,23 +76,14 @@ func newWebhook(c WebhookConfig, now func() time.Time) (*webhook, error) {
 		if len(secret) == 0 {
 			return nil, errors.New("a webhook's secret is empty")
 		}
-		s, err := standardwebhooks.NewWebhookRaw(secret)
-		if err != nil {
-			return nil, fmt.Errorf("making webhook signer: %w", err)
-		}
-		w.signer = append(w.signer, s)
+		w.keys = append(w.keys, mac.New(secret))
 	}
-	transport := c.Client
-	if transport == nil {
-		transport = netcause.Transport{Next: &http.Transport{
+	if w.transport == nil {
+		w.transport = netcause.Transport{Next: &http.Transport{
 			DialContext:         (&net.Dialer{Timeout: c.Budget / 2}).DialContext,
 			TLSHandshakeTimeout: c.Budget / 2,
 			IdleConnTimeout:     60 * time.Second,
 		}}
-	}
-	w.client = &http.Client{
-		Transport:     transport,
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
 	return w, nil
 }
@@ -132,15 +127,13 @@ func (w *webhook) post(ctx context.Context, id string, body []byte) (again bool,
 	}
 	defer cancel()
 	now := w.now()
-	r, err := w.request(ctx, id, body, now)
-	if err != nil {
-		return false, err
-	}
+	r := w.request(ctx, id, body, now)
 	end := trace.From(ctx).Begin(trace.Webhook)
-	res, err := w.client.Do(r)
+	// Not a client's Do, which is for redirects and cookies.
+	res, err := w.transport.RoundTrip(r)
 	end()
 	if err != nil {
-		// net/http puts the URL into its error, and a webhook URL may hold a secret.
+		// A transport may put the URL into its error, and it may hold a secret.
 		return true, errors.New("posting event: " + netcause.Of(err))
 	}
 	drain(ctx, cancel, res.Body)
@@ -148,29 +141,40 @@ func (w *webhook) post(ctx context.Context, id string, body []byte) (again bool,
 }
 
 // request is a signed request to deliver an event.
-func (w *webhook) request(ctx context.Context, id string, body []byte, now time.Time) (*http.Request, error) {
-	r, err := http.NewRequestWithContext(ctx, http.MethodPost, w.url, bytes.NewReader(body))
-	if err != nil {
-		return nil, errors.New("making webhook request")
-	}
-	signatures := make([]string, len(w.signer))
-	for i, s := range w.signer {
-		if signatures[i], err = s.Sign(id, now, body); err != nil {
-			return nil, fmt.Errorf("signing event: %w", err)
-		}
-	}
+func (w *webhook) request(ctx context.Context, id string, body []byte, now time.Time) *http.Request {
+	timestamp := strconv.FormatInt(now.Unix(), 10)
+	r := w.requests.WithContext(ctx)
 	// Named as net/http sends them: Set would have to make these names first.
 	r.Header = http.Header{
 		"Content-Type":      {"application/json"},
 		"User-Agent":        {"ossupload"},
 		"Webhook-Id":        {id},
-		"Webhook-Timestamp": {strconv.FormatInt(now.Unix(), 10)},
-		"Webhook-Signature": {strings.Join(signatures, " ")},
+		"Webhook-Timestamp": {timestamp},
+		"Webhook-Signature": {w.signatures(id, timestamp, body)},
 	}
 	if parent := trace.From(ctx).Parent(); parent != "" {
-		r.Header.Set("Traceparent", parent)
+		r.Header["Traceparent"] = []string{parent}
 	}
-	return r, nil
+	r.ContentLength = int64(len(body))
+	// The transport asks for the body again if a connection was closed meanwhile.
+	r.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(body)), nil }
+	r.Body, _ = r.GetBody()
+	return r
+}
+
+// signatures are those of an event with each secret.
+func (w *webhook) signatures(id, timestamp string, body []byte) string {
+	const each = len(" v1,") + (mac.Size+2)/3*4
+	var sum [mac.Size]byte
+	before := []byte(id + "." + timestamp + ".")
+	all := make([]byte, 0, len(w.keys)*each)
+	for i, key := range w.keys {
+		if i > 0 {
+			all = append(all, ' ')
+		}
+		all = base64.StdEncoding.AppendEncode(append(all, "v1,"...), key.Append(sum[:0], before, body))
+	}
+	return string(all)
 }
 
 // drain reads an answer to its end, to keep the connection, if that is near. The
