@@ -98,40 +98,44 @@ func (w webhook) patient() *webhook {
 // Notify posts body until it is taken, refused for good, or the budget is
 // spent.
 func (w *webhook) Notify(ctx context.Context, id string, body []byte) error {
+	// A time and no context: each try has a context of its own.
+	var end time.Time
 	if w.budget > 0 {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, w.budget)
-		defer cancel()
+		end = time.Now().Add(w.budget)
+		if deadline, ok := ctx.Deadline(); ok && deadline.Before(end) {
+			end = deadline
+		}
 	}
 	var err error
 	for n := range tries {
-		if n > 0 && !pause(ctx, time.Duration((0.5+w.jitter())*float64(firstPause<<(n-1)))) {
+		if n > 0 && !pause(ctx, time.Duration((0.5+w.jitter())*float64(firstPause<<(n-1))), end) {
 			return err
 		}
 		var again bool
-		if again, err = w.post(ctx, id, body); err == nil || !again {
+		if again, err = w.post(ctx, end, id, body); err == nil || !again {
 			return err
 		}
 	}
 	return err
 }
 
-// post tries once. again says whether another try may do better.
-func (w *webhook) post(ctx context.Context, id string, body []byte) (again bool, err error) {
+// post tries once, before end if there is one. again says whether another try may do
+// better.
+func (w *webhook) post(ctx context.Context, end time.Time, id string, body []byte) (again bool, err error) {
 	var cancel context.CancelFunc
-	if deadline, ok := ctx.Deadline(); ok && w.budget > 0 {
-		// Half of what is left, so that one silent try does not spend it all.
-		ctx, cancel = context.WithTimeout(ctx, time.Until(deadline)/2)
-	} else {
+	if end.IsZero() {
 		ctx, cancel = context.WithCancel(ctx)
+	} else {
+		// Half of what is left, so that one silent try does not spend it all.
+		ctx, cancel = context.WithTimeout(ctx, time.Until(end)/2)
 	}
 	defer cancel()
 	now := w.now()
 	r := w.request(ctx, id, body, now)
-	end := trace.From(ctx).Begin(trace.Webhook)
+	answered := trace.From(ctx).Begin(trace.Webhook)
 	// Not a client's Do, which is for redirects and cookies.
 	res, err := w.transport.RoundTrip(r)
-	end()
+	answered()
 	if err != nil {
 		// A transport may put the URL into its error, and it may hold a secret.
 		return true, errors.New("posting event: " + netcause.Of(err))
@@ -186,6 +190,9 @@ func drain(ctx context.Context, cancel context.CancelFunc, body io.ReadCloser) {
 		longest = 50 * time.Millisecond
 	)
 	defer body.Close()
+	if body == http.NoBody {
+		return // no timer for nothing
+	}
 	if deadline, ok := ctx.Deadline(); ok && time.Until(deadline) < 2*longest {
 		return
 	}
@@ -222,12 +229,18 @@ func retryAfter(header http.Header, now time.Time) time.Duration {
 	return 0
 }
 
-func pause(ctx context.Context, d time.Duration) bool {
+// pause waits for d, and reports whether that is over before ctx and before end, if
+// there is one.
+func pause(ctx context.Context, d time.Duration, end time.Time) bool {
+	whole := true
+	if left := time.Until(end); !end.IsZero() && left < d {
+		d, whole = left, false
+	}
 	t := time.NewTimer(d)
 	defer t.Stop()
 	select {
 	case <-t.C:
-		return true
+		return whole
 	case <-ctx.Done():
 		return false
 	}
