@@ -32,6 +32,7 @@ import (
 
 	"ossupload/shared/api"
 	"ossupload/shared/hold"
+	"ossupload/shared/mac"
 	"ossupload/shared/outbox"
 	"ossupload/shared/storage"
 	"ossupload/shared/trace"
@@ -90,10 +91,11 @@ type Config struct {
 
 // Confirmer confirms uploads to one bucket. It is safe for concurrent use.
 type Confirmer struct {
-	config  Config
-	once    *once
-	quick   Notifier // of what was just stored, or found
-	patient Notifier // of what waits in the outbox
+	config   Config
+	once     *once
+	quick    Notifier // of what was just stored, or found
+	patient  Notifier // of what waits in the outbox
+	receipts *mac.Key // nil: answers carry no token
 }
 
 // New returns a Confirmer. It keeps an instance from delivering twice at once, and
@@ -106,6 +108,9 @@ func New(c Config) (*Confirmer, error) {
 		c.Log = slog.New(slog.DiscardHandler)
 	}
 	confirmer := &Confirmer{config: c, once: newOnce(c.Now), quick: c.Notifier, patient: c.Notifier}
+	if len(c.ReceiptSecret) > 0 {
+		confirmer.receipts = mac.New(c.ReceiptSecret)
+	}
 	switch {
 	case c.Notifier != nil:
 	case c.Webhook.URL == "":
@@ -220,16 +225,17 @@ func (c *Confirmer) announce(ctx context.Context, claims uploadtoken.Claims, obj
 		return Answer{}, errors.Join(err, c.refuse(ctx, claims, object, err, p))
 	}
 	receipt := c.receipt(claims, object)
-	raised := raised{kind: Completed, id: receipt.EventID, key: claims.Key, object: object, data: completedData{receipt, claims.Subject}}
-	state, err := c.raise(ctx, raised, p)
+	encoded := receipt.appendMembers(append(make([]byte, 0, usualLen), '{'))
+	body := completedEvent(receipt.UploadedAt, encoded[1:], claims.Subject)
+	state, err := c.raise(ctx, raised{kind: Completed, id: receipt.EventID, key: claims.Key, object: object, body: body}, p)
 	if err != nil {
 		return Answer{}, err
 	}
 	answer := Answer{Receipt: receipt, Delivered: state == taken}
-	if len(c.config.ReceiptSecret) > 0 {
+	if c.receipts != nil {
 		// Not part of the event: what a backend is told directly needs no proof,
 		// and the event may be logged.
-		answer.ReceiptToken = receiptToken(c.config.ReceiptSecret, receipt, claims.Subject)
+		answer.ReceiptToken = receiptToken(c.receipts, encoded, receipt, claims.Subject)
 	}
 	return answer, nil
 }
@@ -247,11 +253,15 @@ func (c *Confirmer) refuse(ctx context.Context, claims uploadtoken.Claims, objec
 	case known != "":
 		return nil
 	}
-	id := eventID(Refused, claims.ID, object)
-	_, err := c.raise(ctx, raised{kind: Refused, id: id, key: claims.Key, object: object, state: refused, data: refusedData{
+	id, at := eventID(Refused, claims.ID, object), object.LastModified.UTC()
+	body, err := event{Type: Refused, Timestamp: at, Data: refusedData{
 		Bucket: c.config.Bucket, Key: claims.Key, Size: object.Size, ETag: object.ETag, VersionID: object.VersionID,
-		Reason: cause.Error(), Subject: claims.Subject, UploadedAt: object.LastModified.UTC(), EventID: id,
-	}}, p)
+		Reason: cause.Error(), Subject: claims.Subject, UploadedAt: at, EventID: id,
+	}}.encode()
+	if err != nil {
+		return err
+	}
+	_, err = c.raise(ctx, raised{kind: Refused, id: id, key: claims.Key, object: object, state: refused, body: body}, p)
 	return err
 }
 
@@ -260,25 +270,21 @@ type raised struct {
 	kind, id, key string
 	object        storage.Object
 	state         state // what the marker says once it was taken; "": taken
-	data          any
+	body          []byte
 }
 
 // raise delivers or queues an event, and marks how far it is.
 func (c *Confirmer) raise(ctx context.Context, e raised, p pace) (state, error) {
-	body, err := event{Type: e.kind, Timestamp: e.object.LastModified.UTC(), Data: e.data}.encode()
-	if err != nil {
-		return "", err
-	}
 	reached := e.state
 	if reached == "" {
 		reached = taken
 	}
-	if failed := c.deliver(ctx, e.id, body, p); failed != nil {
+	if failed := c.deliver(ctx, e.id, e.body, p); failed != nil {
 		if c.takenBefore(ctx, e, p) {
 			trace.From(ctx).Announce(trace.Announced{Event: e.id, As: string(taken), Bytes: e.object.Size})
 			return taken, nil
 		}
-		if err := c.enqueue(ctx, e, body, p); err != nil {
+		if err := c.enqueue(ctx, e, p); err != nil {
 			// Not wrapped: outbox.ErrRefused is about the event, and must not end the
 			// check that it was made for, and that will be made again.
 			return "", fmt.Errorf("%w: %v: %w", ErrDelivery, failed, err)
@@ -316,11 +322,11 @@ func (c *Confirmer) takenBefore(ctx context.Context, e raised, p pace) bool {
 	return err == nil && before == taken
 }
 
-func (c *Confirmer) enqueue(ctx context.Context, e raised, body []byte, p pace) error {
+func (c *Confirmer) enqueue(ctx context.Context, e raised, p pace) error {
 	ctx, cancel := context.WithTimeout(ctx, p.queueing)
 	defer cancel()
 	return c.config.Queue.Put(ctx, outbox.Entry{
-		Kind: outbox.Event, ID: e.id, Type: e.kind, Key: e.key, Marker: c.markerName(e.key, e.object), Body: body, Stored: e.object.LastModified,
+		Kind: outbox.Event, ID: e.id, Type: e.kind, Key: e.key, Marker: c.markerName(e.key, e.object), Body: e.body, Stored: e.object.LastModified,
 		Trace: trace.From(ctx).Parent(),
 	})
 }

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/golang-jwt/jwt/v5"
+
+	"ossupload/shared/mac"
 )
 
 // plainJSON is what encoding/json makes of v without HTML escaping.
@@ -33,13 +35,16 @@ func checkEncoding(t *testing.T, r Receipt, subject, token string, delivered boo
 	if got, want := string(answer.AppendJSON([]byte("before"))), "before"+plainJSON(t, plain(answer)); got != want {
 		t.Errorf("AppendJSON = %s, want %s", got, want)
 	}
-	e := event{Type: Completed, Timestamp: r.UploadedAt, Data: completedData{r, subject}}
-	if got, err := e.encode(); err != nil || string(got) != plainJSON(t, e) {
-		t.Errorf("encode = %s, %v, want %s", got, err, plainJSON(t, e))
+	e := event{Type: Completed, Timestamp: r.UploadedAt, Data: struct {
+		Receipt
+		Subject string `json:"subject"`
+	}{r, subject}}
+	if got := completedEvent(r.UploadedAt, r.appendMembers(nil), subject); string(got) != plainJSON(t, e) {
+		t.Errorf("completedEvent = %s, want %s", got, plainJSON(t, e))
 	}
 
 	secret := []byte(strings.Repeat("s", 32))
-	signed := receiptToken(secret, r, subject)
+	signed := receiptToken(mac.New(secret), r.appendMembers([]byte("{")), r, subject)
 	claims := struct {
 		Receipt
 		jwt.RegisteredClaims

@@ -1,16 +1,15 @@
 package confirm
 
 import (
-	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
 	"strconv"
-	"strings"
 	"time"
 
 	"ossupload/shared/grant"
+	"ossupload/shared/mac"
 	"ossupload/shared/rawjson"
 	"ossupload/shared/storage"
 	"ossupload/shared/uploadtoken"
@@ -59,16 +58,12 @@ const (
 
 // event is the webhook's body, as Standard Webhooks lays it out. It has no
 // version: fields are only added, to it and to the receipt, and none is renamed
-// or removed or changes its meaning. Receivers ignore what they do not know.
+// or removed or changes its meaning. Receivers ignore what they do not know. That of
+// a completed upload is written by completedEvent.
 type event struct {
 	Type      string    `json:"type"`
 	Timestamp time.Time `json:"timestamp"` // of the upload, not of the delivery
 	Data      any       `json:"data"`
-}
-
-type completedData struct {
-	Receipt
-	Subject string `json:"subject"`
 }
 
 // refusedData tells of an object that disagrees with its grant.
@@ -132,16 +127,26 @@ func (c *Confirmer) receipt(claims uploadtoken.Claims, object storage.Object) Re
 //
 //	"evt_" + hex(SHA-256(type LF jti LF etag LF size LF crc64 LF versionId))[:32]
 func eventID(kind, jti string, o storage.Object) string {
-	sum := sha256.Sum256([]byte(strings.Join([]string{kind, jti, o.ETag, strconv.FormatInt(o.Size, 10), o.CRC64, o.VersionID}, "\n")))
-	return "evt_" + hex.EncodeToString(sum[:16])
+	text := make([]byte, 0, 256) // on the stack, as usually all of it fits
+	text = append(append(text, kind...), '\n')
+	text = append(append(text, jti...), '\n')
+	text = append(append(text, o.ETag...), '\n')
+	text = append(strconv.AppendInt(text, o.Size, 10), '\n')
+	text = append(append(text, o.CRC64...), '\n')
+	sum := sha256.Sum256(append(text, o.VersionID...))
+	return string(hex.AppendEncode([]byte("evt_"), sum[:16]))
 }
+
+// jwtHeader is {"alg":"HS256","typ":"JWT"} in base64url, and a dot.
+const jwtHeader = "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9."
 
 // receiptToken is the receipt as a JWT (HS256): sub is the subject, jti the
 // event id, iat the time of the upload. It states a fact, which does not
 // expire, so it has no exp; who takes it should take each jti once.
-func receiptToken(secret []byte, r Receipt, subject string) string {
-	claims := r.appendMembers(append(make([]byte, 0, usualLen), '{'))
-	claims = append(claims, `,"iss":"ossupload"`...)
+//
+// encoded is an opening brace and the members of the receipt; it is used up.
+func receiptToken(key *mac.Key, encoded []byte, r Receipt, subject string) string {
+	claims := append(encoded, `,"iss":"ossupload"`...)
 	if subject != "" {
 		claims = rawjson.AppendQuote(append(claims, `,"sub":`...), subject)
 	}
@@ -149,12 +154,10 @@ func receiptToken(secret []byte, r Receipt, subject string) string {
 	claims = rawjson.AppendQuote(append(claims, `,"jti":`...), r.EventID)
 	claims = append(claims, '}')
 
-	const header = `{"alg":"HS256","typ":"JWT"}`
 	encoding := base64.RawURLEncoding
-	token := make([]byte, 0, encoding.EncodedLen(len(header))+encoding.EncodedLen(len(claims))+encoding.EncodedLen(sha256.Size)+len(".."))
-	token = encoding.AppendEncode(token, []byte(header))
-	token = encoding.AppendEncode(append(token, '.'), claims)
-	mac := hmac.New(sha256.New, secret)
-	mac.Write(token)
-	return string(encoding.AppendEncode(append(token, '.'), mac.Sum(nil)))
+	token := make([]byte, 0, len(jwtHeader)+encoding.EncodedLen(len(claims))+len(".")+encoding.EncodedLen(mac.Size))
+	token = encoding.AppendEncode(append(token, jwtHeader...), claims)
+	var sum [mac.Size]byte
+	signature := key.Append(sum[:0], token)
+	return string(encoding.AppendEncode(append(token, '.'), signature))
 }

@@ -108,11 +108,15 @@ func (c *Confirmer) tellStored(ctx context.Context, key string, object storage.O
 	if known, err := c.marker(ctx, key, object); err != nil || known != "" {
 		return err
 	}
-	id := eventID(Stored, key, object)
-	_, err := c.raise(ctx, raised{kind: Stored, id: id, key: key, object: object, data: storedData{
+	id, at := eventID(Stored, key, object), object.LastModified.UTC()
+	body, err := event{Type: Stored, Timestamp: at, Data: storedData{
 		Bucket: c.config.Bucket, Key: key, Size: object.Size, ETag: object.ETag, VersionID: object.VersionID,
-		UploadedAt: object.LastModified.UTC(), EventID: id,
-	}}, unhurried)
+		UploadedAt: at, EventID: id,
+	}}.encode()
+	if err != nil {
+		return err
+	}
+	_, err = c.raise(ctx, raised{kind: Stored, id: id, key: key, object: object, body: body}, unhurried)
 	return err
 }
 
