@@ -146,13 +146,13 @@ var (
 	unhurried = pace{reserve: time.Second, queueing: 2 * time.Second, marking: 2 * time.Second, sure: true}
 )
 
-// leaving is ctx, ended early enough that so much time is left of it.
-func leaving(ctx context.Context, left time.Duration) (context.Context, context.CancelFunc) {
+// leaving is parent, ended early enough that so much time is left of ctx.
+func leaving(ctx, parent context.Context, left time.Duration) (context.Context, context.CancelFunc) {
 	deadline, ok := ctx.Deadline()
 	if !ok {
-		return context.WithCancel(ctx)
+		return context.WithCancel(parent)
 	}
-	return context.WithDeadline(ctx, deadline.Add(-left))
+	return context.WithDeadline(parent, deadline.Add(-left))
 }
 
 // Confirm asks for the object of claims, holds it against them, has the event
@@ -279,7 +279,7 @@ func (c *Confirmer) raise(ctx context.Context, e raised, p pace) (state, error) 
 	if reached == "" {
 		reached = taken
 	}
-	if failed := c.deliver(ctx, e.id, e.body, p); failed != nil {
+	if failed := c.once.notify(ctx, p.reserve, c.quick, e.id, e.body); failed != nil {
 		if c.takenBefore(ctx, e, p) {
 			trace.From(ctx).Announce(trace.Announced{Event: e.id, As: string(taken), Bytes: e.object.Size})
 			return taken, nil
@@ -304,17 +304,10 @@ func (c *Confirmer) raise(ctx context.Context, e raised, p pace) (state, error) 
 	return reached, nil
 }
 
-// deliver ends early enough for what comes after it.
-func (c *Confirmer) deliver(ctx context.Context, id string, body []byte, p pace) error {
-	ctx, cancel := leaving(ctx, p.reserve)
-	defer cancel()
-	return c.once.notify(ctx, c.quick, id, body)
-}
-
 // takenBefore reports whether an event that nobody takes now was taken before. It
 // ends early enough for queueing and marking.
 func (c *Confirmer) takenBefore(ctx context.Context, e raised, p pace) bool {
-	ctx, cancel := leaving(ctx, p.queueing+p.marking)
+	ctx, cancel := leaving(ctx, ctx, p.queueing+p.marking)
 	defer cancel()
 	ctx, stop := context.WithTimeout(ctx, p.marking)
 	defer stop()

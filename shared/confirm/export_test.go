@@ -18,7 +18,7 @@ type onceTo struct {
 }
 
 func (o onceTo) Notify(ctx context.Context, id string, body []byte) error {
-	return o.notify(ctx, o.next, id, body)
+	return o.notify(ctx, 0, o.next, id, body)
 }
 
 func NewEventLog(log *slog.Logger, whole bool) Notifier { return eventLog{log, whole} }

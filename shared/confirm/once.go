@@ -31,22 +31,18 @@ func newOnce(now func() time.Time) *once {
 }
 
 // notify has next deliver what is not a repetition, and waits for the one delivery
-// of id, no longer than ctx lasts.
-func (o *once) notify(ctx context.Context, next Notifier, id string, body []byte) error {
+// of id, so long that this much time is left of ctx.
+func (o *once) notify(ctx context.Context, left time.Duration, next Notifier, id string, body []byte) error {
 	if o.recently(id) {
 		return nil
 	}
+	// Others wait for this delivery too: the first request's end must not take it
+	// from them, but its deadline still holds. One context is for both, the delivery
+	// and the wait.
+	shared, cancel := leaving(ctx, context.WithoutCancel(ctx), left)
 	done := o.flight.DoChan(id, func() (any, error) {
 		if o.recently(id) {
 			return nil, nil
-		}
-		// Others wait for this delivery too: the first request's end must not
-		// take it from them, but its deadline still holds.
-		shared := context.WithoutCancel(ctx)
-		if deadline, ok := ctx.Deadline(); ok {
-			var cancel context.CancelFunc
-			shared, cancel = context.WithDeadline(shared, deadline)
-			defer cancel()
 		}
 		err := next.Notify(shared, id, body)
 		if err == nil {
@@ -56,8 +52,13 @@ func (o *once) notify(ctx context.Context, next Notifier, id string, body []byte
 	})
 	select {
 	case result := <-done:
+		cancel()
 		return result.Err
+	case <-shared.Done():
+		cancel()
+		return fmt.Errorf("waiting for delivery: %w", shared.Err())
 	case <-ctx.Done():
+		go func() { <-done; cancel() }() // what is shared ends with the delivery
 		return fmt.Errorf("waiting for delivery: %w", ctx.Err())
 	}
 }

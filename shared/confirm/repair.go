@@ -131,7 +131,7 @@ func (c *Confirmer) Do(ctx context.Context, e outbox.Entry) error {
 	if known, err := c.readMarker(ctx, e.Marker); err != nil || known == taken {
 		return err
 	}
-	if err := c.once.notify(ctx, c.patient, e.ID, e.Body); err != nil {
+	if err := c.once.notify(ctx, 0, c.patient, e.ID, e.Body); err != nil {
 		return err
 	}
 	// What was taken is marked, even if that took all the time there was.
