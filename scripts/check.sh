@@ -71,14 +71,19 @@ fi
 
 # The tests come last, so that the end of the output tells the outcome. Recipes,
 # receivers and browsers print which of them ran, and why the others did not; of
-# the rest, what failed or was skipped.
+# the rest, what failed or was skipped. What a test said that failed stands once
+# more below its outcome, for a table or many tests may lie between.
 # Recipes and browsers wait more than they compute, so that a third package fits
 # beside two. What takes longest begins first.
 printf '+ go test -v -p 3 -timeout 25m ./scripts/e2e ./...\n'
 go test -v -p 3 -timeout 25m ./scripts/e2e ./... | awk '
-  /^=== / || /^PASS$/ || /"level"/ { next }
+  /^=== / { test = $3; next }
+  /^PASS$/ || /"level"/ { next }
   /^ *--- PASS/ && !/Recipes|Receivers|Browser/ { next }
-  { print }'
+  { print }
+  /^ *--- FAIL/ { printf "%s", said[$3]; next }
+  /^(ok|FAIL)[ \t]/ { split("", said) } # the next package
+  /^    / && !/^ *--- / { said[test] = said[test] $0 "\n" }'
 if [ -n "${CHECK_FAST:-}" ]; then
   skip "go test -race" "CHECK_FAST is set"
 elif [ "$(go env CGO_ENABLED)" != 1 ]; then
