@@ -16,7 +16,6 @@ package grant
 import (
 	"fmt"
 	"io"
-	"maps"
 	"net/url"
 	"slices"
 	"strings"
@@ -327,7 +326,7 @@ func refuseHeaders(w Wish, f *faults) {
 // addMetadata adds user metadata to headers, as it travels.
 func addMetadata(h, metadata map[string]string, f *faults) {
 	total := 0
-	for _, name := range slices.Sorted(maps.Keys(metadata)) {
+	for _, name := range sortedNames(metadata) {
 		if IsOwnMetadata(name) {
 			f.add("metadata."+name, "is a reserved name")
 		}
@@ -346,7 +345,7 @@ func addMetadata(h, metadata map[string]string, f *faults) {
 // tagging is the value of x-oss-tagging: a=b&c=d with both sides encoded.
 func (p Policy) tagging(tags map[string]string, f *faults) string {
 	values := make(url.Values, len(tags))
-	for _, key := range slices.Sorted(maps.Keys(tags)) {
+	for _, key := range sortedNames(tags) {
 		if strings.HasPrefix(strings.ToLower(key), ownPrefix) || !slices.Contains(p.TagKeys, key) {
 			f.add("tags."+key, "is not an allowed tag")
 			continue // it may be as large as a body

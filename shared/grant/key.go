@@ -5,7 +5,6 @@ import (
 	"encoding/binary"
 	"encoding/hex"
 	"errors"
-	"fmt"
 	"io"
 	"strings"
 	"time"
@@ -50,19 +49,20 @@ func CheckBelow(prefix string) error {
 // [a-z0-9-] become _hh. A segment that would be too long is replaced by "__"
 // and a hash; no other segment begins so, since "_" itself becomes "_5f".
 func SubjectSegment(subject string) string {
-	var b strings.Builder
-	for _, c := range []byte(subject) {
+	segment := make([]byte, 0, maxSegment)
+	for i := range len(subject) {
+		c := subject[i]
 		if 'a' <= c && c <= 'z' || '0' <= c && c <= '9' || c == '-' {
-			b.WriteByte(c)
+			segment = append(segment, c)
 		} else {
-			fmt.Fprintf(&b, "_%02x", c)
+			segment = hex.AppendEncode(append(segment, '_'), []byte{c})
 		}
 	}
-	if b.Len() > maxSegment {
+	if len(segment) > maxSegment {
 		sum := sha256.Sum256([]byte(subject))
 		return "__" + hex.EncodeToString(sum[:])
 	}
-	return b.String()
+	return string(segment)
 }
 
 // extensionOf is "." and the extension of a file name when it is 1 to 8 of
@@ -91,5 +91,12 @@ func newUUIDv7(now time.Time, random io.Reader) (string, error) {
 	binary.BigEndian.PutUint16(u[4:6], uint16(now.UnixMilli()))
 	u[6] = u[6]&0x0f | 0x70
 	u[8] = u[8]&0x3f | 0x80
-	return fmt.Sprintf("%x-%x-%x-%x-%x", u[0:4], u[4:6], u[6:8], u[8:10], u[10:]), nil
+	text := make([]byte, 0, 36)
+	for i, part := range [][]byte{u[0:4], u[4:6], u[6:8], u[8:10], u[10:]} {
+		if i > 0 {
+			text = append(text, '-')
+		}
+		text = hex.AppendEncode(text, part)
+	}
+	return string(text), nil
 }

@@ -3,7 +3,6 @@ package grant
 import (
 	"crypto/sha256"
 	"encoding/base64"
-	"maps"
 	"net/url"
 	"slices"
 	"strconv"
@@ -36,8 +35,8 @@ func IsOwnMetadata(name string) bool {
 // x-oss-meta- and values as they are stored; the sealed grant is left out, of
 // which the digest is a part. It is "" for none.
 func MetadataSum(metadata map[string]string) string {
-	var text []byte // <length>:<name>=<length>:<value> LF …
-	for _, name := range slices.Sorted(maps.Keys(metadata)) {
+	text := make([]byte, 0, 256) // <length>:<name>=<length>:<value> LF …
+	for _, name := range sortedNames(metadata) {
 		if name != MetaGrant {
 			text = append(appendCounted(text, name), '=')
 			text = append(appendCounted(text, metadata[name]), '\n')
@@ -48,6 +47,16 @@ func MetadataSum(metadata map[string]string) string {
 	}
 	sum := sha256.Sum256(text)
 	return base64.RawURLEncoding.EncodeToString(sum[:12])
+}
+
+// sortedNames is slices.Sorted(maps.Keys(m)) with one allocation instead of five.
+func sortedNames(m map[string]string) []string {
+	names := make([]string, 0, len(m))
+	for name := range m {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	return names
 }
 
 func appendCounted(dst []byte, s string) []byte {
