@@ -26,13 +26,13 @@ var errTwice = &api.Error{Code: api.InvalidJSON, Message: "The request body has 
 // too many names in one object, or has a name in it twice: what another parser
 // would make of that nobody knows.
 func checkLimits(text []byte) error {
-	w := walk{Scanner: rawjson.NewScanner(text), seed: maphash.MakeSeed()}
+	w := walk{Scanner: *rawjson.NewScanner(text), seed: maphash.MakeSeed()}
 	return w.value(1)
 }
 
 // walk goes through JSON to the bottom, once.
 type walk struct {
-	*rawjson.Scanner
+	rawjson.Scanner
 	seed maphash.Seed
 	seen [maxDepth]names // of the objects around, by depth
 }
