@@ -108,22 +108,19 @@ func parse(values []string) (ids, bool) {
 	if len(values) != 1 || len(values[0]) != parentLen {
 		return ids{}, false
 	}
-	parts := strings.Split(values[0], "-")
-	if len(parts) != 4 || parts[0] != "00" || strings.ToLower(values[0]) != values[0] {
+	text := values[0]
+	if text[:3] != "00-" || text[35] != '-' || text[52] != '-' || strings.ToLower(text) != text {
 		return ids{}, false
 	}
 	var (
 		read  ids
 		flags [1]byte
 	)
-	for i, into := range [][]byte{read.trace[:], read.span[:], flags[:]} {
-		part := parts[i+1]
-		if len(part) != 2*len(into) {
-			return ids{}, false
-		}
-		if _, err := hex.Decode(into, []byte(part)); err != nil {
-			return ids{}, false
-		}
+	_, noTrace := hex.Decode(read.trace[:], []byte(text[3:35]))
+	_, noSpan := hex.Decode(read.span[:], []byte(text[36:52]))
+	_, noFlags := hex.Decode(flags[:], []byte(text[53:]))
+	if noTrace != nil || noSpan != nil || noFlags != nil {
+		return ids{}, false
 	}
 	read.flags = flags[0] & (flagSampled | flagRandom)
 	return read, read.trace != [16]byte{} && read.span != [8]byte{}
