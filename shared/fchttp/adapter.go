@@ -75,9 +75,15 @@ func (a *Adapter) Answer(ctx context.Context, requestID string, event []byte) (a
 	var out any
 	switch k {
 	case gatewayEvent, triggerEvent:
-		r, fault := newRequest(k, fields, a.maxBody())
-		ctx = a.traced(ctx, c, r.Header["Traceparent"])
-		out = a.serve(c, r.WithContext(ctx), fault, start)
+		// Headers come first: a trace is among them, and also the answer to an
+		// unreadable request must let a browser read it.
+		header, fault := readHeader(fields)
+		ctx = a.traced(ctx, c, header["Traceparent"])
+		r := newRequest(ctx, header)
+		if fault == nil {
+			fault = readRequest(r, k, fields, a.maxBody())
+		}
+		out = a.serve(c, r, fault, start)
 	default:
 		ctx = a.traced(ctx, c, nil)
 		out, err = a.run(ctx, c, k, fields, start)
@@ -124,7 +130,8 @@ func (a *Adapter) run(ctx context.Context, c *call, k kind, event object, start 
 	return out, nil
 }
 
-// serve answers a request; fault is why it could not be read, if it could not.
+// serve answers a request; fault is why it could not be read, if it could not, and
+// then only its header counts.
 func (a *Adapter) serve(c *call, r *http.Request, fault error, start time.Time) *Answer {
 	// Taken first, as handlers may change the request.
 	ctx, method, cors, length := r.Context(), r.Method, a.corsHeader(r), r.ContentLength

@@ -2,6 +2,7 @@ package fchttp
 
 import (
 	"bytes"
+	"context"
 	"encoding/base64"
 	"errors"
 	"io"
@@ -52,26 +53,28 @@ func kindOf(event object) kind {
 	return unknownEvent
 }
 
-// newRequest builds the request that an HTTP event describes. With an error
-// the request holds what was read so far: headers come first, because also the
-// answer to an unreadable request must let a browser read it.
-func newRequest(k kind, event object, maxBody int64) (*http.Request, error) {
-	r := &http.Request{
+// newRequest is a request of which the header is read, and nothing else: it has no URL.
+func newRequest(ctx context.Context, header http.Header) *http.Request {
+	r := http.Request{
 		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
-		URL:        &url.URL{Path: "/"},
-		RequestURI: "/",
-		Header:     http.Header{},
-		Body:       http.NoBody,
+		Header: header,
+		Body:   http.NoBody,
 	}
-	if err := readHeader(r, event); err != nil {
-		return r, err
+	return r.WithContext(ctx) // which copies it, so that this one stays on the stack
+}
+
+// readRequest reads the rest of the request that an HTTP event describes. With an
+// error r holds what was read so far.
+func readRequest(r *http.Request, k kind, event object, maxBody int64) error {
+	if err := setHost(r); err != nil {
+		return err
 	}
 	if err := readLine(r, k, event); err != nil {
-		return r, err
+		return err
 	}
 	query, err := readQuery(event)
 	if err != nil {
-		return r, err
+		return err
 	}
 	// As Request.ParseForm leaves it, so that nobody parses again what is encoded here.
 	r.Form = query
@@ -80,13 +83,13 @@ func newRequest(k kind, event object, maxBody int64) (*http.Request, error) {
 
 	text, err := readBody(event, maxBody)
 	if err != nil {
-		return r, err
+		return err
 	}
 	if len(text) > 0 {
 		r.Body = &body{*bytes.NewReader(text), text}
 		r.ContentLength = int64(len(text))
 	}
-	return r, nil
+	return nil
 }
 
 // body is the body of a request that came with an event.
@@ -109,35 +112,43 @@ func ReadBody(r *http.Request) ([]byte, error) {
 	return io.ReadAll(r.Body)
 }
 
-// readHeader fills Header and Host. Names are compared without regard to case,
-// so "cookie" and "Cookie" are two values of one header, in order of appearance:
-// a handler that refuses repeated headers must be able to see them.
-func readHeader(r *http.Request, event object) error {
+// readHeader reads the headers; with an error, those before the fault. Names are
+// compared without regard to case, so "cookie" and "Cookie" are two values of one
+// header, in order of appearance: a handler that refuses repeated headers must be able
+// to see them.
+func readHeader(event object) (http.Header, error) {
 	headers, err := event.object("headers")
-	if err != nil {
-		return err
-	}
-	r.Header = make(http.Header, len(headers))
+	header := make(http.Header, len(headers))
+	all := make([]string, 0, len(headers)) // one list, cut into those of each header
 	for _, h := range headers {
-		values, ok := asStrings(h.value)
-		if !ok {
-			return badEvent("headers", "holds a value that is not a string")
+		from := len(all)
+		var ok bool
+		if all, ok = appendStrings(all, h.value); !ok {
+			return header, badEvent("headers", "holds a value that is not a string")
 		}
 		name, _ := rawjson.String(h.name)
 		if !isToken(name) {
-			return badEvent("headers", "holds a name that is not a header name")
+			return header, badEvent("headers", "holds a name that is not a header name")
 		}
-		name = textproto.CanonicalMIMEHeaderKey(name)
+		values := all[from:len(all):len(all)]
 		for _, v := range values {
 			if strings.ContainsFunc(v, isControl) {
-				return badEvent("headers", "holds a control character")
+				return header, badEvent("headers", "holds a control character")
 			}
 		}
+		name = textproto.CanonicalMIMEHeaderKey(name)
+		if before := header[name]; before != nil {
+			values = append(before, values...)
+		}
 		if len(values) > 0 {
-			r.Header[name] = append(r.Header[name], values...)
+			header[name] = values
 		}
 	}
-	// As net/http does it, Host is moved out of the header.
+	return header, err
+}
+
+// setHost moves Host out of the header, as net/http does.
+func setHost(r *http.Request) error {
 	hosts := r.Header["Host"]
 	if len(hosts) > 1 {
 		return badEvent("headers", "holds two hosts")
@@ -178,11 +189,11 @@ func readGatewayLine(r *http.Request, event object) error {
 	}
 	// Whether path arrives encoded is not documented. A question mark can only
 	// be part of a decoded one, as the query is elsewhere. unconfirmed (gateway.path)
-	r.URL = &url.URL{Path: path}
 	if !strings.Contains(path, "?") {
-		if u, err := url.ParseRequestURI(path); err == nil {
-			r.URL = u
-		}
+		r.URL, _ = url.ParseRequestURI(path)
+	}
+	if r.URL == nil {
+		r.URL = &url.URL{Path: path}
 	}
 	r.RemoteAddr = r.Header.Get("CaClientIp")
 	return nil
@@ -240,14 +251,17 @@ func readQuery(event object) (url.Values, error) {
 	if err != nil {
 		return nil, err
 	}
+	if len(params) == 0 {
+		return url.Values{}, nil
+	}
 	taken, decoded := make(url.Values, len(params)), make(url.Values, len(params))
 	raw, escapes := true, 0
 	for _, p := range params {
-		values, ok := asStrings(p.value)
+		values, ok := appendStrings(nil, p.value)
 		if !ok {
 			return nil, badEvent("queryParameters", "holds a value that is not a string")
 		}
-		if values == nil {
+		if isNull(p.value) {
 			values = []string{""}
 		}
 		full, _ := rawjson.String(p.name)

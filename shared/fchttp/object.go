@@ -109,26 +109,25 @@ func (o object) appendObject(dst object, name string) (object, error) {
 
 func isNull(value json.RawMessage) bool { return string(value) == "null" }
 
-// asStrings reads the value of a header or query parameter: a string, an array
+// appendStrings appends the value of a header or query parameter: a string, an array
 // of strings as some gateways send, or null, which counts as no value.
-func asStrings(value json.RawMessage) ([]string, bool) {
+func appendStrings(dst []string, value json.RawMessage) ([]string, bool) {
 	if isNull(value) {
-		return nil, true
+		return dst, true
 	}
 	if s, ok := rawjson.String(value); ok {
-		return []string{s}, true
+		return append(dst, s), true
 	}
 	list, ok := rawjson.Elements(value)
 	if !ok {
 		return nil, false
 	}
-	values := []string{}
 	for item := range list {
 		s, ok := rawjson.String(item)
 		if !ok {
 			return nil, false
 		}
-		values = append(values, s)
+		dst = append(dst, s)
 	}
-	return values, true
+	return dst, true
 }
