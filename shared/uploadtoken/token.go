@@ -287,7 +287,7 @@ func (k *Keyring) seal(p Purpose, plain []byte, maxLen int, tooLong error) (stri
 		return "", err
 	}
 	sealed = aead.Seal(sealed, sealed[saltLen/2:], plain, key.data)
-	token := make([]byte, 0, len(version)+len(k.first)+len("..")+base64.RawURLEncoding.EncodedLen(len(sealed)))
+	token := make([]byte, 0, MaxLen) // on the stack: the string is what is allocated
 	token = append(append(token, version+"."...), k.first...)
 	token = base64.RawURLEncoding.AppendEncode(append(token, '.'), sealed)
 	if len(token) > maxLen {
