@@ -10,8 +10,8 @@ import (
 	"ossupload/shared/rawjson"
 )
 
-// usualLen is more bytes than most events and answers have.
-const usualLen = 1 << 10
+// usualLen is more bytes than most receipts have.
+const usualLen = 768
 
 // appendMembers appends the members of the receipt as encoding/json encodes them
 // without HTML escaping, and with no brace around them. Each upload has them three
