@@ -33,7 +33,7 @@ func (k *Keyring) SealEvent(content json.RawMessage) (string, error) {
 // opens with any secret that is known, and at any age.
 func (k *Keyring) OpenEvent(sealed string) (json.RawMessage, error) {
 	var s sealedEvent
-	if err := k.open(event, sealed, MaxEventLen, &s); err != nil {
+	if err := k.open(event, sealed, MaxEventLen, reading(&s)); err != nil {
 		return nil, err
 	}
 	return s.Content, nil

@@ -52,7 +52,7 @@ func (k *Keyring) SealSession(s Session) (string, error) {
 // well, for what may still be done with the uploads that began in it.
 func (k *Keyring) OpenSession(capability string, now time.Time) (Session, error) {
 	var s Session
-	if err := k.open(session, capability, MaxSessionLen, &s); err != nil {
+	if err := k.open(session, capability, MaxSessionLen, reading(&s)); err != nil {
 		return Session{}, fmt.Errorf("%w: %w", ErrSession, err)
 	}
 	if s.ID == "" { // it would be the session of every token that has none

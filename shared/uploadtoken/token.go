@@ -300,7 +300,10 @@ func (k *Keyring) seal(p Purpose, plain []byte, maxLen int, tooLong error) (stri
 // expired; a Grant is opened at any age.
 func (k *Keyring) Open(p Purpose, token string, now time.Time) (Claims, error) {
 	var c Claims
-	if err := k.open(p, token, MaxLen, &c); err != nil {
+	if err := k.open(p, token, MaxLen, func(plain []byte) (Place, error) {
+		err := c.parseJSON(plain)
+		return c.Place, err
+	}); err != nil {
 		return Claims{}, err
 	}
 	if p != Grant && now.Unix() >= c.ExpiresAt {
@@ -309,8 +312,9 @@ func (k *Keyring) Open(p Purpose, token string, now time.Time) (Claims, error) {
 	return c, nil
 }
 
-// open decodes into claims, which mean nothing unless it returns nil.
-func (k *Keyring) open(p Purpose, token string, maxLen int, claims placed) error {
+// open has decode read what was sealed, and say of which place it is. What it has
+// read means nothing unless open returns nil.
+func (k *Keyring) open(p Purpose, token string, maxLen int, decode func(plain []byte) (Place, error)) error {
 	kid, sealed, err := read(token, maxLen)
 	if err != nil {
 		return err
@@ -332,11 +336,12 @@ func (k *Keyring) open(p Purpose, token string, maxLen int, claims placed) error
 	if err != nil {
 		return ErrForged
 	}
-	if err := decode(plain, claims); err != nil {
+	of, err := decode(plain)
+	if err != nil {
 		return fmt.Errorf("%w: %v", ErrMalformed, err)
 	}
 	// Whose things are opened is decided here and nowhere else.
-	if of := claims.sealedFor(); of != k.place && !(p == Grant && slices.Contains(k.former, of)) {
+	if of != k.place && !(p == Grant && slices.Contains(k.former, of)) {
 		return ErrPlace
 	}
 	return nil
