@@ -107,23 +107,31 @@ func New(c Config) (*Confirmer, error) {
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
 	}
-	confirmer := &Confirmer{config: c, once: newOnce(c.Now), quick: c.Notifier, patient: c.Notifier}
+	quick, patient, err := notifiers(c)
+	if err != nil {
+		return nil, err
+	}
+	confirmer := &Confirmer{config: c, once: newOnce(c.Now), quick: quick, patient: patient}
 	if len(c.ReceiptSecret) > 0 {
 		confirmer.receipts = mac.New(c.ReceiptSecret)
 	}
+	return confirmer, nil
+}
+
+// notifiers are who gets the events, see Confirmer.
+func notifiers(c Config) (quick, patient Notifier, err error) {
 	switch {
 	case c.Notifier != nil:
+		return c.Notifier, c.Notifier, nil
 	case c.Webhook.URL == "":
-		confirmer.quick = eventLog{log: c.Log, whole: c.LogEvents}
-		confirmer.patient = confirmer.quick
-	default:
-		webhook, err := newWebhook(c.Webhook, c.Now)
-		if err != nil {
-			return nil, err
-		}
-		confirmer.quick, confirmer.patient = webhook, webhook.patient()
+		log := eventLog{log: c.Log, whole: c.LogEvents}
+		return log, log, nil
 	}
-	return confirmer, nil
+	webhook, err := newWebhook(c.Webhook, c.Now)
+	if err != nil {
+		return nil, nil, err
+	}
+	return webhook, webhook.patient(), nil
 }
 
 // pace is how the time until the deadline is used, if all are silent:
