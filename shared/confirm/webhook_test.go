@@ -578,3 +578,26 @@ func TestWorkerHasNoBudget(t *testing.T) {
 		})
 	}
 }
+
+// A transport that finds a kept connection closed sends the request again, of whose
+// body it may have read a part.
+func TestWebhookBodyCanBeSentAgain(t *testing.T) {
+	const event = `{"type":"upload.completed"}`
+	sends := roundTrip(func(r *http.Request) int {
+		for n := range 3 {
+			body, err := r.Body, error(nil)
+			if n > 0 {
+				if body, err = r.GetBody(); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if got, err := io.ReadAll(body); err != nil || string(got) != event || r.ContentLength != int64(len(event)) {
+				t.Errorf("body %d = %s, %v, of %d bytes as the request says, want %s", n, got, err, r.ContentLength, event)
+			}
+		}
+		return http.StatusOK
+	})
+	if err := webhook(t, "https://backend.example.com/", sends).Notify(t.Context(), "evt_1", []byte(event)); err != nil {
+		t.Error(err)
+	}
+}
