@@ -174,7 +174,9 @@ func (d *decoder) object(members []rawjson.Member, v reflect.Value, path string)
 	if d.unknown {
 		return
 	}
-	for _, m := range slices.SortedFunc(slices.Values(members[known:]), func(a, b rawjson.Member) int { return strings.Compare(a.Name, b.Name) }) {
+	unknown := members[known:]
+	slices.SortFunc(unknown, func(a, b rawjson.Member) int { return strings.Compare(a.Name, b.Name) })
+	for _, m := range unknown {
 		d.fault(api.Fault{Field: path + m.Name, Reason: "is not a known field", Foreign: true})
 	}
 }

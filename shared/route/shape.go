@@ -2,7 +2,6 @@ package route
 
 import (
 	"encoding/base64"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"reflect"
@@ -15,6 +14,7 @@ import (
 	"github.com/go-playground/validator/v10"
 
 	"ossupload/shared/api"
+	"ossupload/shared/rawjson"
 )
 
 // rule is a validate tag of this project.
@@ -178,9 +178,6 @@ func fitsJSON(v reflect.Value, param string) bool {
 			return false
 		}
 	}
-	var b strings.Builder
-	e := json.NewEncoder(&b)
-	e.SetEscapeHTML(false)
-	_ = e.Encode(v.Interface()) // a map of strings: cannot fail
-	return b.Len()-len("\n") <= most
+	m := v.Convert(reflect.TypeFor[map[string]string]()).Interface().(map[string]string)
+	return len(rawjson.AppendMap(nil, m)) <= most
 }
