@@ -132,7 +132,7 @@ func readHeader(event object) (http.Header, error) {
 		}
 		values := all[from:len(all):len(all)]
 		for _, v := range values {
-			if strings.ContainsFunc(v, isControl) {
+			if hasControl(v) {
 				return header, badEvent("headers", "holds a control character")
 			}
 		}
@@ -307,12 +307,16 @@ func readBody(event object, maxBody int64) ([]byte, error) {
 	if value[0] != '"' {
 		return nil, badEvent("body", "is not a string")
 	}
-	text := rawjson.AppendString(make([]byte, 0, len(value)), value)
 	if !encoded {
+		text := rawjson.AppendString(make([]byte, 0, len(value)), value)
 		if int64(len(text)) > maxBody {
 			return nil, errTooLarge
 		}
 		return text, nil
+	}
+	text := value[1 : len(value)-1]
+	if bytes.IndexByte(text, '\\') >= 0 { // of all base64, a slash may be written as an escape
+		text = rawjson.AppendString(nil, value)
 	}
 	// Four characters stand for three bytes, of which up to two are padding.
 	if int64(len(text))/4*3-2 > maxBody {
@@ -360,5 +364,12 @@ func isAlphanumeric(c byte) bool {
 	return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9'
 }
 
-// isControl reports whether a header value may not hold the character.
-func isControl(c rune) bool { return c < ' ' && c != '\t' || c == 0x7f }
+// hasControl reports whether s holds a character that a header value may not.
+func hasControl(s string) bool {
+	for i := range len(s) {
+		if c := s[i]; c < ' ' && c != '\t' || c == 0x7f {
+			return true
+		}
+	}
+	return false
+}

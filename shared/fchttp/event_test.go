@@ -181,6 +181,7 @@ func TestBody(t *testing.T) {
 		{"base64, true as text", "aGk=", "true", "hi"},
 		{"base64, true as text in capitals", "aGk=", "True", "hi"},
 		{"base64 of bytes that are no text", "//79", true, "\xff\xfe\xfd"},
+		{"base64 with escapes of JSON", json.RawMessage(`"\/\u002f79"`), true, "\xff\xfe\xfd"},
 		{"missing, text", nil, false, ""},
 		{"missing, base64", nil, true, ""},
 		{"null", json.RawMessage(`null`), true, ""},
