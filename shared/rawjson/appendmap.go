@@ -1,14 +1,15 @@
 package rawjson
 
-import (
-	"maps"
-	"slices"
-)
+import "slices"
 
 // AppendMap appends m as a JSON object whose members are sorted by their names, as
 // encoding/json writes it without HTML escaping. A nil map is an empty object.
 func AppendMap(dst []byte, m map[string]string) []byte {
-	names := slices.AppendSeq(make([]string, 0, len(m)), maps.Keys(m))
+	const usual = 16 // names, for which the stack has room
+	names := make([]string, 0, usual)
+	for name := range m {
+		names = append(names, name)
+	}
 	slices.Sort(names)
 	dst = append(dst, '{')
 	for i, name := range names {
