@@ -159,19 +159,8 @@ func (p Policy) Grant(caller callerauth.Caller, w Wish, now time.Time, random io
 		d.header[MetaPrefix+MetaName] = Escape(w.Filename)
 		d.header[overwrite] = "true"
 	}
-	claims.Metadata = MetadataSum(metadataOf(d.header))
+	claims.Metadata = sumBelow(MetaPrefix, d.header)
 	return Grant{Claims: claims, Header: d.header}, nil
-}
-
-// metadataOf is the user metadata among headers, without its prefix.
-func metadataOf(header map[string]string) map[string]string {
-	metadata := make(map[string]string)
-	for name, value := range header {
-		if name, ok := strings.CutPrefix(name, MetaPrefix); ok {
-			metadata[name] = value
-		}
-	}
-	return metadata
 }
 
 // AllowsUngranted reports whether an object of this type may be a url upload, which

@@ -34,12 +34,16 @@ func IsOwnMetadata(name string) bool {
 // MetadataSum is a digest of the user metadata of an object, names without
 // x-oss-meta- and values as they are stored; the sealed grant is left out, of
 // which the digest is a part. It is "" for none.
-func MetadataSum(metadata map[string]string) string {
+func MetadataSum(metadata map[string]string) string { return sumBelow("", metadata) }
+
+// sumBelow is the MetadataSum of the headers that begin with prefix, which is not a
+// part of their names.
+func sumBelow(prefix string, header map[string]string) string {
 	text := make([]byte, 0, 256) // <length>:<name>=<length>:<value> LF …
-	for _, name := range sortedNames(metadata) {
-		if name != MetaGrant {
+	for _, full := range sortedNames(header) {
+		if name, ok := strings.CutPrefix(full, prefix); ok && name != MetaGrant {
 			text = append(appendCounted(text, name), '=')
-			text = append(appendCounted(text, metadata[name]), '\n')
+			text = append(appendCounted(text, header[full]), '\n')
 		}
 	}
 	if len(text) == 0 {
