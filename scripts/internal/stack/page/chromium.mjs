@@ -110,10 +110,18 @@ describe('a card', () => {
   beforeEach(() => open())
 
   test('says that the browser is offline, and goes on', async () => {
+    // The last of six parts waits, so that the upload is not over before.
+    let cut
+    const isOffline = new Promise((resolve) => (cut = resolve))
+    await page.route(/partNumber=6\b/, async (route) => {
+      await isOffline
+      await route.continue()
+    })
     await limit(1_500_000)
     await choose('multipart', film(6_000_000))
     await card('film.mp4').locator('.rate', { hasText: '/s' }).waitFor()
     await limit(0, true)
+    cut()
     await card('film.mp4').locator('.state', { hasText: 'Offline. It goes on when the browser is back.' }).waitFor()
     assert.doesNotMatch(await text('film.mp4', '.rate'), /\/s|left/)
     assert.equal(await card('film.mp4').getAttribute('data-phase'), 'sending')
