@@ -37,7 +37,9 @@ end
 
 def database
   db = SQLite3::Database.new("events.db")
-  db.busy_timeout = 5000
+  # Not busy_timeout: while that waits no thread of the process runs, not even the
+  # one that has the lock.
+  db.busy_handler { |tries| sleep(0.01) && tries < 500 }
   yield db
 ensure
   db&.close
