@@ -74,10 +74,14 @@ fuzz() {
     tail -n 3 <<<"$out"
     return 0
   fi
+  # Go may take the end of the time itself for a failure; a real one has written
+  # its input down. What reads the output must not count it either.
+  if grep -q 'context deadline exceeded' <<<"$out" && ! grep -q 'Failing input written' <<<"$out"; then
+    printf 'the time ended within a run\n'
+    return 0
+  fi
   printf '%s\n' "$out"
-  # Go may take the end of the time itself for a failure; a
-  # real one has written its input down.
-  grep -q 'context deadline exceeded' <<<"$out" && ! grep -q 'Failing input written' <<<"$out"
+  return 1
 }
 
 report() { printf '\nexecutions:\n' && printf '%s\n' "${executions[@]}"; }
