@@ -41,7 +41,7 @@ func testApplication(t *testing.T, d *driver, readme []byte) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	port := freePort(t)
+	port := stacktest.FreePort(t)
 	url := "http://127.0.0.1:" + port
 	s := stacktest.Start(t, stacktest.Options{Settings: settings, Webhook: url + "/webhook"})
 	writeApplication(t, readme, dir, s.Ready.Gateway)
@@ -197,19 +197,4 @@ func photos(t *testing.T, url string) (keys []string) {
 		keys = append(keys, photo.Key+" of "+photo.Subject)
 	}
 	return keys
-}
-
-// freePort is a port that was free a moment ago.
-func freePort(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	_, port, err := net.SplitHostPort(l.Addr().String())
-	if err != nil {
-		t.Fatal(err)
-	}
-	return port
 }

@@ -59,12 +59,9 @@ func set(pairs ...string) func(*testing.T, *world) map[string]string {
 	}
 }
 
-// nowhere is an address at which nobody listens.
-func nowhere(t *testing.T) string {
-	server := httptest.NewServer(nil)
-	server.Close()
-	return server.URL
-}
+// nobody is an address at which nobody listens: a port that was free a moment
+// ago may be another test's by now, and this one is given to nobody.
+const nobody = "127.0.0.1:1"
 
 func bucketWith(change func(*bucketSettings)) func(*testing.T, *world) map[string]string {
 	return func(t *testing.T, w *world) map[string]string { return w.withBucket(t, change) }
@@ -194,7 +191,7 @@ var ailments = []ailment{
 		return map[string]string{"OSS_ENDPOINT": w.Ready.Gateway}
 	}},
 	{name: "an endpoint at which nobody listens", id: "oss.endpoint", inflict: func(t *testing.T, w *world) map[string]string {
-		return map[string]string{"OSS_ENDPOINT": nowhere(t)}
+		return map[string]string{"OSS_ENDPOINT": "http://" + nobody}
 	}},
 	{name: "an endpoint that holds the bucket", id: "oss.endpoint-bucket",
 		inflict: set("OSS_ENDPOINT", "https://ossupload-local.oss-cn-hangzhou.aliyuncs.com", "OSS_PATH_STYLE", "")},
@@ -225,7 +222,7 @@ var ailments = []ailment{
 	// The upload role.
 	{name: "a role that does not exist", id: "role.assume", inflict: set("UPLOAD_ROLE_ARN", "acs:ram::"+account+":role/nobody")},
 	{name: "an STS at which nobody listens", id: "role.assume", inflict: func(t *testing.T, _ *world) map[string]string {
-		return map[string]string{"STS_ENDPOINT": strings.TrimPrefix(nowhere(t), "http://")}
+		return map[string]string{"STS_ENDPOINT": nobody}
 	}},
 	{name: "a role that does not trust the operator", id: "role.assume", warns: true, inflict: func(_ *testing.T, w *world) map[string]string {
 		return map[string]string{keyID: w.Ready.AccessKeyID, keySecret: w.Ready.AccessKeySecret, keyToken: ""}
@@ -267,7 +264,7 @@ var ailments = []ailment{
 
 	// The callback.
 	{name: "a callback at which nobody listens", id: "callback.reach", inflict: func(t *testing.T, _ *world) map[string]string {
-		return map[string]string{"CALLBACK_URL": nowhere(t) + "/callback?key=planted"}
+		return map[string]string{"CALLBACK_URL": "http://" + nobody + "/callback?key=planted"}
 	}},
 	{name: "a callback that something else answers", id: "callback.ours", inflict: func(t *testing.T, _ *world) map[string]string {
 		return map[string]string{"CALLBACK_URL": serve(t, http.NotFoundHandler()) + "/callback"}
@@ -286,7 +283,7 @@ var ailments = []ailment{
 
 	// What stands before the functions.
 	{name: "a gateway at which nobody listens", id: "gateway.reach", inflict: func(t *testing.T, _ *world) map[string]string {
-		return map[string]string{"PUBLIC_URL": nowhere(t)}
+		return map[string]string{"PUBLIC_URL": "http://" + nobody}
 	}},
 	{name: "a gateway without functions", id: "gateway.reach", inflict: func(t *testing.T, _ *world) map[string]string {
 		return map[string]string{"PUBLIC_URL": serve(t, answering(http.StatusBadGateway))}
@@ -348,7 +345,7 @@ var ailments = []ailment{
 	// The application's receiver.
 	{name: "a receiver with another secret", id: "webhook.signature", inflict: set("WEBHOOK_SECRETS", "whsec_cGxhbnRlZCBzZWNyZXQgb2YgdGhpcyB0ZXN0IG9ubHksIDMyYg==")},
 	{name: "a receiver that is down", id: "webhook.reach", inflict: func(t *testing.T, _ *world) map[string]string {
-		return map[string]string{"WEBHOOK_URL": nowhere(t) + "/hook?key=planted"}
+		return map[string]string{"WEBHOOK_URL": "http://" + nobody + "/hook?key=planted"}
 	}},
 	{name: "a receiver with a certificate of nobody's", id: "webhook.reach", inflict: func(t *testing.T, w *world) map[string]string {
 		return map[string]string{"WEBHOOK_URL": tlsBefore(t, w.Ready.Gateway).URL + "/_local/webhook?key=planted"}

@@ -229,11 +229,11 @@ var operators = []mistake{
 		}},
 	{"CALLBACK_URL at which nobody listens", "<Code>CallbackFailed</Code>", byExplain, "POST /confirm announces this upload. Set CALLBACK_URL to the public HTTPS address", "The object is stored",
 		deployed(func(t *testing.T, _ *world) map[string]string {
-			return map[string]string{"CALLBACK_URL": "http://" + nowhere(t) + "/callback"}
+			return map[string]string{"CALLBACK_URL": "http://" + nobody + "/callback"}
 		})},
 	{"callbacks that never come, and that `/confirm` repairs", "200", byLog, "OSS does not reach CALLBACK_URL, or the callback function refuses it: go run ./scripts/doctor -only callback", `"level":"WARN","msg":"repair","action":"no callback"`,
 		func(t *testing.T, _ *world) (string, string) {
-			other := newWorld(t, map[string]string{"CALLBACK_URL": "http://" + nowhere(t) + "/callback"})
+			other := newWorld(t, map[string]string{"CALLBACK_URL": "http://" + nobody + "/callback"})
 			g := other.put(t)
 			other.send(t, g, nil)
 			a := other.ask(t, "POST", "/confirm", nil, map[string]string{"uploadToken": g.UploadToken})
@@ -272,13 +272,13 @@ var operators = []mistake{
 		}},
 	{"a receiver that is down", `"delivered":false`, byLog, "connect: connection refused", `"level":"WARN","msg":"outbox","action":"queue"`,
 		func(t *testing.T, _ *world) (string, string) {
-			other := newWorld(t, map[string]string{"WEBHOOK_URL": "http://" + nowhere(t) + "/hook"})
+			other := newWorld(t, map[string]string{"WEBHOOK_URL": "http://" + nobody + "/hook"})
 			seen, _ := other.send(t, other.put(t), nil)
 			return seen, other.line(t, `"msg":"outbox"`, `"action":"queue"`)
 		}},
 	{"a receiver that is down, as the doctor sees it", "fail  webhook.reach", byDoctor, "let WEBHOOK_URL lead to your receiver", "",
 		examined("webhook.reach", func(t *testing.T, _ *world) map[string]string {
-			return map[string]string{"WEBHOOK_URL": "http://" + nowhere(t) + "/hook"}
+			return map[string]string{"WEBHOOK_URL": "http://" + nobody + "/hook"}
 		})},
 	{"a receiver with another secret", "fail  webhook.signature", byDoctor, "give the receiver one of WEBHOOK_SECRETS", "",
 		examined("webhook.signature", set("WEBHOOK_SECRETS", "whsec_AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="))},
@@ -319,13 +319,13 @@ var operators = []mistake{
 		}},
 	{"OSS_INTERNAL_ENDPOINT that cannot be reached", "502 storage_error", byExplain + " and " + byLog, "OSS_INTERNAL_ENDPOINT must be of the functions' region", "connect: connection refused",
 		func(t *testing.T, _ *world) (string, string) {
-			other := newWorld(t, map[string]string{"OSS_INTERNAL_ENDPOINT": "http://" + nowhere(t)})
+			other := newWorld(t, map[string]string{"OSS_INTERNAL_ENDPOINT": "http://" + nobody})
 			a := other.ask(t, "POST", "/s3/multipart", nil, map[string]any{"filename": filename, "type": "image/png"})
 			return a.String(), explained(t, string(a.Body), "") + other.line(t, `"code":"storage_error"`)
 		}},
 	{"STS that cannot be reached", "503", byExplain + " and " + byLog, "who is busy: OSS, STS", "connect: connection refused",
 		func(t *testing.T, _ *world) (string, string) {
-			other := newWorld(t, map[string]string{"STS_ENDPOINT": nowhere(t)})
+			other := newWorld(t, map[string]string{"STS_ENDPOINT": nobody})
 			a := other.ask(t, "POST", "/presign", nil, map[string]any{"filename": filename, "contentType": "image/png", "size": 1})
 			return a.String(), explained(t, string(a.Body), "") + other.line(t, `"route":"/presign"`)
 		}},

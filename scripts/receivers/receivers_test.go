@@ -257,14 +257,7 @@ type server struct {
 // launch runs a receiver in dir until the end of the test.
 func launch(t *testing.T, dir string, command []string, secrets string) *server {
 	t.Helper()
-	// The port is free now and, most likely, still in a moment.
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	port := strconv.Itoa(l.Addr().(*net.TCPAddr).Port)
-	l.Close()
-
+	port := stacktest.FreePort(t)
 	s := &server{url: "http://127.0.0.1:" + port + "/webhook", log: new(output), ended: make(chan struct{})}
 	args := slices.Clone(command[1:])
 	for i := range args {

@@ -37,16 +37,9 @@ func server(t *testing.T, h http.HandlerFunc) string {
 	return s.URL
 }
 
-// closed is an address at which nobody listens.
-func closed(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().String()
-}
+// nobody is an address at which nobody listens: a port that was free a moment
+// ago may be another test's by now, and this one is given to nobody.
+const nobody = "127.0.0.1:1"
 
 func dialing(dial func(context.Context) error) *http.Transport {
 	return &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) { return nil, dial(ctx) }}
@@ -54,7 +47,6 @@ func dialing(dial func(context.Context) error) *http.Transport {
 
 func TestOf(t *testing.T) {
 	secure := tlsServer(t)
-	nobody := closed(t)
 	plain := server(t, silent)
 	known := func() *http.Transport {
 		roots := x509.NewCertPool()

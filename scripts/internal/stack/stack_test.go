@@ -35,7 +35,9 @@ func TestCloseLeavesNothing(t *testing.T) {
 	}
 	temporary := t.TempDir()
 	t.Setenv("TMPDIR", temporary)
-	s := stacktest.Start(t, stack.Options{})
+	// Ports that nobody else gets, once they are free again.
+	address := func() string { return "127.0.0.1:" + stacktest.FreePort(t) }
+	s := stacktest.Start(t, stack.Options{Addr: address(), OSSAddr: address(), STSAddr: address()})
 	if status, body := ask(t, http.MethodPost, s.Ready.Gateway+"/presign", s.Ready.CallerToken, map[string]any{"filename": "a", "size": 1}); status != http.StatusOK {
 		t.Errorf("POST /presign = %d %s, want 200", status, body)
 	}

@@ -13,9 +13,12 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"math/rand/v2"
+	"net"
 	"net/http"
 	"os"
 	"path/filepath"
+	"strconv"
 	"sync"
 	"testing"
 	"time"
@@ -205,7 +208,7 @@ func Eventually(t *testing.T, what string, condition func() bool) {
 	t.Helper()
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()
-	deadline := time.After(15 * time.Second)
+	deadline := time.After(time.Minute) // on a busy machine; else it takes moments
 	for !condition() {
 		select {
 		case <-tick.C:
@@ -213,6 +216,27 @@ func Eventually(t *testing.T, what string, condition func() bool) {
 			t.Fatalf("timed out: %s", what)
 		}
 	}
+}
+
+var ports sync.Map // the ports that FreePort returned
+
+// FreePort is a port of this machine for a server that is not ours to give a
+// listener to. What asks for any port gets one from above 16000, on every
+// system: so nobody takes this one before the server does, or after it ended.
+func FreePort(t *testing.T) string {
+	t.Helper()
+	for range 100 {
+		port := strconv.Itoa(11000 + rand.IntN(5000)) // above 10080, to which browsers send nothing
+		if _, again := ports.LoadOrStore(port, true); again {
+			continue
+		}
+		if l, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", port)); err == nil {
+			l.Close()
+			return port
+		}
+	}
+	t.Fatal("no port is free")
+	return ""
 }
 
 // Fail makes the next call of an operation of a target fail.
