@@ -106,22 +106,28 @@ const watchShifts = () =>
   })
 const shifts = () => page.evaluate(() => new Promise((resolve) => requestAnimationFrame(() => setTimeout(() => resolve(window.shifts), 50))))
 
+// Holds what is sent to a URL until it is told to let go: so nothing is over
+// before it was looked at, however slow the machine.
+async function hold(url) {
+  let letGo
+  const held = new Promise((resolve) => (letGo = resolve))
+  await page.route(url, async (route) => {
+    await held
+    await route.continue()
+  })
+  return letGo
+}
+
 describe('a card', () => {
   beforeEach(() => open())
 
   test('says that the browser is offline, and goes on', async () => {
-    // The last of six parts waits, so that the upload is not over before.
-    let cut
-    const isOffline = new Promise((resolve) => (cut = resolve))
-    await page.route(/partNumber=6\b/, async (route) => {
-      await isOffline
-      await route.continue()
-    })
+    const sendTheLast = await hold(/partNumber=6\b/)
     await limit(1_500_000)
     await choose('multipart', film(6_000_000))
     await card('film.mp4').locator('.rate', { hasText: '/s' }).waitFor()
     await limit(0, true)
-    cut()
+    sendTheLast()
     await card('film.mp4').locator('.state', { hasText: 'Offline. It goes on when the browser is back.' }).waitFor()
     assert.doesNotMatch(await text('film.mp4', '.rate'), /\/s|left/)
     assert.equal(await card('film.mp4').getAttribute('data-phase'), 'sending')
@@ -204,10 +210,12 @@ describe('a card', () => {
     test(`moves nothing while it uploads, at ${width} px`, async () => {
       await page.setViewportSize({ width, height: 1800 }) // what is not in view does not count
       await limit(2_000_000)
+      const sendTheFourth = await hold(/partNumber=4\b/)
       await choose('multipart', film(5_000_000), film(4_000_000, 'second.mp4'))
       await phase('film.mp4', 'sending')
       await fault('UploadPart', '500')
       await watchShifts()
+      sendTheFourth()
       await arrived('film.mp4')
       await arrived('second.mp4')
       assert.deepEqual(await shifts(), [])
@@ -294,6 +302,7 @@ async function busy() {
   await choose('multipart', { ...html })
   await phase('page.html', 'failed')
   await limit(1_000_000)
+  await hold(/partNumber=[89]\b/) // for good: neither film is ever done
   await choose('multipart', film(8_000_000, 'paused.mp4'))
   await card('paused.mp4').locator('.cells .sent').first().waitFor()
   await card('paused.mp4').getByRole('button', { name: /^Pause/ }).click()
