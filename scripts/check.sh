@@ -62,7 +62,7 @@ run scripts/build.sh
 if [ -n "${CHECK_FAST:-}" ]; then
   skip fuzzing "CHECK_FAST is set"
 else
-  run env FUZZ_TIME="${FUZZ_TIME:-2s}" scripts/fuzz.sh
+  run env FUZZ_TIME="${FUZZ_TIME:-1s}" scripts/fuzz.sh
 fi
 
 if ! command -v s >/dev/null; then

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
-# Runs fuzz targets, each for FUZZ_TIME: those that guard what strangers can send,
-# and those that hold our own encoders and signatures against the official ones. In
-# the end it prints how often each was executed: none if its corpus took all the time.
+# Runs the fuzz targets, each for FUZZ_TIME: those that guard what strangers can
+# send, and those that hold our own encoders and signatures against the official
+# ones. In the end it prints how often each was executed: none if its corpus took all
+# the time.
 #
 #   scripts/fuzz.sh                 30 s each
 #   FUZZ_TIME=10m scripts/fuzz.sh FuzzPresignEqualsSDK FuzzOpen
@@ -11,50 +12,19 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-targets=(
-  shared/fchttp:FuzzInvoke
-  shared/fchttp:FuzzCORSOrigin
-  shared/rawjson:FuzzRead
-  shared/rawjson:FuzzAppendQuote
-  shared/rawjson:FuzzAppendMap
-  shared/redact:FuzzRedact
-  shared/route:FuzzBody
-  shared/storage:FuzzPartsPage
-  shared/osscallback:FuzzVerify
-  shared/osscallback:FuzzParseNotice
-  shared/uploadtoken:FuzzOpen
-  shared/issuer:FuzzAppendJSON
-  shared/uploadtoken:FuzzClaims
-  shared/confirm:FuzzEncode
-  shared/grant:FuzzSubjectsShareNoPrefix
-  shared/process:FuzzCheck
-  shared/callerauth:FuzzAuthorization
-  shared/callerauth:FuzzObject
-  shared/signing:FuzzPresignEqualsSDK
-  shared/signing:FuzzPolicy
-  functions/complete:FuzzParsePartNumbers
-  functions/complete:FuzzJoinedCRC
-  functions/presign:FuzzDispositionName
-  scripts/internal/stack/oss:FuzzSDKSignature
-  scripts/replay:FuzzRebuild
-  scripts/internal/explain:FuzzExplain
-)
+# All that there are, as "package:name".
+targets=$(grep -rE --include='*_test.go' '^func Fuzz' functions shared scripts |
+  sed -E 's|/[^/]+_test\.go:func (Fuzz[^(]*).*|:\1|' | sort)
+
 # chosen prints the targets that are named, or all.
 chosen() {
-  local name target found
+  local name
   if (($# == 0)); then
-    printf '%s\n' "${targets[@]}"
+    printf '%s\n' "$targets"
     return
   fi
   for name; do
-    found=
-    for target in "${targets[@]}"; do
-      if [[ ${target##*:} == "$name" ]]; then
-        printf '%s\n' "$target"
-        found=yes
-      fi
-    done
-    if [[ -z $found ]]; then
+    if ! grep ":$name\$" <<<"$targets"; then
       printf 'fuzz.sh: there is no target %s\n' "$name" >&2
       return 1
     fi

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"ossupload/shared/callerauth"
 	"ossupload/shared/grant"
@@ -162,7 +163,7 @@ func FuzzUnescape(f *testing.F) {
 		w := wish()
 		w.Filename = name
 		g, err := policy().Grant(caller(), w, now, zeros())
-		if err != nil {
+		if err != nil || !utf8.ValidString(name) { // which no route lets through
 			return
 		}
 		header := g.Header["x-oss-meta-ossupload-filename"]
