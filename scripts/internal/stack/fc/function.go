@@ -69,8 +69,9 @@ const (
 
 	// startTimeout bounds the time from exec to the first request for an event.
 	startTimeout = 30 * time.Second
-	// stopGrace is what a process has between SIGTERM and SIGKILL.
-	stopGrace = 2 * time.Second
+	// stopGrace is what a process has between SIGTERM and SIGKILL: it ends at
+	// once, but on a machine with much else to do it has to come to its turn.
+	stopGrace = 10 * time.Second
 	// A process that ended by itself is started again after minBackoff; one
 	// that keeps refusing to start waits twice as long each time.
 	minBackoff = 100 * time.Millisecond

@@ -74,7 +74,7 @@ func (f *Function) launch(ctx context.Context) (*instance, error) {
 	inst.cmd.Env = append(f.cfg.Env[:len(f.cfg.Env):len(f.cfg.Env)], runtimeEnv(&f.cfg, listener.Addr().String())...)
 	inst.cmd.Stdout, inst.cmd.Stderr = f.output.stdout, f.output.stderr
 	inst.cmd.SysProcAttr = ownProcessGroup()
-	inst.cmd.WaitDelay = stopGrace
+	inst.cmd.WaitDelay = 2 * time.Second // for a child of its that keeps its output open
 	if err := inst.cmd.Start(); err != nil {
 		listener.Close()
 		return nil, fmt.Errorf("starting function %q: %w", f.cfg.Name, err)
