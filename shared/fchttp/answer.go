@@ -68,15 +68,12 @@ func (w *recorder) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// hand is WriteHeader and Write for whoever keeps neither the header nor the body:
-// they are not copied. Who asks for the header later gets another one, not sent.
+// hand is WriteHeader and Write for whoever does not keep the body: it is not
+// copied.
 func (w *recorder) hand(status int, body []byte) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if !w.closed {
-		if w.status == 0 && w.header != nil {
-			w.status, w.sent, w.header = status, w.header, nil
-		}
 		w.writeHeader(status)
 		if w.body != nil {
 			body = append(w.body, body...)
