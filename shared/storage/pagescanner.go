@@ -6,8 +6,9 @@ import (
 )
 
 // pageScanner walks through a page of ListParts that is written as OSS writes it:
-// elements without attributes, and text of printable ASCII in the innermost. What
-// it accepts, encoding/xml reads alike; it refuses whatever else XML allows.
+// elements without attributes, but for the namespace that the reference shows, and
+// text of printable ASCII in the innermost. What it accepts, encoding/xml reads
+// alike; it refuses whatever else XML allows.
 type pageScanner struct {
 	rest []byte
 	name []byte // of the element whose begin tag was passed last
@@ -16,8 +17,8 @@ type pageScanner struct {
 
 func (s *pageScanner) page(p *partsPage) bool {
 	s.rest = bytes.TrimLeft(bytes.TrimPrefix(s.rest, []byte(`<?xml version="1.0" encoding="UTF-8"?>`)), " \t\r\n")
-	p.XMLName.Local = string(s.tag())
-	s.bad = p.XMLName.Local != "ListPartsResult"
+	root := string(s.tag())
+	s.bad = root != "ListPartsResult" && root != `ListPartsResult xmlns="http://doc.oss-cn-hangzhou.aliyuncs.com"`
 	for s.next("/ListPartsResult") {
 		switch string(s.name) {
 		case "Part":

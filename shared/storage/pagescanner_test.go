@@ -22,6 +22,9 @@ func pageText(from, n int, quote string) string {
 	return b.String() + "</ListPartsResult>"
 }
 
+// As in the sample of the API reference.
+const namespaced = `<ListPartsResult xmlns="http://doc.oss-cn-hangzhou.aliyuncs.com">`
+
 // What OSS writes must not take the long way.
 func TestScannerReadsUsualPages(t *testing.T) {
 	flat := strings.ReplaceAll(strings.ReplaceAll(pageText(1, 3, `"`), "\n", ""), "  ", "")
@@ -32,6 +35,7 @@ func TestScannerReadsUsualPages(t *testing.T) {
 		"with numbered quotes":  pageText(1, 3, "&#34;"),
 		"without a declaration": flat[strings.Index(flat, "<ListParts"):],
 		"without quotes":        pageText(1, 3, ""),
+		"with the namespace":    strings.Replace(flat, "<ListPartsResult>", namespaced, 1),
 		"without parts":         "<ListPartsResult><Bucket></Bucket><IsTruncated>false</IsTruncated></ListPartsResult>",
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -39,6 +43,7 @@ func TestScannerReadsUsualPages(t *testing.T) {
 			if err := xml.Unmarshal([]byte(text), &want); err != nil {
 				t.Fatal(err)
 			}
+			want.XMLName = xml.Name{} // which is there to refuse others
 			if s := (pageScanner{rest: []byte(text)}); !s.page(&got) || !reflect.DeepEqual(got, want) {
 				t.Errorf("page = %+v, want %+v", got, want)
 			}
@@ -59,6 +64,7 @@ func FuzzPartsPage(f *testing.F) {
 		part("<Größe>1</Größe>"), part("<Part><Size>1</Size></Part>"), part("text<Size>1</Size>"), part("</Part><Part>"), part("<1>a</1>"), part("<>a</>"),
 		"<ListPartsResult><IsTruncated>1</IsTruncated></ListPartsResult>", "<ListPartsResult><IsTruncated>true</ListPartsResult></IsTruncated>",
 		"<ListPartsResult>", "</ListPartsResult>", "<ListPartsResult></ListPartsResult", "<html></html>", "", part("") + "more", "\n" + pageText(1, 1, `"`), "<ListPartsResult xmlns='a'></ListPartsResult>",
+		namespaced + "</ListPartsResult>", namespaced + "<Part><Size>1</Size></Part></ListPartsResult>", strings.Replace(namespaced, "doc", "&quot;", 1) + "</ListPartsResult>",
 		strings.Replace(pageText(1, 1, `"`), "UTF-8", "GBK", 1), "\xef\xbb\xbf" + part(""),
 	} {
 		f.Add([]byte(text))
@@ -66,6 +72,7 @@ func FuzzPartsPage(f *testing.F) {
 	f.Fuzz(func(t *testing.T, text []byte) {
 		var want partsPage
 		wantErr := xml.Unmarshal(text, &want)
+		want.XMLName = xml.Name{}
 		var scanned partsPage
 		if s := (pageScanner{rest: text}); s.page(&scanned) && (wantErr != nil || !reflect.DeepEqual(scanned, want)) {
 			t.Errorf("scanned %+v, want %+v, %v", scanned, want, wantErr)
