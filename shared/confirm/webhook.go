@@ -229,18 +229,17 @@ func retryAfter(header http.Header, now time.Time) time.Duration {
 	return 0
 }
 
-// pause waits for d, and reports whether that is over before ctx and before end, if
-// there is one.
+// pause waits for d, and reports whether ctx lives on. It does not wait for what
+// would be over after end, if there is one.
 func pause(ctx context.Context, d time.Duration, end time.Time) bool {
-	whole := true
-	if left := time.Until(end); !end.IsZero() && left < d {
-		d, whole = left, false
+	if !end.IsZero() && time.Until(end) < d {
+		return false
 	}
 	t := time.NewTimer(d)
 	defer t.Stop()
 	select {
 	case <-t.C:
-		return whole
+		return true
 	case <-ctx.Done():
 		return false
 	}
