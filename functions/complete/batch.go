@@ -6,7 +6,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 
 	"ossupload/shared/api"
 	"ossupload/shared/callerauth"
@@ -89,7 +88,8 @@ func (h *handler) batch(ctx context.Context, caller callerauth.Caller, in batchR
 	if out, err = signEach(out, sign, numbers); err != nil {
 		return nil, err
 	}
-	return parts.ExpiresAt().UTC().AppendFormat(out, `},"expiresAt":"`+time.RFC3339Nano+`"}`), nil
+	out = rawjson.AppendTime(append(out, `},"expiresAt":`...), parts.ExpiresAt().UTC())
+	return append(out, '}'), nil
 }
 
 // signEach appends a member for each number. What is signed is of characters that
@@ -101,7 +101,7 @@ func signEach(dst []byte, sign func(dst []byte, number int64) ([]byte, error), n
 		switch i {
 		case 0:
 		case 1: // the others are as long, but for digits of the number
-			dst = slices.Grow(dst, (len(dst)-start+2*digits)*(len(numbers)-1)+len(`},"expiresAt":"`+time.RFC3339Nano+`"}`))
+			dst = slices.Grow(dst, (len(dst)-start+2*digits)*(len(numbers)-1)+len(`},"expiresAt":}`)+rawjson.TimeLen)
 			fallthrough
 		default:
 			dst = append(dst, ',')

@@ -37,12 +37,8 @@ func (r Receipt) appendMembers(dst []byte) []byte {
 			dst = compact.Bytes()
 		}
 	}
-	dst = appendTime(append(dst, `,"uploadedAt":`...), r.UploadedAt)
+	dst = rawjson.AppendTime(append(dst, `,"uploadedAt":`...), r.UploadedAt)
 	return rawjson.AppendQuote(append(dst, `,"eventId":`...), r.EventID)
-}
-
-func appendTime(dst []byte, t time.Time) []byte {
-	return append(t.AppendFormat(append(dst, '"'), time.RFC3339Nano), '"')
 }
 
 // AppendJSON is fchttp.JSONAppender.
@@ -61,9 +57,9 @@ func (a Answer) AppendJSON(dst []byte) []byte {
 // completedEvent is the body of the event that an upload is completed: its data are the
 // members of the receipt, encoded, and the subject.
 func completedEvent(at time.Time, members []byte, subject string) []byte {
-	const around = len(`{"type":"","timestamp":"","data":{,"subject":""}}` + Completed + time.RFC3339Nano)
+	const around = len(`{"type":"","timestamp":,"data":{,"subject":""}}`+Completed) + rawjson.TimeLen
 	dst := append(make([]byte, 0, around+len(members)+len(subject)), `{"type":"`+Completed+`","timestamp":`...)
-	dst = append(appendTime(dst, at), `,"data":{`...)
+	dst = append(rawjson.AppendTime(dst, at), `,"data":{`...)
 	dst = append(append(dst, members...), `,"subject":`...)
 	return append(rawjson.AppendQuote(dst, subject), "}}"...)
 }

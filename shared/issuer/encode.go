@@ -3,7 +3,6 @@ package issuer
 import (
 	"slices"
 	"strconv"
-	"time"
 
 	"ossupload/shared/rawjson"
 	"ossupload/shared/signing"
@@ -20,8 +19,7 @@ func (s Signed) appendMembers(dst []byte) []byte {
 	dst = rawjson.AppendQuote(append(dst, `{"method":`...), s.Method)
 	dst = rawjson.AppendQuote(append(dst, `,"url":`...), s.URL)
 	dst = strconv.AppendInt(append(dst, `,"expires":`...), s.Expires, 10)
-	dst = s.ExpiresAt.AppendFormat(append(dst, `,"expiresAt":"`...), time.RFC3339Nano)
-	return append(dst, '"')
+	return rawjson.AppendTime(append(dst, `,"expiresAt":`...), s.ExpiresAt)
 }
 
 // AppendJSON is fchttp.JSONAppender.
