@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -163,6 +164,37 @@ func TestNothingImportsScripts(t *testing.T) {
 				t.Errorf("%s imports %s", p.ImportPath, imported)
 			}
 		}
+	}
+}
+
+// A shared package says in its doc why it imports another: all but api, in whose
+// form errors are answered.
+func TestSharedPackagesSayWhatTheyImport(t *testing.T) {
+	said := 0
+	for _, p := range list(t, "./shared/...") {
+		if !p.ours() {
+			continue
+		}
+		var doc string
+		for _, name := range p.GoFiles {
+			file, err := parser.ParseFile(token.NewFileSet(), filepath.Join(p.Dir, name), nil, parser.PackageClauseOnly|parser.ParseComments)
+			if err != nil {
+				t.Fatal(err)
+			}
+			doc += file.Doc.Text()
+		}
+		for _, imported := range p.Imports {
+			name, ours := strings.CutPrefix(imported, self+"/shared/")
+			if !ours || name == "api" {
+				continue
+			}
+			if said++; !regexp.MustCompile(`\b` + name + `\b`).MatchString(doc) {
+				t.Errorf("the doc of %s does not say why it imports %s", p.ImportPath, name)
+			}
+		}
+	}
+	if said == 0 {
+		t.Error("no shared package imports another: this tests nothing")
 	}
 }
 

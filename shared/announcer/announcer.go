@@ -3,8 +3,8 @@
 // The functions that announce and the commands of an operator have it from here,
 // so that they do not differ.
 //
-// It imports what it puts together, grant for the names of our own objects, and
-// settings for the webhook.
+// It imports uploadtoken, outbox and confirm, which it puts together, grant for the
+// names of our own objects, and settings for the webhook.
 package announcer
 
 import (

@@ -22,6 +22,9 @@
 // failing or slow STS delays a request by a second at most.
 //
 // A known gap: credentials-go reads an answer of any length.
+//
+// It imports rolecreds for what it returns, fetchonce to call once for all who wait,
+// netcause for an error without a URL, and trace for the time that STS took.
 package assumerole
 
 import (

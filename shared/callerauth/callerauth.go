@@ -22,6 +22,9 @@
 // Whoever sent no token gets the bare "Bearer", and whoever a gateway did not
 // vouch for "ossupload-gateway". No error, answer included, holds a token, a
 // secret or anything else that the client sent.
+//
+// It imports rawjson to read claims, fetchonce to fetch an issuer's keys once for all
+// who wait, secureurl for where from, and trace for the time that it took.
 package callerauth
 
 import (

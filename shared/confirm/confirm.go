@@ -18,8 +18,8 @@
 // It imports storage for what a HEAD shows, uploadtoken for what was granted, hold
 // for the comparison, grant for the names of markers and for metadata, which must
 // be read as it was written, outbox for what waits, rawjson to encode receipts, mac
-// to sign them and events, trace for what the log tells of an event, and secureurl
-// for where events may be sent.
+// to sign them and events, trace for what the log tells of an event, secureurl
+// for where events may be sent, and netcause for an error without that address.
 package confirm
 
 import (

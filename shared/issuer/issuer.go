@@ -7,7 +7,7 @@
 // credentials last, whichever ends first. Nothing is issued in another way.
 //
 // It imports signing, rolecreds, grant, uploadtoken and osscallback, which it
-// brings together.
+// brings together, and rawjson to write the answer.
 package issuer
 
 import (

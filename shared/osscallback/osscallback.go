@@ -29,6 +29,9 @@
 // and has no way to skip a check.
 //
 // Source: the OSS API reference, page "Callback".
+//
+// It imports fetchonce to fetch a key once for all who wait, trace for the time that it
+// took, and rawjson to write the parameter.
 package osscallback
 
 import "ossupload/shared/api"

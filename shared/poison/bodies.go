@@ -2,7 +2,8 @@
 // may be, made of one thing, and values that no field was made for, in every
 // field. It tells what they cost, and what is wrong with the answers.
 //
-// It is for tests alone: no function links it.
+// It is for tests alone: no function links it. It imports cputime, for what a request
+// costs.
 package poison
 
 import (

@@ -25,6 +25,8 @@
 // Order, types, repeated members, the letter case of names and the slashes of a
 // path stay as they were. What is too much is counted: "<cut 98990>" ends a list of
 // which so many are not shown, and "<object 512>" is one that lies too deep.
+//
+// It imports rawjson, to take an event apart as it came.
 package redact
 
 import (

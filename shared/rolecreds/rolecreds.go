@@ -9,6 +9,8 @@
 // enough to be safe: ContextLife from now.
 //
 // It fetches nothing: package assumerole assumes a role.
+//
+// It imports signing, for which the credentials are.
 package rolecreds
 
 import (

@@ -29,6 +29,9 @@
 // protects less than it seems to: headers that nothing would sign, values that
 // another header could be smuggled in, a life over seven days, empty
 // credentials. No error holds a secret, a token or a signature.
+//
+// The package is a leaf, and could stand alone: it imports the standard library only.
+// So it has its own few lines that quote JSON and that keep the state of an HMAC.
 package signing
 
 import "errors"

@@ -36,6 +36,8 @@
 // fields, which an older release ignores and which are zero in an older token;
 // none is renamed, and none changes its meaning. Tokens of every version are kept
 // in testdata and must open.
+//
+// It imports mac for the keys of tokens, and rawjson to write and read claims.
 package uploadtoken
 
 import (
