@@ -134,15 +134,18 @@ func (l *logLines) length() int {
 // the log had a length of since.
 func (l *logLines) want(t *testing.T, since int, texts ...string) {
 	t.Helper()
-	stacktest.Eventually(t, fmt.Sprintf("the log has a line with all of %q", texts), func() bool {
-		l.mu.Lock()
-		defer l.mu.Unlock()
-		for line := range bytes.Lines(l.text.Bytes()[since:]) {
-			lacks := func(text string) bool { return !bytes.Contains(line, []byte(text)) }
-			if !slices.ContainsFunc(texts, lacks) {
-				return true
-			}
+	stacktest.Eventually(t, fmt.Sprintf("the log has a line with all of %q", texts), func() bool { return l.count(since, texts...) > 0 })
+}
+
+// count is how many such lines there are.
+func (l *logLines) count(since int, texts ...string) (n int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for line := range bytes.Lines(l.text.Bytes()[since:]) {
+		lacks := func(text string) bool { return !bytes.Contains(line, []byte(text)) }
+		if !slices.ContainsFunc(texts, lacks) {
+			n++
 		}
-		return false
-	})
+	}
+	return n
 }
