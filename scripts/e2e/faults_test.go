@@ -195,6 +195,7 @@ func (c faultCall) rows(t *testing.T, r *rig) (rows []string) {
 func (c faultCall) fail(t *testing.T, r *rig, mode string, count int) faultOutcome {
 	t.Cleanup(r.Faults.Clear)
 	before := r.uploads(t)
+	since := r.logged.length()
 	x := c.prepare(t, r)
 	begun := r.uploads(t)
 	faults := []fault.Fault{{Target: c.target, Operation: c.op, Mode: mode, Count: count}}
@@ -213,7 +214,9 @@ func (c faultCall) fail(t *testing.T, r *rig, mode string, count int) faultOutco
 		t.Fatalf("nobody made the call: %v", left)
 	}
 	r.Faults.Clear()
-	since := r.logged.length()
+	if c.op == "PutObject" {
+		since = r.logged.length() // what failed by then was to fail
+	}
 	if took > c.budget {
 		t.Errorf("the answer took %v, want less than %v", took, c.budget)
 	}
@@ -254,8 +257,8 @@ func (c faultCall) fail(t *testing.T, r *rig, mode string, count int) faultOutco
 }
 
 // check brings the upload to its end and looks at what there is: so many events
-// delivered before the repair, and at most one more for each repair. The log had the
-// length since when the call worked again.
+// delivered before the repair, and at most one more for each repair. A mark missed
+// since the log had this length excuses one that is missing.
 func (c faultCall) check(t *testing.T, r *rig, x trial, answer reply, delivered, repairs, since int) {
 	t.Helper()
 	if x.ended != nil {
