@@ -5,7 +5,9 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
+	"ossupload/shared/assumerole"
 	"ossupload/shared/rolecreds"
 )
 
@@ -61,7 +63,11 @@ func TestAFailureIsTriedAgainOnce(t *testing.T) {
 				}
 				grant("1")(w, r)
 			})
-			_, err := newSource(t, s.config(newClock())).Credentials(t.Context())
+			source, err := assumerole.NewWithin(s.config(newClock()), time.Minute, time.Minute, time.Minute)
+			if err != nil {
+				t.Fatal(err)
+			}
+			_, err = source.Credentials(t.Context())
 			if (err == nil) != c.ok {
 				t.Errorf("Credentials() = %v, want success %v", err, c.ok)
 			}

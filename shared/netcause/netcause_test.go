@@ -82,7 +82,10 @@ func TestOf(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			within := 10 * time.Second
-			if strings.Contains(tt.want, "in time") {
+			switch {
+			case tt.url == plain:
+				within = 2 * time.Second // there is a connection by then on a busy machine too
+			case strings.Contains(tt.want, "in time"):
 				within = 50 * time.Millisecond
 			}
 			ctx, cancel := context.WithTimeout(t.Context(), within)
