@@ -41,14 +41,13 @@ const upload = (options) =>
       onRequest: (r) => requests.push(r),
       ...more,
     }))
-    const began = performance.now()
     const told = { faults: [], requests }
     try {
       told.receipt = await one.start()
     } catch ({ code, message }) {
       Object.assign(told, { code, message })
     }
-    return { ...told, faults: [...faults], ms: performance.now() - began }
+    return { ...told, faults: [...faults] }
   }, options)
 
 const quiet = () => assert.deepEqual(logged, [])
@@ -78,18 +77,17 @@ test('many files, of which one is refused', async () => {
 
 describe('mistakes', () => {
   test('the functions do not know the page', async () => {
-    const { code, message, ms } = await upload({ endpoint: STRANGER, token: STRANGER_TOKEN })
+    const { code, message, requests } = await upload({ endpoint: STRANGER, token: STRANGER_TOKEN })
     assert.equal(code, 'cors')
     assert.match(message, new RegExp(`${new URL(STRANGER).host} answers, and not to ${APP}.*CORS_ORIGINS`))
-    assert.ok(ms < 10_000, `it took ${ms} ms`)
+    assert.equal(requests.length, 2)
   })
 
   for (const method of ['put', 'form', 'multipart']) {
     test(`the bucket has no CORS rule, ${method}`, async () => {
-      const { code, message, ms, requests } = await upload({ endpoint: BARE, token: BARE_TOKEN, method })
+      const { code, message, requests } = await upload({ endpoint: BARE, token: BARE_TOKEN, method })
       assert.equal(code, 'cors')
       assert.match(message, new RegExp(`CORS rule does not let ${APP} send P.*scripts/bucket`))
-      assert.ok(ms < 10_000, `it took ${ms} ms`)
       assert.equal(requests.filter((r) => r.target === 'storage').length, 2)
     })
   }

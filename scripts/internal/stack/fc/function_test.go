@@ -161,7 +161,7 @@ func TestErrorsOfTheFunction(t *testing.T) {
 
 func TestTimeout(t *testing.T) {
 	t.Parallel()
-	f := start(t, func(cfg *fc.FunctionConfig) { cfg.Timeout = 200 * time.Millisecond })
+	f := start(t, func(cfg *fc.FunctionConfig) { cfg.Timeout = 2 * time.Second }) // a new process has to answer within
 	if _, err := f.Invoke(t.Context(), []byte(`{"mode":"sleep"}`)); !errors.Is(err, fc.ErrTimeout) {
 		t.Errorf("Invoke(sleep) = %v, want ErrTimeout", err)
 	}
@@ -203,13 +203,13 @@ func TestConcurrency(t *testing.T) {
 			cfg.Timeout = 300 * time.Millisecond
 		})
 		results := make(chan error, 2)
+		begin := time.Now()
 		for range 2 {
 			go func() {
 				_, err := f.Invoke(t.Context(), []byte(`{"mode":"wait"}`))
 				results <- err
 			}()
 		}
-		begin := time.Now()
 		for range 2 {
 			if err := <-results; !errors.Is(err, fc.ErrTimeout) {
 				t.Errorf("Invoke(wait) = %v, want ErrTimeout", err)

@@ -15,6 +15,7 @@ import (
 
 	"ossupload/scripts/internal/facts"
 	"ossupload/scripts/internal/stack/fc"
+	"ossupload/scripts/internal/stacktest"
 )
 
 var triggers = []fc.Trigger{fc.TriggerAPIGateway, fc.TriggerHTTP}
@@ -283,7 +284,8 @@ func (brokenReader) Read([]byte) (int, error) { return 0, errors.New("connection
 
 func TestGatewayStopsWaitingForAClientThatLeft(t *testing.T) {
 	t.Parallel()
-	f := start(t, nil)
+	logs := &logBuffer{}
+	f := start(t, func(cfg *fc.FunctionConfig) { cfg.Stdout = logs })
 	gateway := fc.NewGateway(fc.TriggerHTTP, []fc.Route{{Prefix: "", Function: f}}, facts.Assumptions{}, nil)
 	returned := make(chan struct{})
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -292,13 +294,22 @@ func TestGatewayStopsWaitingForAClientThatLeft(t *testing.T) {
 	}))
 	t.Cleanup(server.Close)
 
-	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
-	defer cancel()
+	ctx, leave := context.WithCancel(t.Context())
+	defer leave()
 	r, err := http.NewRequestWithContext(ctx, "POST", server.URL+"/?mode=sleep", strings.NewReader("{}"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := http.DefaultClient.Do(r); !errors.Is(err, context.DeadlineExceeded) {
+	left := make(chan error, 1)
+	go func() {
+		_, err := http.DefaultClient.Do(r)
+		left <- err
+	}()
+	stacktest.Eventually(t, "the function is called", func() bool {
+		return strings.Contains(logs.String(), "FC Invoke Start")
+	})
+	leave()
+	if err := <-left; !errors.Is(err, context.Canceled) {
 		t.Fatalf("Do() = %v, want the client to leave", err)
 	}
 	select {

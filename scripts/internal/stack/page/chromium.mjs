@@ -27,7 +27,7 @@ after(() => browser?.close())
 async function open(url = LAX, options = {}) {
   await page?.context().close()
   const context = await browser.newContext({ viewport: { width: 1280, height: 900 }, permissions: ['clipboard-read', 'clipboard-write'], bypassCSP: options.bypassCSP ?? false })
-  context.setDefaultTimeout(20_000)
+  context.setDefaultTimeout(60_000)
   page = await context.newPage()
   network = await context.newCDPSession(page)
   await network.send('Network.enable')
@@ -165,8 +165,14 @@ describe('a card', () => {
     await choose('put', png())
     await arrived('picture 0.png')
     await card('picture 0.png').locator('.requests summary').click()
-    const rows = await card('picture 0.png').locator('tbody tr').evaluateAll((all) => all.map((r) => [...r.cells].map((c) => c.textContent)))
-    assert.deepEqual(rows.map(([method, route, status]) => [method, route.replace(/\/uploads\/.*/, '/…'), status]), [['POST', '/presign', '200'], ['PUT', 'OSS /ossupload-local/…', '200']])
+    // Where the callback was too slow for OSS, there is a note of that, and /confirm.
+    const late = (await card('picture 0.png').locator('.note').count()) > 0
+    const rows = await card('picture 0.png').locator('tbody tr:not(.note)').evaluateAll((all) => all.map((r) => [...r.cells].map((c) => c.textContent)))
+    assert.deepEqual(rows.map(([method, route, status]) => [method, route.replace(/\/uploads\/.*/, '/…'), status]), [
+      ['POST', '/presign', '200'],
+      ['PUT', 'OSS /ossupload-local/…', late ? '203' : '200'],
+      ...(late ? [['POST', '/confirm', '200']] : []),
+    ])
     assert.ok(rows.every(([, , , ms]) => /^\d+ ms$/.test(ms)))
     assert.doesNotMatch(await page.content(), /x-oss-signature|eyJ|v1\.k1\./)
   })
@@ -371,7 +377,9 @@ test('the keyboard reaches everything in the order of the page, and shows where 
     assert.ok(s.top >= before.top - 40, `${s.name} is above ${before.name}, and after it`)
     return s
   })
-  for (const name of ['Choose files', 'PUT', 'Make something fail', 'Download picture 1.png', 'Remove picture 1.png', 'Requests 2 of picture 1.png', 'Receipt of picture 1.png', 'Event, as your backend gets it of picture 1.png']) {
+  // Three with /confirm, where the callback was too slow for OSS.
+  const requests = names.find((name) => /^Requests [23] of picture 1\.png$/.test(name)) ?? 'Requests 2 of picture 1.png'
+  for (const name of ['Choose files', 'PUT', 'Make something fail', 'Download picture 1.png', 'Remove picture 1.png', requests, 'Receipt of picture 1.png', 'Event, as your backend gets it of picture 1.png']) {
     assert.ok(names.includes(name), `${name} is not reached: ${names.join(', ')}`)
   }
   // And works there.
