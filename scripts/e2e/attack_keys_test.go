@@ -247,9 +247,12 @@ func keyServerAttacks(t *testing.T, c *campaign) []attack {
 	var rows []attack
 	for _, keyURL := range urls[1:] {
 		rows = append(rows, attack{keyURL[strings.LastIndexByte(keyURL, '/')+1:], func(t *testing.T) string {
-			const most = 3 * time.Second // OSS waits five
+			// The answer does not wait for a fetch that has no limit; that would drip
+			// for half a minute, or be silent for good.
+			const most = 10 * time.Second
 			began := time.Now()
 			a := ask(t, strange, keyURL)
+			l.logged.want(t, 0, `"msg":"public key `, `"url":"`+keyURL+`"`)
 			took := time.Since(began)
 			switch {
 			case took > most:
@@ -270,7 +273,7 @@ func keyServerAttacks(t *testing.T, c *campaign) []attack {
 				return breach
 			}
 		}
-		if took := time.Since(began); took > 6*time.Second {
+		if took := time.Since(began); took > 20*time.Second { // forty timeouts take forty
 			return fmt.Sprintf("forty took %v", took)
 		}
 		return ""

@@ -449,7 +449,7 @@ func TestDownloadEndsWhenItSays(t *testing.T) {
 	r.call(t, http.MethodPost, "/download", r.Ready.CallerToken, "").refused(t, "no body", http.StatusBadRequest, "invalid_json")
 
 	d := r.download(t, map[string]any{"key": u.key, "expiresIn": 2})
-	if a := r.get(t, d.URL); a.Status != http.StatusOK {
+	if a := r.get(t, d.URL); a.Status != http.StatusOK && time.Now().Before(d.ExpiresAt) { // else a busy machine was late
 		t.Errorf("GET before expiresAt = %v, want 200", a)
 	}
 	<-time.After(time.Until(refusedFrom(d.ExpiresAt))) // under three seconds

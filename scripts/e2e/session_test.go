@@ -390,7 +390,10 @@ func TestSessionLives(t *testing.T) {
 		}
 		t.Run("and ends", func(t *testing.T) {
 			s := r.session(t, r.Ready.CallerToken, map[string]any{"expiresIn": 2})
-			r.params(t, s.Endpoint, "", "filename=a")
+			a := r.below(t, http.MethodGet, s.Endpoint, "/s3/params?filename=a", nil)
+			if a.Status == http.StatusOK || time.Now().Before(s.ExpiresAt) { // else a busy machine was late
+				r.readForm(t, a, "expires", "fields", "method", "url")
+			}
 			<-time.After(time.Until(s.ExpiresAt)) // under two seconds
 			r.below(t, http.MethodGet, s.Endpoint, "/s3/params?filename=a", nil).refused(t, "at expiresAt", http.StatusForbidden, "invalid_token")
 		})
