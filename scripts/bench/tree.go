@@ -68,20 +68,30 @@ func (t *tree) target(probe string) (name string, build func(context.Context) er
 		pkg, _, _ := strings.Cut(what, " ")
 		return pkg, func(ctx context.Context) error { return t.buildTests(ctx, pkg) }
 	}
-	if what == hello {
-		return what, t.buildHello
+	if what == hello || what == alike {
+		return hello, t.buildHello
 	}
 	return what, func(ctx context.Context) error { return t.buildFunction(ctx, what) }
 }
 
-// hello is the program that functions are held against.
-const hello = "hello"
+const (
+	hello = "hello" // the program that functions are held against, as Go starts it
+	alike = "alike" // the same, with what is set for Go's runtime of presign
+)
 
 // function is where a function is built to.
-func (t *tree) function(name string) string { return filepath.Join(t.built, name, "main") }
+func (t *tree) function(name string) string {
+	if name == alike {
+		name = hello
+	}
+	return filepath.Join(t.built, name, "main")
+}
 
 // given is what the tree's s.yaml sets for Go's runtime of a function.
 func (t *tree) given(name string) ([]string, error) {
+	if name == alike {
+		name = "presign"
+	}
 	deployed, err := template.Open(filepath.Join(t.root, "s.yaml"))
 	if err != nil {
 		return nil, err

@@ -138,7 +138,7 @@ func (w *world) event(function string) ([]byte, error) {
 		return w.part("/1", nil)
 	case "callback":
 		return w.callback()
-	case "presign", hello:
+	case "presign", hello, alike:
 		return w.request("POST", "/presign", nil, `{"filename":"a.png","size":1048576,"contentType":"image/png"}`)
 	}
 	return nil, errors.New("there is no event for " + function)
