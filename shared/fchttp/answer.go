@@ -68,12 +68,18 @@ func (w *recorder) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// hand is WriteHeader and Write for whoever does not keep the body: it is not
-// copied.
-func (w *recorder) hand(status int, body []byte) {
+// handJSON is what one does with a ResponseWriter to answer JSON, but for two copies:
+// of the body, which the caller must not keep, and of the header if nobody asked for it.
+func (w *recorder) handJSON(status int, body []byte) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if !w.closed {
+		switch {
+		case w.header != nil:
+			w.header.Set("Content-Type", jsonType)
+		case w.status == 0:
+			w.status, w.sent = status, http.Header{"Content-Type": {jsonType}}
+		}
 		w.writeHeader(status)
 		if w.body != nil {
 			body = append(w.body, body...)

@@ -24,12 +24,12 @@ type Gzipper interface {
 const minGzip = 16 << 10
 
 // compress returns what is sent of an answer, and says in the header what it is.
-func compress(header http.Header, r *http.Request, value any, text []byte) []byte {
+func compress(w http.ResponseWriter, r *http.Request, value any, text []byte) []byte {
 	g, ok := value.(Gzipper)
 	if !ok {
 		return text
 	}
-	header.Add("Vary", "Accept-Encoding")
+	w.Header().Add("Vary", "Accept-Encoding")
 	if len(text) < minGzip || !acceptsGzip(r.Header["Accept-Encoding"]) {
 		return text
 	}
@@ -37,7 +37,7 @@ func compress(header http.Header, r *http.Request, value any, text []byte) []byt
 	if small == nil {
 		return text
 	}
-	header.Set("Content-Encoding", "gzip")
+	w.Header().Set("Content-Encoding", "gzip")
 	return small
 }
 

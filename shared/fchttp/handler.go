@@ -138,16 +138,18 @@ func Handle(h HandlerFunc) http.Handler {
 			writeError(w, r, fmt.Errorf("encoding the answer: %w", err))
 			return
 		}
-		writeJSON(w, http.StatusOK, compress(w.Header(), r, value, body))
+		writeJSON(w, http.StatusOK, compress(w, r, value, body))
 	})
 }
 
+const jsonType = "application/json"
+
 func writeJSON(w http.ResponseWriter, status int, body []byte) {
-	w.Header().Set("Content-Type", "application/json")
 	if w, ok := w.(*recorder); ok {
-		w.hand(status, body)
+		w.handJSON(status, body)
 		return
 	}
+	w.Header().Set("Content-Type", jsonType)
 	w.WriteHeader(status)
 	// A write fails only after the answer was taken from a handler that came
 	// too late, and then there is nobody to tell.
