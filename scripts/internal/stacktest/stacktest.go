@@ -56,9 +56,10 @@ var binaries struct {
 
 // These let a test that runs its own program once more spare it the build, and the
 // check of what it has checked itself. The detector makes that many times as dear,
-// and there is nothing of ours in it to detect.
+// and there is nothing of ours in it to detect. scripts/check.sh builds once for the
+// tests of all packages.
 var (
-	given    = flag.String("functions", "", "`folder` of the built functions, which are else built for the tests")
+	given    = flag.String("functions", os.Getenv("OSSUPLOAD_FUNCTIONS"), "`folder` of the built functions, which are else built for the tests")
 	checking = flag.Bool("contract", !race, "hold every call of the functions against the contract")
 )
 
