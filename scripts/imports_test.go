@@ -44,7 +44,7 @@ var allowedModules = map[string]string{
 	"golang.org/x/crypto":                           "by validator: SHA-3",
 	"golang.org/x/sys":                              "by x/crypto: processor features",
 	"golang.org/x/text":                             "by validator: languages",
-	"github.com/golang-jwt/jwt/v5":                  "callers' tokens and receipts",
+	"github.com/golang-jwt/jwt/v5":                  "callers' tokens",
 	"golang.org/x/sync":                             "one renewal or fetch for many requests",
 }
 
