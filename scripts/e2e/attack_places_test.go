@@ -222,7 +222,7 @@ func clientAttacks(t *testing.T, c *campaign) []attack {
 	}
 
 	// Bodies that cost more than they weigh.
-	const most = 5 * time.Second // to compare 60,000 names with each other takes seven
+	const most = 3 * time.Second // to compare 60,000 names with each other takes seven
 	names := make([]string, 60_000)
 	for i := range names {
 		names[i] = fmt.Sprintf(`"Bad %d":"x"`, i)

@@ -374,7 +374,7 @@ func TestMarkerIsLost(t *testing.T) {
 	r.fail(t, fault.Fault{Target: "oss", Operation: "PutObject", Mode: fault.Timeout, Count: 100})
 	start := time.Now()
 	receipt := r.confirmKey(t, u.key).receipt(t, "confirmed", u.key, u.content)
-	if took := time.Since(start); took > 5*time.Second { // ten without a limit of its own
+	if took := time.Since(start); took > 2*time.Second { // ten without a limit of its own
 		t.Errorf("the receipt took %v", took)
 	}
 	r.logged.want(t, 0, `"msg":"mark"`, receipt.EventID)
