@@ -82,11 +82,11 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) (err erro
 			}
 		}()
 	}
-	return start(ctx, o, stdout, stderr)
+	return start(ctx, o, stdout, cmdline.Terminal(stderr))
 }
 
-// start runs the stack.
-func start(ctx context.Context, o options, stdout, stderr io.Writer) (err error) {
+// start runs the stack, whose log a person reads if terminal.
+func start(ctx context.Context, o options, stdout io.Writer, terminal bool) (err error) {
 	s, err := stack.Start(ctx, o.Options)
 	if err != nil {
 		return err
@@ -103,7 +103,8 @@ func start(ctx context.Context, o options, stdout, stderr io.Writer) (err error)
 	if err := json.NewEncoder(stdout).Encode(s.Ready); err != nil {
 		return fmt.Errorf("printing the ready line: %w", err)
 	}
-	sayWhereToLook(stderr, s.Ready.Gateway, cmdline.Terminal(stderr))
+	// Uploads may run by now: the ready line is out.
+	sayWhereToLook(s.Log, s.Ready.Gateway, terminal)
 	<-ctx.Done()
 	return nil
 }
@@ -122,12 +123,12 @@ func (o *options) choosePorts(flags *flag.FlagSet) {
 
 // sayWhereToLook tells a person of the page. Whoever reads the log from a file or
 // a pipe expects lines of JSON, and gets one.
-func sayWhereToLook(stderr io.Writer, gateway string, terminal bool) {
+func sayWhereToLook(log io.Writer, gateway string, terminal bool) {
 	if terminal {
-		fmt.Fprintf(stderr, "\nopen %s to upload something; Ctrl-C ends it\n\n", gateway)
+		fmt.Fprintf(log, "\nopen %s to upload something; Ctrl-C ends it\n\n", gateway)
 		return
 	}
-	slog.New(slog.NewJSONHandler(stderr, nil)).Info("open "+gateway, "url", gateway)
+	slog.New(slog.NewJSONHandler(log, nil)).Info("open "+gateway, "url", gateway)
 }
 
 // errUsage means that the flags are wrong.

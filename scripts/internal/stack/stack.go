@@ -144,6 +144,7 @@ type Stack struct {
 	Accounts    *ram.Store              // who may do what in OSS and STS
 	Faults      *fault.Registry         // calls that are made to fail
 	Hook        *hook.Hook              // the receiver of events
+	Log         io.Writer               // takes whole lines for Options.Log, between those of the stack
 
 	instances map[string][]*fc.Function // by function
 	groups    map[string]*fc.Group      // of them
@@ -164,6 +165,7 @@ func Start(ctx context.Context, o Options) (_ *Stack, err error) {
 	}
 	logged := &lockedWriter{w: o.Log}
 	s := &Stack{
+		Log:       logged,
 		Functions: map[string]*fc.Function{},
 		instances: map[string][]*fc.Function{},
 		groups:    map[string]*fc.Group{},
@@ -216,7 +218,7 @@ func Start(ctx context.Context, o Options) (_ *Stack, err error) {
 	}); err != nil {
 		return nil, err
 	}
-	if err := s.startFunctions(ctx, binaries, o, logged); err != nil {
+	if err := s.startFunctions(ctx, binaries, o); err != nil {
 		return nil, err
 	}
 	if err := s.startEvents(o, objects); err != nil {
@@ -371,14 +373,14 @@ func (s *Stack) startSTS(l net.Listener, assume facts.Assumptions) error {
 }
 
 // startFunctions runs every function, in as many instances.
-func (s *Stack) startFunctions(ctx context.Context, binaries string, o Options, logged io.Writer) error {
+func (s *Stack) startFunctions(ctx context.Context, binaries string, o Options) error {
 	for _, d := range deployed {
 		own, err := policy(s.deployment().Permissions(d.name))
 		if err != nil {
 			return err
 		}
 		role := &roleSession{store: s.Accounts, arn: rolePrefix + d.name, policy: own, now: time.Now, assume: o.Assume}
-		output := functionOutput{to: logged, log: s.log.With("function", d.name)}
+		output := functionOutput{to: s.Log, log: s.log.With("function", d.name)}
 		for range max(o.Instances, 1) {
 			f, err := fc.Start(ctx, fc.FunctionConfig{
 				Name:        d.name,
