@@ -89,7 +89,10 @@ func changesOfAny(p presigned) []change {
 		{"another variable for the callback", setQuery("callback-var", "e30="), 403, mismatch},
 		{"a later date", func(r *storageRequest) {
 			r.editURL(func(_ *url.URL, query url.Values) {
-				query.Set("x-oss-date", query.Get("x-oss-date")[:len("20060102")]+"T235959Z")
+				today, _, _ := strings.Cut(query.Get("x-oss-date"), "T")
+				tomorrow := time.Now().UTC().AddDate(0, 0, 1).Format("20060102")
+				query.Set("x-oss-date", tomorrow+"T235959Z")
+				query.Set("x-oss-credential", strings.Replace(query.Get("x-oss-credential"), "/"+today+"/", "/"+tomorrow+"/", 1))
 			})
 		}, tooEarly, ""},
 		{"a longer life", setQuery("x-oss-expires", "604800"), 403, mismatch},
