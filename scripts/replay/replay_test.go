@@ -77,7 +77,11 @@ func record(t *testing.T, trigger fc.Trigger) string {
 	ask("POST", "/confirm", token, `{"uploadToken":"`+issued["uploadToken"].(string)+`"}`, 200)
 	ask("POST", "/callback", "", `bucket=x&object=y`, 403)
 	ask("POST", "/_local/timer", "", `{"do":"deliver"}`, 200)
-	// All that still runs ends before the log is read.
+	// The trigger's event is recorded too, and all that still runs ends before the log
+	// is read.
+	if err := s.Triggered.Drain(t.Context()); err != nil {
+		t.Fatal(err)
+	}
 	if err := s.Close(); err != nil {
 		t.Fatal(err)
 	}
