@@ -19,6 +19,7 @@ import (
 	"net/http/httptest"
 	"net/url"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -376,9 +377,9 @@ func TestNonce(t *testing.T) {
 	}
 }
 
-// listen serves f over TLS with a certificate of Certificate, and returns the
+// listen serves h over TLS with a certificate of Certificate, and returns the
 // server and what trusts it.
-func listen(t *testing.T, f *fixture, http2 bool) (*httptest.Server, *x509.CertPool) {
+func listen(t *testing.T, h http.Handler, http2 bool) (*httptest.Server, *x509.CertPool) {
 	t.Helper()
 	cert, caPEM, err := sts.Certificate(time.Now(), rand.Reader)
 	if err != nil {
@@ -388,7 +389,7 @@ func listen(t *testing.T, f *fixture, http2 bool) (*httptest.Server, *x509.CertP
 	if !pool.AppendCertsFromPEM(caPEM) {
 		t.Fatal("the authority's certificate does not parse")
 	}
-	srv := httptest.NewUnstartedServer(f)
+	srv := httptest.NewUnstartedServer(h)
 	srv.EnableHTTP2 = http2
 	srv.TLS = &tls.Config{Certificates: []tls.Certificate{cert}}
 	srv.StartTLS()
@@ -402,7 +403,15 @@ func TestConnectionFaults(t *testing.T) {
 			t.Run(fmt.Sprintf("%s with HTTP/2 %v", mode, http2), func(t *testing.T) {
 				f := newFixture(t)
 				f.fault = mode
-				srv, pool := listen(t, f, http2)
+				var gate sync.RWMutex
+				closed := false
+				srv, pool := listen(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+					gate.RLock()
+					defer gate.RUnlock()
+					if !closed {
+						f.ServeHTTP(w, r)
+					}
+				}), http2)
 				client := &http.Client{Transport: &http.Transport{
 					TLSClientConfig: &tls.Config{RootCAs: pool}, ForceAttemptHTTP2: http2}}
 				t.Cleanup(client.CloseIdleConnections)
@@ -428,8 +437,11 @@ func TestConnectionFaults(t *testing.T) {
 				if timedOut := errors.Is(err, context.DeadlineExceeded); timedOut != (mode == "timeout") {
 					t.Errorf("the call = %v", err)
 				}
-				// Close waits for the handler, and so for its log line.
 				srv.Close()
+				// Of HTTP/2 it does not wait for the handler, and so for its log line.
+				gate.Lock()
+				closed = true
+				gate.Unlock()
 				if stored := strings.Contains(f.log.String(), `"assuming a role"`); stored != (mode == "stored-then-reset") {
 					t.Errorf("a credential was made: %v", stored)
 				}
