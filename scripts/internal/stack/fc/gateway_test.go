@@ -151,7 +151,8 @@ func TestGatewayRoutes(t *testing.T) {
 
 func TestGatewayFaults(t *testing.T) {
 	t.Parallel()
-	f := start(t, func(cfg *fc.FunctionConfig) { cfg.Timeout = time.Second })
+	f := start(t, nil)
+	slow := start(t, func(cfg *fc.FunctionConfig) { cfg.Timeout = time.Second })
 	const badAnswer = `{"statusCode":200,"headers":[],"isBase64Encoded":false,"body":""}`
 	type outcome struct {
 		status          int
@@ -171,6 +172,10 @@ func TestGatewayFaults(t *testing.T) {
 			t.Run(c.mode+" behind "+string(trigger), func(t *testing.T) {
 				t.Parallel()
 				var log bytes.Buffer
+				f := f
+				if c.mode == "sleep" {
+					f = slow
+				}
 				gateway := fc.NewGateway(trigger, []fc.Route{{Prefix: "/s3", Function: f}}, facts.Assumptions{}, slog.New(slog.NewJSONHandler(&log, nil)))
 				recorder := httptest.NewRecorder()
 				gateway.ServeHTTP(recorder, httptest.NewRequest("POST", "/s3/capability?mode="+c.mode, strings.NewReader(c.body)))
