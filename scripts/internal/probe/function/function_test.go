@@ -251,14 +251,14 @@ func TestClockThatIsBehind(t *testing.T) {
 	target := function.Target{
 		Endpoint: s.Ready.Gateway, Token: s.Ready.CallerToken, HTTP: http.DefaultClient,
 		Now:   func() time.Time { return time.Now().Add(late) },
-		Pause: time.Hour, Wait: func(context.Context, time.Duration) error { late = time.Minute; return nil },
+		Pause: time.Hour, Wait: func(context.Context, time.Duration) error { late = 90 * time.Second; return nil },
 	}
 	report, err := function.Run(t.Context(), target)
 	if err != nil {
 		t.Fatal(err)
 	}
 	i := slices.IndexFunc(report.Findings, func(f probe.Finding) bool { return f.Fact == "function.clock" })
-	if f := report.Findings[i]; f.Outcome != probe.Differs || !strings.Contains(f.Saw, "after a pause of 1h0m0s by -1m") {
+	if f := report.Findings[i]; f.Outcome != probe.Differs || !strings.Contains(f.Saw, "after a pause of 1h0m0s by -1m") { // or a few seconds less: it takes them to ask
 		t.Errorf("the clock: %s %q, want it a minute behind after the pause", f.Outcome, f.Saw)
 	}
 }
