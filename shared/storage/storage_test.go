@@ -12,6 +12,8 @@ import (
 	"net/url"
 	"reflect"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -36,9 +38,12 @@ func (s source) Credentials(context.Context) (rolecreds.Credentials, error) {
 // that it got.
 func serve(t *testing.T, h http.HandlerFunc) (*storage.Client, *[]string) {
 	t.Helper()
+	var mu sync.Mutex // a try that hangs may not have ended when the next one begins
 	var got []string
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		mu.Lock()
 		got = append(got, r.Method+" "+r.URL.RequestURI())
+		mu.Unlock()
 		if !strings.HasPrefix(r.Header.Get("Authorization"), "OSS4-HMAC-SHA256 ") || r.Header.Get("x-oss-security-token") != token {
 			t.Errorf("%s %s is not signed with V4 and the token", r.Method, r.URL.Path)
 		}
@@ -454,19 +459,19 @@ func TestPartsHaveASize(t *testing.T) {
 
 // A page that breaks off is asked for again, and nothing of the first try is kept.
 func TestListPartsReadsAPageAgain(t *testing.T) {
-	tries := 0
+	var tries atomic.Int32
 	c, _ := serve(t, func(w http.ResponseWriter, r *http.Request) {
 		const text = `<ListPartsResult><Part><PartNumber>1</PartNumber><ETag>"A"</ETag><Size>5</Size></Part></ListPartsResult>`
 		w.Header().Set("Content-Length", fmt.Sprint(len(text)))
-		if tries++; tries == 1 {
+		if tries.Add(1) == 1 {
 			io.WriteString(w, text[:50])
 			panic(http.ErrAbortHandler)
 		}
 		io.WriteString(w, text)
 	})
 	parts, err := c.ListParts(t.Context(), "k", "U")
-	if want := (storage.Part{Number: 1, Size: 5, ETag: "A"}); err != nil || len(parts) != 1 || parts[0] != want || tries != 2 {
-		t.Errorf("ListParts = %+v, %v after %d tries, want %+v after 2", parts, err, tries, want)
+	if want := (storage.Part{Number: 1, Size: 5, ETag: "A"}); err != nil || len(parts) != 1 || parts[0] != want || tries.Load() != 2 {
+		t.Errorf("ListParts = %+v, %v after %d tries, want %+v after 2", parts, err, tries.Load(), want)
 	}
 }
 
