@@ -5,9 +5,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
-	"time"
 
-	"ossupload/shared/assumerole"
 	"ossupload/shared/rolecreds"
 )
 
@@ -63,11 +61,8 @@ func TestAFailureIsTriedAgainOnce(t *testing.T) {
 				}
 				grant("1")(w, r)
 			})
-			source, err := assumerole.NewWithin(s.config(newClock()), time.Minute, time.Minute, time.Minute)
-			if err != nil {
-				t.Fatal(err)
-			}
-			_, err = source.Credentials(t.Context())
+			source := newSource(t, s.config(newClock()))
+			_, err := source.Credentials(t.Context())
 			if (err == nil) != c.ok {
 				t.Errorf("Credentials() = %v, want success %v", err, c.ok)
 			}

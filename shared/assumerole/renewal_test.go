@@ -120,10 +120,7 @@ func TestOthersKeepTheOldDuringARenewal(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			s, clock := newSTS(t), newClock()
-			source, err := assumerole.NewWithin(s.config(clock), time.Minute, time.Minute, time.Minute)
-			if err != nil {
-				t.Fatal(err)
-			}
+			source := newSource(t, s.config(clock))
 			want(t, source, "1")
 			g := newGate(t, s, grant("2"))
 			clock.set(c.at)
