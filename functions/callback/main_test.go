@@ -134,8 +134,12 @@ func TestStarts(t *testing.T) {
 	if a.Status != http.StatusOK || a.Header["X-Request-Id"] != "request-1" {
 		t.Errorf("answer %d %v %s, want 200 with the request id", a.Status, a.Header, a.Body)
 	}
-	for _, method := range []string{"HEAD", "PUT"} {
-		if got := <-signedBy; !strings.HasPrefix(got, method+" OSS4-HMAC-SHA256 Credential=STS.fc/") {
+	for i, method := range []string{"HEAD", "PUT"} {
+		got := <-signedBy
+		for i > 0 && strings.HasPrefix(got, "HEAD ") { // tried again, on a slow machine
+			got = <-signedBy
+		}
+		if !strings.HasPrefix(got, method+" OSS4-HMAC-SHA256 Credential=STS.fc/") {
 			t.Errorf("OSS was asked by %q, want a %s with the invocation's credentials", got, method)
 		}
 	}
