@@ -42,17 +42,22 @@ func webhook(t *testing.T, url string, transport http.RoundTripper) confirm.Noti
 }
 
 func TestWebhookVerifiesWithEitherSecret(t *testing.T) {
-	var body []byte
-	var header http.Header
+	type post struct {
+		body   []byte
+		header http.Header
+	}
+	posts := make(chan post, 3) // as many as there are tries
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		body, _ = io.ReadAll(r.Body)
-		header = r.Header
+		body, _ := io.ReadAll(r.Body)
+		posts <- post{body, r.Header}
 		w.WriteHeader(http.StatusNoContent)
 	}))
 	defer s.Close()
 	if err := webhook(t, s.URL, nil).Notify(t.Context(), "evt_1", []byte(`{"a":1}`)); err != nil {
 		t.Fatalf("Notify: %v", err)
 	}
+	got := <-posts
+	body, header := got.body, got.header
 	if string(body) != `{"a":1}` || header.Get("webhook-id") != "evt_1" || header.Get("Content-Type") != "application/json" {
 		t.Errorf("posted %s with %v", body, header)
 	}
