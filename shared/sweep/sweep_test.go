@@ -506,7 +506,8 @@ func TestTwoRunsAtOnce(t *testing.T) {
 	k := w.everyKind()
 	done := make(chan error)
 	for range 2 {
-		go func() { _, err := w.sweeper().Run(t.Context(), sweep.Defaults()); done <- err }()
+		s := w.sweeper()
+		go func() { _, err := s.Run(t.Context(), sweep.Defaults()); done <- err }()
 	}
 	for range 2 {
 		if err := <-done; err != nil {
