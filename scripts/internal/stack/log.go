@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"io"
 	"log/slog"
+	"slices"
 	"sync"
 )
 
@@ -35,7 +36,7 @@ func (o functionOutput) Write(p []byte) (int, error) {
 		switch {
 		case len(text) == 0, bytes.HasPrefix(text, []byte("FC Invoke ")):
 		case text[0] == '{' && json.Valid(text):
-			if _, err := o.to.Write(append(text, '\n')); err != nil {
+			if _, err := o.to.Write(append(slices.Clip(text), '\n')); err != nil {
 				return 0, err
 			}
 		default:
