@@ -28,7 +28,8 @@
 // what arrives of a request, who answers a preflight, how long cold starts take. With
 // a caller's token, CALLER_TOKEN in FILE (and AUTH_TOKEN_HEADER as it is deployed),
 // an object of five bytes is uploaded, which stays, to see whether its callback
-// arrives; and the clocks of instances are read, before and after they froze.
+// arrives; a multipart upload is begun, to see whether the URLs of its parts arrive,
+// and aborted; and the clocks of instances are read, before and after they froze.
 //
 // The exit status is 0 if all that was tried holds, 1 if something differs, 2 for
 // wrong flags or settings, and 3 if it could not run or try anything, was

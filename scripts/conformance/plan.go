@@ -60,7 +60,7 @@ for a GB that goes out: prices differ by region and change, see those of your ac
 func announceFunctions(w io.Writer, t function.Target) {
 	fmt.Fprintf(w, "The functions at %s will be asked at most %d times", t.Endpoint, t.MaxCalls())
 	if t.Token != "" {
-		fmt.Fprintf(w, ", with %v in between when they are left alone;\nan object of five bytes will be uploaded, and stays", t.Pause)
+		fmt.Fprintf(w, ", with %v in between when they are left alone;\nan object of five bytes will be uploaded, and stays; a multipart upload will be begun, and aborted", t.Pause)
 	}
 	fmt.Fprintln(w, ".")
 }

@@ -4,7 +4,8 @@
 //
 // Most is told without a token, by how a request without a valid one is refused.
 // With a caller's token a tiny object is uploaded, to see whether its callback
-// arrives. It stays: nobody but its owner deletes an upload.
+// arrives. It stays: nobody but its owner deletes an upload. A multipart upload is
+// begun, for its long answers, and aborted.
 //
 // A finding is made from statuses, codes, names of headers and durations. It holds
 // no token, no URL and no key.
@@ -91,6 +92,7 @@ var probes = []trial{
 	{"gateway.repeated-values", repeatedValues},
 	{"function.body", body},
 	{"function.answer-headers", answerHeaders},
+	{"function.long-answers", longAnswers},
 	{"function.callback", callback},
 	{"function.clock", clock},
 }

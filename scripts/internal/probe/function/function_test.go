@@ -1,14 +1,18 @@
 package function_test
 
 import (
+	"bytes"
 	"context"
+	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"io"
 	"net/http"
 	"net/http/httptest"
 	"net/http/httputil"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -72,6 +76,7 @@ var usual = map[string]string{
 	"gateway.repeated-values": "holds joined",
 	"function.body":           "holds",
 	"function.answer-headers": "holds",
+	"function.long-answers":   "holds",
 	"function.callback":       "holds",
 	"function.clock":          "holds",
 	"function.cold-starts":    "holds",
@@ -101,7 +106,7 @@ func TestUsual(t *testing.T) {
 			check(t, got, map[string]string{
 				"gateway.authorization": "holds passed", "fc.cors-headers": "holds the function's", "gateway.preflight": "holds function",
 				"function.answer-headers": "holds", "fc.query-values": "not tried", "gateway.repeated-values": "not tried",
-				"function.body": "not tried", "function.callback": "not tried", "function.clock": "not tried", "function.cold-starts": "not tried",
+				"function.body": "not tried", "function.long-answers": "not tried", "function.callback": "not tried", "function.clock": "not tried", "function.cold-starts": "not tried",
 			})
 		})
 	}
@@ -168,6 +173,18 @@ func TestNoticesALyingProxy(t *testing.T) {
 		p.ModifyResponse = func(r *http.Response) error { change(r.Header); return nil }
 		return p
 	}
+	text := func(change func(http.Header, []byte) []byte) *httputil.ReverseProxy {
+		p := request(func(*http.Request) {})
+		p.ModifyResponse = func(r *http.Response) error {
+			text, err := io.ReadAll(r.Body)
+			text = change(r.Header, text)
+			r.Body, r.ContentLength = io.NopCloser(bytes.NewReader(text)), int64(len(text))
+			r.Header.Set("Content-Length", strconv.Itoa(len(text)))
+			return errors.Join(err, r.Body.Close())
+		}
+		return p
+	}
+	const long = 64 << 10
 	for name, tt := range map[string]struct {
 		proxy http.Handler
 		want  map[string]string
@@ -176,11 +193,26 @@ func TestNoticesALyingProxy(t *testing.T) {
 		"decodes queries": {request(func(r *http.Request) {
 			r.URL.RawQuery, _ = url.PathUnescape(r.URL.RawQuery)
 		}), map[string]string{"fc.query-values": "differs"}},
-		"decodes paths":         {request(func(r *http.Request) { r.URL.RawPath = "" }), map[string]string{"function.path": "differs"}},
-		"changes bodies":        {bodies(request(func(*http.Request) {})), map[string]string{"function.body": "differs"}},
-		"doubles CORS headers":  {answer(func(h http.Header) { h.Add("Access-Control-Allow-Origin", "*") }), map[string]string{"fc.cors-headers": "differs doubled"}},
-		"joins CORS headers":    {answer(func(h http.Header) { h.Set("Access-Control-Allow-Origin", "*, *") }), map[string]string{"fc.cors-headers": "differs doubled"}},
-		"drops headers":         {answer(func(h http.Header) { h.Del("X-Content-Type-Options") }), map[string]string{"function.answer-headers": "differs"}},
+		"decodes paths":        {request(func(r *http.Request) { r.URL.RawPath = "" }), map[string]string{"function.path": "differs"}},
+		"changes bodies":       {bodies(request(func(*http.Request) {})), map[string]string{"function.body": "differs"}},
+		"doubles CORS headers": {answer(func(h http.Header) { h.Add("Access-Control-Allow-Origin", "*") }), map[string]string{"fc.cors-headers": "differs doubled"}},
+		"joins CORS headers":   {answer(func(h http.Header) { h.Set("Access-Control-Allow-Origin", "*, *") }), map[string]string{"fc.cors-headers": "differs doubled"}},
+		"drops headers":        {answer(func(h http.Header) { h.Del("X-Content-Type-Options") }), map[string]string{"function.answer-headers": "differs"}},
+		"leaves base64 as it is": {text(func(h http.Header, text []byte) []byte {
+			if len(text) < long {
+				return text
+			}
+			return base64.StdEncoding.AppendEncode(nil, text)
+		}), map[string]string{"function.long-answers": "differs"}},
+		"leaves base64 of what is compressed": {text(func(h http.Header, text []byte) []byte {
+			if h.Get("Content-Encoding") == "" {
+				return text
+			}
+			return base64.StdEncoding.AppendEncode(nil, text)
+		}), map[string]string{"function.long-answers": "differs"}},
+		"cuts long answers":     {text(func(_ http.Header, text []byte) []byte { return text[:min(len(text), long)] }), map[string]string{"function.long-answers": "differs"}},
+		"compresses nothing":    {request(func(r *http.Request) { r.Header.Del("Accept-Encoding") }), map[string]string{"function.long-answers": "holds"}},
+		"hides compression":     {answer(func(h http.Header) { h.Del("Content-Encoding") }), map[string]string{"function.long-answers": "differs"}},
 		"answers preflights":    {preflights(request(func(*http.Request) {})), map[string]string{"gateway.preflight": "differs gateway"}},
 		"takes the last value":  {request(lastValue), map[string]string{"gateway.repeated-values": "differs last"}},
 		"has nothing behind it": {http.NotFoundHandler(), map[string]string{"function.path": "differs", "function.callback": "not tried", "gateway.authorization": "not tried"}},
