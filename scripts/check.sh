@@ -104,7 +104,8 @@ else
   # The packages that start goroutines. The short run leaves out what is end to end;
   # of that, the detector sees the stack, which runs in the process of its tests, and
   # not the programs that are driven there: so it gets what has many requests at once.
-  run go test -race -short ./functions/... ./shared/... ./scripts/internal/{client,probe,stack}/... ./scripts/{conformance,load,mutate,upload}
+  # The probes wait most, and so begin first.
+  run go test -race -short ./scripts/internal/probe ./functions/... ./shared/... ./scripts/internal/{client,probe,stack}/... ./scripts/{conformance,load,mutate,upload}
   run go test -race -timeout 20m ./scripts/internal/stack ./scripts/local
   run go test -race -timeout 20m ./scripts/e2e -brief -run '^Test(EveryWay|Attacks|FaultTable|Multipart.*|Trigger.*|Session.*|Uploads.*)$'
 fi
