@@ -26,5 +26,4 @@ var missing = map[string]string{
 	"credentials.fc-renewal": "it takes a deployed function, and 36 hours",
 	"sts.chained-hour":       "it takes a role whose longest session is longer, and credentials of another",
 	"trigger.cloudevent":     deployed,
-	"fc.base64-answers":      deployed,
 }

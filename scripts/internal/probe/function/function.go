@@ -92,7 +92,7 @@ var probes = []trial{
 	{"gateway.repeated-values", repeatedValues},
 	{"function.body", body},
 	{"function.answer-headers", answerHeaders},
-	{"function.long-answers", longAnswers},
+	{"fc.base64-answers", longAnswers},
 	{"function.callback", callback},
 	{"function.clock", clock},
 }

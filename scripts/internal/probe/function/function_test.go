@@ -76,7 +76,7 @@ var usual = map[string]string{
 	"gateway.repeated-values": "holds joined",
 	"function.body":           "holds",
 	"function.answer-headers": "holds",
-	"function.long-answers":   "holds",
+	"fc.base64-answers":       "holds",
 	"function.callback":       "holds",
 	"function.clock":          "holds",
 	"function.cold-starts":    "holds",
@@ -106,7 +106,7 @@ func TestUsual(t *testing.T) {
 			check(t, got, map[string]string{
 				"gateway.authorization": "holds passed", "fc.cors-headers": "holds the function's", "gateway.preflight": "holds function",
 				"function.answer-headers": "holds", "fc.query-values": "not tried", "gateway.repeated-values": "not tried",
-				"function.body": "not tried", "function.long-answers": "not tried", "function.callback": "not tried", "function.clock": "not tried", "function.cold-starts": "not tried",
+				"function.body": "not tried", "fc.base64-answers": "not tried", "function.callback": "not tried", "function.clock": "not tried", "function.cold-starts": "not tried",
 			})
 		})
 	}
@@ -203,16 +203,16 @@ func TestNoticesALyingProxy(t *testing.T) {
 				return text
 			}
 			return base64.StdEncoding.AppendEncode(nil, text)
-		}), map[string]string{"function.long-answers": "differs"}},
+		}), map[string]string{"fc.base64-answers": "differs"}},
 		"leaves base64 of what is compressed": {text(func(h http.Header, text []byte) []byte {
 			if h.Get("Content-Encoding") == "" {
 				return text
 			}
 			return base64.StdEncoding.AppendEncode(nil, text)
-		}), map[string]string{"function.long-answers": "differs"}},
-		"cuts long answers":     {text(func(_ http.Header, text []byte) []byte { return text[:min(len(text), long)] }), map[string]string{"function.long-answers": "differs"}},
-		"compresses nothing":    {request(func(r *http.Request) { r.Header.Del("Accept-Encoding") }), map[string]string{"function.long-answers": "holds"}},
-		"hides compression":     {answer(func(h http.Header) { h.Del("Content-Encoding") }), map[string]string{"function.long-answers": "differs"}},
+		}), map[string]string{"fc.base64-answers": "differs"}},
+		"cuts long answers":     {text(func(_ http.Header, text []byte) []byte { return text[:min(len(text), long)] }), map[string]string{"fc.base64-answers": "differs"}},
+		"compresses nothing":    {request(func(r *http.Request) { r.Header.Del("Accept-Encoding") }), map[string]string{"fc.base64-answers": "holds"}},
+		"hides compression":     {answer(func(h http.Header) { h.Del("Content-Encoding") }), map[string]string{"fc.base64-answers": "differs"}},
 		"answers preflights":    {preflights(request(func(*http.Request) {})), map[string]string{"gateway.preflight": "differs gateway"}},
 		"takes the last value":  {request(lastValue), map[string]string{"gateway.repeated-values": "differs last"}},
 		"has nothing behind it": {http.NotFoundHandler(), map[string]string{"function.path": "differs", "function.callback": "not tried", "gateway.authorization": "not tried"}},
@@ -316,7 +316,7 @@ func TestFacts(t *testing.T) {
 	here := function.Facts()
 	for _, f := range facts.All() {
 		area, _, _ := strings.Cut(f.ID, ".")
-		about := f.Status == facts.Unknown && (area == "fc" || area == "gateway" || area == "credentials")
+		about := f.ID == "fc.base64-answers" || f.Status == facts.Unknown && (area == "fc" || area == "gateway" || area == "credentials")
 		if about != slices.Contains(here, f.ID) {
 			t.Errorf("%s is tried or told of: %v", f.ID, !about)
 		}
