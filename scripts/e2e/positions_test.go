@@ -209,7 +209,6 @@ func TestPositions(t *testing.T) {
 	}
 	worst, positions := facts.AssumeWorst(), facts.Positions()
 	results := make([]result, len(positions)+1)
-	var faults sync.Mutex // have a budget, which two tables at once would spend on waiting for processors
 	t.Run("all at their worst", func(t *testing.T) {
 		var err error
 		if results[len(positions)], err = try(t, worst, tables); err == nil {
@@ -221,31 +220,44 @@ func TestPositions(t *testing.T) {
 		}
 	})
 	again := make([]func(t *testing.T), len(positions))
+	one := func(t *testing.T, i int) {
+		a := positions[i]
+		// The run before holds every call against the contract.
+		tests, flags := testsThatMeet(t, a), []string{"-brief", "-contract=false"}
+		if *every {
+			tests, flags = tables, nil
+		}
+		var err error
+		if results[i], err = try(t, a, tests, flags...); err == nil {
+			return
+		}
+		t.Logf("beside others: %v", err)
+		again[i] = func(t *testing.T) {
+			if results[i], err = try(t, a, tests, flags...); err != nil {
+				t.Error(err)
+			}
+		}
+	}
 	t.Run("one at a time", func(t *testing.T) {
+		// Faults have a budget, which two tables of them at once would spend on waiting
+		// for processors: those go one after the other, and the rest beside them.
+		var lanes [2][]int
 		for i, a := range positions {
-			t.Run(a.String(), func(t *testing.T) {
-				t.Parallel()
-				// The run before holds every call against the contract.
-				tests, flags := testsThatMeet(t, a), []string{"-brief", "-contract=false"}
-				if *every {
-					tests, flags = tables, nil
-				}
-				if slices.Contains(tests, "TestFaultTable") {
-					faults.Lock()
-					defer faults.Unlock()
-				}
-				var err error
-				if results[i], err = try(t, a, tests, flags...); err == nil {
-					return
-				}
-				t.Logf("beside others: %v", err)
-				again[i] = func(t *testing.T) {
-					if results[i], err = try(t, a, tests, flags...); err != nil {
-						t.Error(err)
-					}
+			lane := 0
+			if *every || slices.Contains(testsThatMeet(t, a), "TestFaultTable") {
+				lane = 1
+			}
+			lanes[lane] = append(lanes[lane], i)
+		}
+		var wg sync.WaitGroup
+		for _, lane := range lanes {
+			wg.Go(func() {
+				for _, i := range lane {
+					t.Run(positions[i].String(), func(t *testing.T) { one(t, i) })
 				}
 			})
 		}
+		wg.Wait()
 	})
 	// Beside others a run may miss a deadline of its own. What a fact breaks is
 	// broken each time.
