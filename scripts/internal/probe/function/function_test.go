@@ -177,10 +177,11 @@ func TestNoticesALyingProxy(t *testing.T) {
 		p := request(func(*http.Request) {})
 		p.ModifyResponse = func(r *http.Response) error {
 			text, err := io.ReadAll(r.Body)
+			err = errors.Join(err, r.Body.Close())
 			text = change(r.Header, text)
 			r.Body, r.ContentLength = io.NopCloser(bytes.NewReader(text)), int64(len(text))
 			r.Header.Set("Content-Length", strconv.Itoa(len(text)))
-			return errors.Join(err, r.Body.Close())
+			return err
 		}
 		return p
 	}
