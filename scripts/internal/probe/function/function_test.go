@@ -2,6 +2,7 @@ package function_test
 
 import (
 	"bytes"
+	"compress/gzip"
 	"context"
 	"encoding/base64"
 	"encoding/json"
@@ -186,6 +187,10 @@ func TestNoticesALyingProxy(t *testing.T) {
 		return p
 	}
 	const long = 64 << 10
+	var bomb bytes.Buffer
+	z := gzip.NewWriter(&bomb)
+	_, _ = z.Write(make([]byte, 64<<20)) // a Buffer takes everything
+	_ = z.Close()
 	for name, tt := range map[string]struct {
 		proxy http.Handler
 		want  map[string]string
@@ -211,7 +216,20 @@ func TestNoticesALyingProxy(t *testing.T) {
 			}
 			return base64.StdEncoding.AppendEncode(nil, text)
 		}), map[string]string{"fc.base64-answers": "differs"}},
-		"cuts long answers":     {text(func(_ http.Header, text []byte) []byte { return text[:min(len(text), long)] }), map[string]string{"fc.base64-answers": "differs"}},
+		"cuts long answers": {text(func(_ http.Header, text []byte) []byte { return text[:min(len(text), long)] }), map[string]string{"fc.base64-answers": "differs"}},
+		"answers a bomb": {text(func(h http.Header, text []byte) []byte {
+			if h.Get("Content-Encoding") == "" {
+				return text
+			}
+			return bomb.Bytes()
+		}), map[string]string{"fc.base64-answers": "differs"}},
+		"refuses long answers": {http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if strings.HasSuffix(r.URL.Path, "/batch") {
+				http.Error(w, "too long", http.StatusBadGateway)
+				return
+			}
+			request(func(*http.Request) {}).ServeHTTP(w, r)
+		}), map[string]string{"fc.base64-answers": "differs"}},
 		"compresses nothing":    {request(func(r *http.Request) { r.Header.Del("Accept-Encoding") }), map[string]string{"fc.base64-answers": "holds"}},
 		"hides compression":     {answer(func(h http.Header) { h.Del("Content-Encoding") }), map[string]string{"fc.base64-answers": "differs"}},
 		"answers preflights":    {preflights(request(func(*http.Request) {})), map[string]string{"gateway.preflight": "differs gateway"}},

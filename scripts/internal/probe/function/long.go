@@ -46,6 +46,9 @@ func (r *run) longAnswersOf(ctx context.Context, uploadID string) probe.Finding 
 		if err != nil {
 			return noAnswer(err)
 		}
+		if a.Status != http.StatusOK && !ours(a) {
+			return found(false, "instead of a long answer, %s, came %s", c.says, statusOf(a))
+		}
 		if a.Status != http.StatusOK {
 			return notTried("the URLs of %d parts were answered %s", longParts, statusOf(a))
 		}
