@@ -172,11 +172,11 @@ func TestGatewayFaults(t *testing.T) {
 			t.Run(c.mode+" behind "+string(trigger), func(t *testing.T) {
 				t.Parallel()
 				var log bytes.Buffer
-				f := f
+				behind := f
 				if c.mode == "sleep" {
-					f = slow
+					behind = slow
 				}
-				gateway := fc.NewGateway(trigger, []fc.Route{{Prefix: "/s3", Function: f}}, facts.Assumptions{}, slog.New(slog.NewJSONHandler(&log, nil)))
+				gateway := fc.NewGateway(trigger, []fc.Route{{Prefix: "/s3", Function: behind}}, facts.Assumptions{}, slog.New(slog.NewJSONHandler(&log, nil)))
 				recorder := httptest.NewRecorder()
 				gateway.ServeHTTP(recorder, httptest.NewRequest("POST", "/s3/capability?mode="+c.mode, strings.NewReader(c.body)))
 				checkRefusal(t, recorder, want.status, want.code, want.errorType)
