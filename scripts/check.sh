@@ -72,12 +72,6 @@ if ! command -v s >/dev/null; then
   skip "deploying to a stand-in" "Serverless Devs is not installed (npm install -g @serverless-devs/s)"
 fi
 
-# The tests come last, so that the end of the output tells the outcome. Recipes,
-# receivers and browsers print which of them ran, and why the others did not; of
-# the rest, what failed or was skipped. What a test said that failed stands once
-# more below its outcome, for a table or many tests may lie between.
-# Recipes and browsers wait more than they compute, so that a third package fits
-# beside two. What takes longest begins first.
 # Twenty packages drive the functions, each its own build of them, or what was built
 # above where it runs here.
 if [ "$(go env GOOS)/$(go env GOARCH)" = linux/amd64 ]; then
@@ -88,6 +82,13 @@ if [ "$(go env GOOS)/$(go env GOARCH)" = linux/amd64 ]; then
     cp "${DIST:-dist}/$name/main" "$OSSUPLOAD_FUNCTIONS/$name"
   done
 fi
+
+# The tests come last, so that the end of the output tells the outcome. Recipes,
+# receivers and browsers print which of them ran, and why the others did not; of
+# the rest, what failed or was skipped. What a test said that failed stands once
+# more below its outcome, for a table or many tests may lie between.
+# Recipes and browsers wait more than they compute, so that a third package fits
+# beside two. What takes longest begins first.
 printf '+ go test -v -p 3 -timeout 25m ./scripts/e2e ./...\n'
 go test -v -p 3 -timeout 25m ./scripts/e2e ./... | awk '
   /^=== / { test = $3; next }
